@@ -1,0 +1,449 @@
+//! The settings, from flags and environment variables.
+//!
+//! A setting that can't be read is refused at the start with its name and the reason; clap does that
+//! for single settings, [`ServeArgs::check`] for those that must fit each other.
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+    time::Duration,
+};
+
+use clap::{Args, ValueEnum};
+
+use crate::{
+    domain::{Bounds, PageSizes, Secret, TokenLifetimes},
+    grpc::GateSettings,
+    ops::{access::AccessSettings, rate::RateSettings},
+    store::DbSettings,
+};
+
+/// Where the data is: shared by all commands.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Database")]
+pub struct DatabaseArgs {
+    /// The Postgres to use (15 or newer), as postgres://user:password@host:port/database. Without
+    /// one, befriend runs a private Postgres of its own in the data folder.
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", global = true, hide_env_values = true)]
+    pub database_url: Option<String>,
+
+    /// The folder of the private Postgres [default: /var/lib/befriend for root, else
+    /// ~/.local/share/befriend].
+    #[arg(long, env = "BEFRIEND_DATA_DIR", value_name = "FOLDER", global = true)]
+    pub data_dir: Option<PathBuf>,
+}
+
+/// The form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line, for machines.
+    Json,
+}
+
+/// The settings of `befriend serve`.
+#[derive(Args, Clone, Debug)]
+pub struct ServeArgs {
+    /// Where to listen.
+    #[arg(
+        long,
+        env = "BEFRIEND_LISTEN",
+        value_name = "ADDRESS:PORT",
+        default_value = "127.0.0.1:50051",
+        help_heading = "Listener"
+    )]
+    pub listen: SocketAddr,
+
+    /// The server's certificate chain (PEM); with --tls-key, the listener speaks TLS only.
+    #[arg(
+        long,
+        env = "BEFRIEND_TLS_CERT",
+        value_name = "FILE",
+        requires = "tls_key",
+        help_heading = "Listener"
+    )]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The private key of --tls-cert (PEM).
+    #[arg(
+        long,
+        env = "BEFRIEND_TLS_KEY",
+        value_name = "FILE",
+        requires = "tls_cert",
+        help_heading = "Listener"
+    )]
+    pub tls_key: Option<PathBuf>,
+
+    /// Take only clients whose certificate one of these authorities (PEM) has signed.
+    #[arg(
+        long,
+        env = "BEFRIEND_TLS_CLIENT_CA",
+        value_name = "FILE",
+        requires = "tls_cert",
+        help_heading = "Listener"
+    )]
+    pub tls_client_ca: Option<PathBuf>,
+
+    /// Whether to answer reflection, which tells callers all services and messages.
+    #[arg(long, env = "BEFRIEND_REFLECTION", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, help_heading = "Listener")]
+    pub reflection: bool,
+
+    /// The largest message that is taken, in bytes.
+    #[arg(
+        long,
+        env = "BEFRIEND_MAX_MESSAGE",
+        value_name = "BYTES",
+        default_value = "1048576",
+        help_heading = "Listener"
+    )]
+    pub max_message: NonZeroUsize,
+
+    /// How many calls may be under way at once; more are UNAVAILABLE.
+    #[arg(
+        long,
+        env = "BEFRIEND_MAX_IN_FLIGHT",
+        value_name = "N",
+        default_value = "1024",
+        help_heading = "Listener"
+    )]
+    pub max_in_flight: NonZeroUsize,
+
+    /// How many calls one connection may have under way at once.
+    #[arg(
+        long,
+        env = "BEFRIEND_MAX_STREAMS",
+        value_name = "N",
+        default_value = "256",
+        help_heading = "Listener"
+    )]
+    pub max_streams: NonZeroU32,
+
+    /// How often to ask a silent connection whether it is still there.
+    #[arg(long, env = "BEFRIEND_KEEPALIVE", value_name = "TIME", default_value = "30s", value_parser = duration, help_heading = "Listener")]
+    pub keepalive: Shown<Duration>,
+
+    /// How long a call may take, whatever the caller's own deadline.
+    #[arg(long, env = "BEFRIEND_MAX_DURATION", value_name = "TIME", default_value = "15s", value_parser = duration, help_heading = "Listener")]
+    pub max_duration: Shown<Duration>,
+
+    /// How long running calls may take to finish at shutdown.
+    #[arg(long, env = "BEFRIEND_SHUTDOWN_TIMEOUT", value_name = "TIME", default_value = "20s", value_parser = duration, help_heading = "Listener")]
+    pub shutdown_timeout: Shown<Duration>,
+
+    /// For how long to go on serving after the health check says NOT_SERVING at shutdown, so that
+    /// load balancers notice before calls fail.
+    #[arg(long, env = "BEFRIEND_DRAIN", value_name = "TIME", default_value = "0s", value_parser = any_duration, help_heading = "Listener")]
+    pub drain: Shown<Duration>,
+
+    /// Bring the database's schema up to date at the start.
+    #[arg(long, env = "BEFRIEND_MIGRATE", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, help_heading = "Database")]
+    pub migrate: bool,
+
+    /// Connections to the database at the most.
+    #[arg(
+        long,
+        env = "BEFRIEND_DB_CONNECTIONS",
+        value_name = "N",
+        default_value = "20",
+        help_heading = "Database"
+    )]
+    pub db_connections: NonZeroU32,
+
+    /// Connections to the database that are kept open when idle.
+    #[arg(
+        long,
+        env = "BEFRIEND_DB_MIN_CONNECTIONS",
+        value_name = "N",
+        default_value = "2",
+        help_heading = "Database"
+    )]
+    pub db_min_connections: u32,
+
+    /// How long a call waits for a free connection to the database.
+    #[arg(long, env = "BEFRIEND_DB_ACQUIRE_TIMEOUT", value_name = "TIME", default_value = "3s", value_parser = duration, help_heading = "Database")]
+    pub db_acquire_timeout: Shown<Duration>,
+
+    /// How long one statement may run.
+    #[arg(long, env = "BEFRIEND_DB_STATEMENT_TIMEOUT", value_name = "TIME", default_value = "10s", value_parser = duration, help_heading = "Database")]
+    pub db_statement_timeout: Shown<Duration>,
+
+    /// How long one statement may wait for a row that another call is changing.
+    #[arg(long, env = "BEFRIEND_DB_LOCK_TIMEOUT", value_name = "TIME", default_value = "3s", value_parser = duration, help_heading = "Database")]
+    pub db_lock_timeout: Shown<Duration>,
+
+    /// The operator's token, at least 32 characters, for AppService. Without one AppService is shut,
+    /// except with the private Postgres, where one is made and shown at the start.
+    #[arg(long, env = "BEFRIEND_OPERATOR_TOKEN", value_name = "TOKEN", hide_env_values = true, value_parser = operator_token, help_heading = "Access")]
+    pub operator_token: Option<Secret>,
+
+    /// How long an app token lives when its caller asks for no time.
+    #[arg(long, env = "BEFRIEND_TOKEN_TTL", value_name = "TIME", default_value = "1d", value_parser = duration, help_heading = "Access")]
+    pub token_ttl: Shown<Duration>,
+
+    /// The longest life of an app token that a caller can ask for.
+    #[arg(long, env = "BEFRIEND_MAX_TOKEN_TTL", value_name = "TIME", default_value = "60d", value_parser = duration, help_heading = "Access")]
+    pub max_token_ttl: Shown<Duration>,
+
+    /// For how long a token is taken without asking the database again: so late an instance notices
+    /// that another one revoked it or changed its app's limits.
+    #[arg(long, env = "BEFRIEND_TOKEN_CACHE", value_name = "TIME", default_value = "5s", value_parser = duration, help_heading = "Access")]
+    pub token_cache: Shown<Duration>,
+
+    /// How many logins may fail a minute, from one address for one client_id.
+    #[arg(
+        long,
+        env = "BEFRIEND_FAILED_LOGINS",
+        value_name = "N",
+        default_value = "10",
+        help_heading = "Access"
+    )]
+    pub failed_logins: NonZeroU32,
+
+    /// How many calls of one operation may come at once, in seconds' worth of the app's rate.
+    #[arg(long, env = "BEFRIEND_RATE_BURST", value_name = "SECONDS", default_value = "1", value_parser = burst, help_heading = "Limits")]
+    pub rate_burst: f64,
+
+    /// How many instances share the apps' calls evenly: each allows its share of the rates.
+    #[arg(
+        long,
+        env = "BEFRIEND_INSTANCES",
+        value_name = "N",
+        default_value = "1",
+        help_heading = "Limits"
+    )]
+    pub instances: NonZeroU32,
+
+    /// Names in one ImportFriends.
+    #[arg(long, env = "BEFRIEND_MAX_IMPORT", value_name = "N", default_value = "10", value_parser = clap::value_parser!(u16).range(1..=500), help_heading = "Limits")]
+    pub max_import: u16,
+
+    /// Names in one BlockUsers.
+    #[arg(long, env = "BEFRIEND_MAX_BLOCK", value_name = "N", default_value = "500", value_parser = clap::value_parser!(u16).range(1..=5000), help_heading = "Limits")]
+    pub max_block: u16,
+
+    /// Others in one CheckRelations.
+    #[arg(long, env = "BEFRIEND_MAX_CHECK", value_name = "N", default_value = "100", value_parser = clap::value_parser!(u16).range(1..=5000), help_heading = "Limits")]
+    pub max_check: u16,
+
+    /// Users in one BatchCreateUsers.
+    #[arg(long, env = "BEFRIEND_MAX_BATCH_USERS", value_name = "N", default_value = "60", value_parser = clap::value_parser!(u16).range(1..=5000), help_heading = "Limits")]
+    pub max_batch_users: u16,
+
+    /// The largest page of friends or blocked users.
+    #[arg(long, env = "BEFRIEND_MAX_PAGE", value_name = "N", default_value = "50", value_parser = clap::value_parser!(u16).range(1..=5000), help_heading = "Limits")]
+    pub max_page: u16,
+
+    /// The largest page of users or apps.
+    #[arg(long, env = "BEFRIEND_MAX_USER_PAGE", value_name = "N", default_value = "100", value_parser = clap::value_parser!(u16).range(1..=5000), help_heading = "Limits")]
+    pub max_user_page: u16,
+
+    /// What ListAllBlockedUsers returns at the most.
+    #[arg(
+        long,
+        env = "BEFRIEND_NEWEST_BLOCKS",
+        value_name = "N",
+        default_value = "500",
+        help_heading = "Limits"
+    )]
+    pub newest_blocks: NonZeroU32,
+
+    /// The form of the log.
+    #[arg(long, env = "BEFRIEND_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, help_heading = "Log")]
+    pub log_format: LogFormat,
+
+    /// What to log: a level, or levels by module, as "info,befriend::ops=debug".
+    #[arg(long, env = "BEFRIEND_LOG", value_name = "FILTER", default_value = "info", value_parser = log_filter, help_heading = "Log")]
+    pub log: String,
+
+    /// Make a demo app with a few users at the start, and show commands to try.
+    #[arg(long, env = "BEFRIEND_DEMO", help_heading = "Trying it")]
+    pub demo: bool,
+}
+
+/// Two or more settings that do not fit each other.
+#[derive(Debug, thiserror::Error)]
+#[error("{setting}: {why}")]
+pub struct SettingError {
+    setting: &'static str,
+    why: String,
+}
+
+impl ServeArgs {
+    /// Refuses settings that do not fit each other.
+    ///
+    /// # Errors
+    /// [`SettingError`] with the setting's name.
+    pub fn check(&self) -> Result<(), SettingError> {
+        let refuse = |setting, why: String| Err(SettingError { setting, why });
+        if self.db_min_connections > self.db_connections.get() {
+            return refuse(
+                "--db-min-connections",
+                format!("must not be above --db-connections ({})", self.db_connections),
+            );
+        }
+        if self.token_ttl.0 > self.max_token_ttl.0 {
+            return refuse(
+                "--token-ttl",
+                format!("must not be above --max-token-ttl ({})", self.max_token_ttl),
+            );
+        }
+        if self.token_ttl.0 < TokenLifetimes::MIN {
+            return refuse("--token-ttl", "must be at least 1m".to_owned());
+        }
+        if self.demo && !self.listen.ip().is_loopback() {
+            return refuse(
+                "--demo",
+                "is for trying things on this machine: --listen must be a loopback address"
+                    .to_owned(),
+            );
+        }
+        Ok(())
+    }
+
+    /// How to use the database.
+    #[must_use]
+    pub fn db(&self) -> DbSettings {
+        DbSettings {
+            max_connections: self.db_connections.get(),
+            min_connections: self.db_min_connections,
+            acquire_timeout: self.db_acquire_timeout.0,
+            statement_timeout: self.db_statement_timeout.0,
+            lock_timeout: self.db_lock_timeout.0,
+        }
+    }
+
+    /// The bounds of requests.
+    #[must_use]
+    pub fn bounds(&self) -> Bounds {
+        let sizes = |max: u16, default: i32| PageSizes {
+            max: max.into(),
+            default: default.min(max.into()),
+        };
+        Bounds {
+            import_names: self.max_import.into(),
+            block_names: self.max_block.into(),
+            check_names: self.max_check.into(),
+            batch_users: self.max_batch_users.into(),
+            friend_pages: sizes(self.max_page, 10),
+            block_pages: sizes(self.max_page, 50),
+            user_pages: sizes(self.max_user_page, 10),
+            app_pages: sizes(self.max_user_page, 50),
+            newest_blocks: self.newest_blocks.get().into(),
+        }
+    }
+
+    /// How long tokens live.
+    #[must_use]
+    pub fn lifetimes(&self) -> TokenLifetimes {
+        TokenLifetimes { default: self.token_ttl.0, max: self.max_token_ttl.0 }
+    }
+
+    /// How callers are checked, with the operator's token that is in force.
+    #[must_use]
+    pub fn access(&self, operator_token: Option<Secret>) -> AccessSettings {
+        AccessSettings {
+            operator_token,
+            token_cache: self.token_cache.0,
+            failed_logins: self.failed_logins.get(),
+            login_window: Duration::from_secs(60),
+        }
+    }
+
+    /// How rates are applied.
+    #[must_use]
+    pub fn rates(&self) -> RateSettings {
+        RateSettings { burst_seconds: self.rate_burst, instances: self.instances }
+    }
+
+    /// The bounds of the gate.
+    #[must_use]
+    pub fn gate(&self) -> GateSettings {
+        GateSettings { max_duration: self.max_duration.0, max_in_flight: self.max_in_flight.get() }
+    }
+}
+
+/// A value that `--help` can show the way it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown<T>(pub T);
+
+impl fmt::Display for Shown<Duration> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0.as_millis();
+        for (unit, name) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")] {
+            if millis > 0 && millis.is_multiple_of(unit) {
+                return write!(f, "{}{name}", millis / unit);
+            }
+        }
+        write!(f, "{millis}ms")
+    }
+}
+
+/// Reads "250ms", "30s", "5m", "2h" or "1d".
+///
+/// # Errors
+/// A sentence for the user.
+pub fn any_duration(text: &str) -> Result<Shown<Duration>, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(split);
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err("must be a number and a unit: ms, s, m, h or d (as 30s)".to_owned()),
+    };
+    let amount: u64 = digits.parse().map_err(|_| "must start with a whole number".to_owned())?;
+    let millis = amount.checked_mul(millis).filter(|ms| *ms <= 366 * 86_400_000);
+    millis
+        .map(|ms| Shown(Duration::from_millis(ms)))
+        .ok_or_else(|| "must be at most 366d".to_owned())
+}
+
+/// Reads a duration above zero.
+fn duration(text: &str) -> Result<Shown<Duration>, String> {
+    match any_duration(text)? {
+        Shown(Duration::ZERO) => Err("must be more than nothing".to_owned()),
+        some => Ok(some),
+    }
+}
+
+fn burst(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.0..=3600.0).contains(&seconds) => Ok(seconds),
+        _ => Err("must be a number between 0 and 3600".to_owned()),
+    }
+}
+
+fn operator_token(text: &str) -> Result<Secret, String> {
+    if text.len() < 32 || !text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err("must be at least 32 visible ASCII characters without spaces".to_owned());
+    }
+    Ok(Secret::presented(text))
+}
+
+fn log_filter(text: &str) -> Result<String, String> {
+    match text.parse::<tracing_subscriber::filter::Targets>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_read_and_shown_alike() {
+        for text in ["250ms", "30s", "5m", "2h", "1d", "90s", "0ms"] {
+            assert_eq!(any_duration(text).unwrap().to_string(), text);
+        }
+        for bad in ["", "5", "s", "-1s", "1.5s", "1w", "99999999999999999999s", "400d", "5 s"] {
+            assert!(any_duration(bad).is_err(), "{bad:?} was taken");
+        }
+        assert!(duration("0s").is_err());
+    }
+}

@@ -1,0 +1,97 @@
+//! The first minutes of a new user: a demo app with a few users, and commands to paste.
+
+use std::{env, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use crate::{
+    domain::{AppKey, AppLimitsChange, Error, Nickname, Secret, Username},
+    ops::{Call, Core, apps, tokens, users},
+};
+
+const APP_KEY: &str = "demo#demo";
+
+const USERS: [(&str, &str); 5] =
+    [("alice", "Alice"), ("bob", "Bob"), ("carol", "Carol"), ("dave", "Dave"), ("erin", "Erin")];
+
+/// Makes the demo app, if it is not there yet, and prints what can be done with it.
+///
+/// # Errors
+/// Those of the database.
+pub async fn prepare(
+    core: &Arc<Core>,
+    address: SocketAddr,
+    operator_token: Option<&Secret>,
+) -> Result<(), Error> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let key = AppKey::parse("app_key", APP_KEY)?;
+    let app = match apps::create(core, deadline, &key, AppLimitsChange::default()).await {
+        Ok((app, _)) => app,
+        Err(Error::AppAlreadyExists(_)) => apps::get(core, &key).await?,
+        Err(error) => return Err(error),
+    };
+    let call = Call { core: Arc::clone(core), app: Arc::new(app), deadline };
+    for (username, nickname) in USERS {
+        let user = (Username::parse("username", username)?, Nickname::parse("nickname", nickname)?);
+        match users::create(&call, &[user]).await {
+            Ok(_) | Err(Error::UserAlreadyExists(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let issued = tokens::issue_as_operator(core, deadline, &key, Duration::ZERO).await?;
+    print!("{}", text(address, issued.token.reveal(), operator_token.map(Secret::reveal)));
+    Ok(())
+}
+
+/// What is printed. Every line that starts with the command's name can be pasted as it is.
+fn text(address: SocketAddr, token: &str, operator_token: Option<&str>) -> String {
+    let grpcurl = env::var("BEFRIEND_GRPCURL").unwrap_or_else(|_| "grpcurl".to_owned());
+    let call = |title: &str, token: &str, message: &str, method: &str| {
+        format!(
+            "# {title}\n{grpcurl} -plaintext -H 'authorization: Bearer {token}' -d '{message}' \
+             {address} befriend.v1.{method}\n"
+        )
+    };
+    let mut text = format!(
+        "\nbefriend listens on {address} (gRPC, without TLS).\n\
+         The app {APP_KEY} has the users alice, bob, carol, dave and erin.\n\
+         A token of the app: {token}\n\n\
+         Paste these into another terminal:\n\n\
+         # What is there?\n{grpcurl} -plaintext {address} list\n"
+    );
+    for (title, message, method) in [
+        (
+            "Make alice and bob friends",
+            r#"{"owner":"alice","friend":"bob"}"#,
+            "FriendService/AddFriend",
+        ),
+        (
+            "Alice calls bob something of her own",
+            r#"{"owner":"alice","friend":"bob","remark":"Bob from work"}"#,
+            "FriendService/SetRemark",
+        ),
+        (
+            "Import more friends at once",
+            r#"{"owner":"alice","usernames":["carol","dave","nobody"]}"#,
+            "FriendService/ImportFriends",
+        ),
+        (
+            "Alice's friends",
+            r#"{"owner":"alice","page_size":10,"include_remark":true}"#,
+            "FriendService/ListFriends",
+        ),
+        ("Bob blocks alice", r#"{"owner":"bob","usernames":["alice"]}"#, "BlockService/BlockUsers"),
+        (
+            "May alice write to bob and carol?",
+            r#"{"username":"alice","others":["bob","carol"]}"#,
+            "RelationService/CheckRelations",
+        ),
+    ] {
+        text += &call(title, token, message, method);
+    }
+    if let Some(operator) = operator_token {
+        text += &call("All apps, as the operator", operator, "{}", "AppService/ListApps");
+    }
+    text.push('\n');
+    text
+}

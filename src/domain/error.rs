@@ -1,0 +1,222 @@
+//! Why an operation was refused or failed.
+//!
+//! A variant exists where a caller would act differently. The surfaces turn them into their own
+//! codes, each in one exhaustive `match`.
+
+use std::{fmt, time::Duration};
+
+use super::{AppKey, Username};
+
+/// The one error of all operations.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The token is missing, malformed, unknown, expired or revoked.
+    #[error("the token is missing, malformed, expired or revoked")]
+    Unauthenticated,
+    /// The token is valid, but not for this call.
+    #[error("this call needs {required} token")]
+    TokenScope {
+        /// The kind of token that the call needs.
+        required: Scope,
+    },
+    /// A login failed.
+    #[error("{0} does not match")]
+    InvalidCredentials(Credential),
+    /// No such app.
+    #[error("there is no app {0}")]
+    AppNotFound(AppKey),
+    /// Such an app exists.
+    #[error("there is an app {0} already")]
+    AppAlreadyExists(AppKey),
+    /// No such user in the app.
+    #[error("there is no user {0}")]
+    UserNotFound(Username),
+    /// Such a user exists.
+    #[error("there is a user {0} already")]
+    UserAlreadyExists(Username),
+    /// They are no friends.
+    #[error("{friend} is not a friend of {owner}")]
+    NotFriends {
+        /// Whose list was looked at.
+        owner: Username,
+        /// Who is not in it.
+        friend: Username,
+    },
+    /// A friend list is full.
+    #[error("the friend list of {username} is full: the limit is {limit}")]
+    FriendLimitExceeded {
+        /// Whose list.
+        username: Username,
+        /// The app's limit.
+        limit: i32,
+    },
+    /// A block list has no room for all of the call.
+    #[error("the block list of {username} has no room: the limit is {limit}")]
+    BlockLimitExceeded {
+        /// Whose list.
+        username: Username,
+        /// The app's limit.
+        limit: i32,
+    },
+    /// Too many calls.
+    #[error("too many calls of {operation}: the limit is {per_second} a second")]
+    RateLimited {
+        /// Of which operation, as "FriendService/AddFriend".
+        operation: &'static str,
+        /// How many are allowed a second.
+        per_second: u32,
+        /// When the next one may be made.
+        retry_after: Duration,
+    },
+    /// Too many failed logins.
+    #[error("too many failed logins")]
+    LoginThrottled {
+        /// When the next one may be tried.
+        retry_after: Duration,
+    },
+    /// The request itself is wrong.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// We can't answer now; every call may be repeated.
+    #[error("the service is not available at the moment: {0}")]
+    Unavailable(Outage),
+    /// Given up after several collisions with other calls; nothing changed.
+    #[error("the call collided with others too often")]
+    Conflict,
+    /// The caller's deadline, or our own longest time, passed.
+    #[error("the deadline passed")]
+    DeadlineExceeded,
+    /// A bug or a broken database. The text is for the log only.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+/// What kind of token a call needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// A token of an app.
+    App,
+    /// The operator's.
+    Operator,
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::App => "an app",
+            Self::Operator => "the operator",
+        })
+    }
+}
+
+/// Which half of the credentials was wrong. Only for the surfaces that must tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// No app has this client_id.
+    ClientId,
+    /// The app has another client_secret.
+    ClientSecret,
+}
+
+impl fmt::Display for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ClientId => "client_id",
+            Self::ClientSecret => "client_secret",
+        })
+    }
+}
+
+/// Why we can't answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outage {
+    /// The connection to the database can't be made, or broke.
+    Database,
+    /// The connection broke while a commit was under way: the change happened or not.
+    DuringCommit,
+    /// All connections to the database are busy.
+    Busy,
+    /// As many calls as allowed are under way.
+    Overloaded,
+    /// The instance is shutting down.
+    ShuttingDown,
+}
+
+impl fmt::Display for Outage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Database => "the database is away",
+            Self::DuringCommit => "the database went away before it confirmed the change",
+            Self::Busy => "all database connections are busy",
+            Self::Overloaded => "too many calls are under way",
+            Self::ShuttingDown => "this instance is shutting down",
+        })
+    }
+}
+
+/// What is wrong with a request. `field` is the path of the request's member, as "usernames\[2\]".
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Invalid {
+    /// Somebody's own friend, or blocked by themselves.
+    #[error("{field}: {username} can't have a relation to themselves")]
+    SelfRelation {
+        /// The member that names the same user again.
+        field: String,
+        /// The user.
+        username: Username,
+    },
+    /// No username.
+    #[error("{field}: must be 1-64 bytes of a-z 0-9 _ . - @")]
+    Username {
+        /// The member.
+        field: String,
+    },
+    /// No remark.
+    #[error("{field}: {why}")]
+    Remark {
+        /// The member.
+        field: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// No extension.
+    #[error("{field}: {why}")]
+    Extension {
+        /// The member.
+        field: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A page token that we did not give out for this list and call.
+    #[error("page_token: was not given out for this list by this version of the service")]
+    PageToken,
+    /// A page size out of range.
+    #[error("page_size: must be between 0 and {max}")]
+    PageSize {
+        /// The largest.
+        max: i32,
+    },
+    /// Too many members in a list.
+    #[error("{field}: must hold at most {max} entries")]
+    BatchTooLarge {
+        /// The member.
+        field: &'static str,
+        /// How many it may hold.
+        max: usize,
+    },
+    /// Anything else.
+    #[error("{field}: {why}")]
+    Argument {
+        /// The member.
+        field: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl Invalid {
+    /// A complaint about a member that has no variant of its own.
+    pub fn argument(field: impl fmt::Display, why: impl Into<String>) -> Self {
+        Self::Argument { field: field.to_string(), why: why.into() }
+    }
+}

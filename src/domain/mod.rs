@@ -1,0 +1,27 @@
+//! What befriend is about, as values: names, entries, limits, errors and the pure decisions over
+//! them.
+//!
+//! Everything a surface takes in is parsed into these types once, and trusted after that. Nothing in
+//! here does I/O, asks for the time, or knows gRPC, HTTP or SQL; it imports nothing else of this
+//! crate.
+
+mod app;
+mod block;
+mod error;
+mod friend;
+mod limits;
+mod page;
+mod relation;
+mod secret;
+mod text;
+mod user;
+
+pub use app::{App, AppKey, AppLimits, AppLimitsChange};
+pub use block::BlockedUsers;
+pub use error::{Credential, Error, Invalid, Outage, Scope};
+pub use friend::{Extension, Friend, FriendEntry, ImportOutcome, Remark};
+pub use limits::{Bounds, TokenLifetimes};
+pub use page::{Page, PageSize, PageSizes};
+pub use relation::Relation;
+pub use secret::{Secret, SecretHash, SecretKind};
+pub use user::{ListHead, Nickname, OwnerKey, User, Username};

@@ -1,0 +1,114 @@
+//! Secrets that we hand out once and keep only as hashes: app tokens and client secrets.
+
+use std::fmt;
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+/// What a secret is for. Each kind has a prefix of its own, so that scanners of logs and
+/// repositories can tell a leaked one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretKind {
+    /// What a caller shows with every call.
+    AppToken,
+    /// What an app's token is issued for.
+    ClientSecret,
+    /// What the operator shows.
+    OperatorToken,
+}
+
+impl SecretKind {
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::AppToken => "bft_",
+            Self::ClientSecret => "bfs_",
+            Self::OperatorToken => "bfo_",
+        }
+    }
+}
+
+/// A secret in the clear. It is never logged: its `Debug` hides it.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Makes a secret of 256 random bits from the system's generator.
+    #[must_use]
+    pub fn generate(kind: SecretKind) -> Self {
+        let mut bits = [0; 32];
+        getrandom::fill(&mut bits).expect("the system has a random generator");
+        Self(format!("{}{}", kind.prefix(), BASE64_URL_SAFE_NO_PAD.encode(bits)))
+    }
+
+    /// A secret that somebody showed us.
+    #[must_use]
+    pub fn presented(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The secret itself, to be shown once.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it can be one of that kind at all; a cheap look before the database is asked.
+    #[must_use]
+    pub fn has_form_of(&self, kind: SecretKind) -> bool {
+        self.0.strip_prefix(kind.prefix()).is_some_and(|rest| rest.len() == 43)
+    }
+
+    /// What we keep of it. One round of SHA-256 is enough for 256 random bits: nobody can guess
+    /// their way back.
+    #[must_use]
+    pub fn hash(&self) -> SecretHash {
+        SecretHash(Sha256::digest(self.0.as_bytes()).into())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// The SHA-256 of a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SecretHash([u8; 32]);
+
+impl SecretHash {
+    /// The hash's bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Whether `kept` is the same, in constant time.
+    #[must_use]
+    pub fn matches(&self, kept: &[u8]) -> bool {
+        self.0.as_slice().ct_eq(kept).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_differ_have_their_form_and_match_only_themselves() {
+        let (a, b) =
+            (Secret::generate(SecretKind::AppToken), Secret::generate(SecretKind::AppToken));
+        assert!(a.has_form_of(SecretKind::AppToken));
+        assert!(!a.has_form_of(SecretKind::ClientSecret));
+        assert!(a.hash().matches(Secret::presented(a.reveal()).hash().as_bytes()));
+        assert!(!a.hash().matches(b.hash().as_bytes()));
+        assert!(!a.hash().matches(b""));
+    }
+
+    #[test]
+    fn a_secret_does_not_show_in_debug_output() {
+        let secret = Secret::generate(SecretKind::OperatorToken);
+        assert!(!format!("{secret:?}").contains(secret.reveal()));
+    }
+}

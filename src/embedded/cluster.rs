@@ -1,0 +1,232 @@
+//! The data of one server: created whole or not at all, and handed to a new server only when no old one is left.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs::{self, DirBuilder, File},
+    io,
+    os::unix::{fs::DirBuilderExt, net::UnixStream},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Settings,
+    account::Account,
+    binaries::Binaries,
+    deadline::Deadline,
+    error::StartError,
+    layout::{self, Layout},
+    process::{self, Signal},
+};
+
+/// The superuser of the cluster, for people who look after it by hand. The service gets a lesser role.
+pub(super) const SUPERUSER: &str = "postgres";
+
+#[derive(Debug)]
+pub(super) struct Cluster {
+    pub(super) folder: PathBuf,
+    pub(super) socket_folder: PathBuf,
+}
+
+/// What a server says about itself in `postmaster.pid`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct PidFile {
+    pub(super) pid: i32,
+    pub(super) status: String,
+}
+
+impl PidFile {
+    pub(super) fn is_ready(&self) -> bool {
+        self.status == "ready"
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.status == "stopping"
+    }
+
+    /// The first line is the pid, the eighth the status; the status appears last.
+    fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.lines();
+        let pid = lines.next()?.trim().parse().ok().filter(|&pid| pid > 1)?;
+        Some(Self { pid, status: lines.nth(6).unwrap_or_default().trim().to_owned() })
+    }
+}
+
+impl Cluster {
+    /// Runs initdb on the first start, in a side folder which gets its name when it is complete.
+    pub(super) fn create_if_missing(
+        &self,
+        layout: &Layout,
+        binaries: &Binaries,
+        account: &Account,
+        settings: &Settings,
+    ) -> Result<(), StartError> {
+        layout.remove_side_folders()?;
+        if self.folder.join("PG_VERSION").exists() {
+            return Ok(());
+        }
+        let side = layout.side_folder(binaries.major);
+        DirBuilder::new().mode(0o700).create(&side).map_err(StartError::folder("create", &side))?;
+        let made = account
+            .give(&side)
+            .and_then(|()| self.initdb(&side, layout, binaries, account, settings));
+        if let Err(error) = made {
+            // The first failure is the one to report; what stays behind is removed at the next start.
+            let _ = fs::remove_dir_all(&side);
+            return Err(error);
+        }
+        fs::rename(&side, &self.folder)
+            .map_err(StartError::folder("give its final name to", &side))?;
+        // initdb has written its files through to the disk; the new name is still in memory.
+        let synced = File::open(&layout.root).and_then(|root| root.sync_all());
+        synced.map_err(StartError::folder("write through", &layout.root))
+    }
+
+    fn initdb(
+        &self,
+        side: &Path,
+        layout: &Layout,
+        binaries: &Binaries,
+        account: &Account,
+        settings: &Settings,
+    ) -> Result<(), StartError> {
+        let program = binaries.folder.join("initdb");
+        let mut command = account.command(&program, &layout.root);
+        // `trust` asks nobody who they are, and may: the socket is the only way in, and it lies in a 0700 folder, so
+        // only the server's user and root come that far. Both could read the data files anyway.
+        command.args(["--auth-local=trust", "--auth-host=reject", "--encoding=UTF8", "--locale=C"]);
+        command
+            .args(["--data-checksums", "--no-instructions", "--username", SUPERUSER, "--pgdata"])
+            .arg(side);
+        if !settings.fsync {
+            command.arg("--no-sync");
+        }
+        let output = command.output();
+        let output = output.map_err(|source| StartError::Spawn {
+            program,
+            user: account.name.clone(),
+            source,
+        })?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let printed = [output.stdout, output.stderr].concat();
+        let output = String::from_utf8_lossy(&printed).trim().to_owned();
+        Err(StartError::Initdb { cluster: self.folder.clone(), output })
+    }
+
+    /// The server's command line after the program. What stands here wins over the files in the cluster.
+    pub(super) fn arguments(&self, settings: &Settings) -> Vec<OsString> {
+        let mut arguments = vec![OsString::from("-D"), self.folder.clone().into_os_string()];
+        let mut set = |name: &str, value: &OsStr| {
+            let mut pair = OsString::from(name);
+            pair.push("=");
+            pair.push(value);
+            arguments.extend([OsString::from("-c"), pair]);
+        };
+        let switch = |on: bool| OsStr::new(if on { "on" } else { "off" });
+        set("listen_addresses", OsStr::new(""));
+        set("port", layout::PORT.to_string().as_ref());
+        set("unix_socket_directories", quote_in_list(&self.socket_folder).as_ref());
+        set("unix_socket_permissions", OsStr::new("0700"));
+        set("max_connections", settings.max_connections.to_string().as_ref());
+        set("fsync", switch(settings.fsync));
+        set("synchronous_commit", switch(settings.fsync));
+        set("full_page_writes", switch(settings.fsync));
+        // The log is our file on stderr; the times in it are those of the service's own log.
+        set("log_destination", OsStr::new("stderr"));
+        set("logging_collector", OsStr::new("off"));
+        set("log_timezone", OsStr::new("UTC"));
+        arguments
+    }
+
+    pub(super) fn pid_file(&self) -> Option<PidFile> {
+        PidFile::parse(&fs::read_to_string(self.folder.join("postmaster.pid")).ok()?)
+    }
+
+    /// Somebody listens on the socket. A socket file whose server is dead refuses.
+    pub(super) fn answers(&self) -> bool {
+        UnixStream::connect(layout::socket_file(&self.socket_folder)).is_ok()
+    }
+
+    /// Ends whatever still serves this cluster and removes what it left behind, so that a new server can start.
+    ///
+    /// Called under the lock, when no watchdog is left or its server does not answer.
+    pub(super) fn clear(&self, layout: &Layout, deadline: Deadline) -> Result<(), StartError> {
+        let left_over =
+            self.pid_file().map(|file| file.pid).filter(|&pid| process::serves(pid, &self.folder));
+        if let Some(pid) = left_over {
+            tracing::info!(pid, "stopping a private Postgres that lost its watchdog");
+            process::signal_server(pid, &self.folder, Signal::SIGINT);
+            deadline.half().wait_until(|| !process::serves(pid, &self.folder));
+        }
+        // Now for a server that does not stop, and for backends that outlived a killed postmaster in the midst of a
+        // long query. SIGQUIT makes each leave at once without touching shared memory; the log recovers the rest.
+        let ended = deadline.wait_until(|| {
+            let rest = process::servers_of(&self.folder);
+            for &pid in &rest {
+                process::signal_server(pid, &self.folder, Signal::SIGQUIT);
+            }
+            rest.is_empty() && left_over.is_none_or(|pid| !process::serves(pid, &self.folder))
+        });
+        if !ended {
+            return Err(layout.timeout(
+                "an earlier Postgres of this data folder to end",
+                deadline,
+                0,
+            ));
+        }
+        if self.answers() {
+            return Err(StartError::UsedElsewhere { cluster: self.folder.clone() });
+        }
+        self.remove_stale_locks()
+    }
+
+    /// Postgres refuses to start when the pid in a lock file exists and is of its own user, even if it now belongs to
+    /// an unrelated process. We know better. Its other interlock, the shared memory of the cluster, stays.
+    fn remove_stale_locks(&self) -> Result<(), StartError> {
+        if self.pid_file().is_some_and(|file| process::exists(file.pid)) {
+            remove_if_present(&self.folder.join("postmaster.pid"))?;
+        }
+        let socket = layout::socket_file(&self.socket_folder);
+        remove_if_present(&socket)?;
+        remove_if_present(&socket.with_extension("5432.lock"))
+    }
+}
+
+fn remove_if_present(path: &Path) -> Result<(), StartError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(StartError::folder("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `unix_socket_directories` is a list with commas; an entry in double quotes may hold anything.
+fn quote_in_list(folder: &Path) -> String {
+    let folder = folder.to_str().expect("the socket folder was chosen to be text");
+    format!("\"{}\"", folder.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pid_file_is_read_while_it_is_still_being_written() {
+        let whole = "4711\n/data\n1700000000\n5432\n/socket\n\n  5432001    327680\nready   \n";
+        assert_eq!(PidFile::parse(whole), Some(PidFile { pid: 4711, status: "ready".to_owned() }));
+        assert_eq!(
+            PidFile::parse("4711\n/data\n"),
+            Some(PidFile { pid: 4711, status: String::new() })
+        );
+        assert_eq!(PidFile::parse(""), None);
+        assert_eq!(PidFile::parse("-4711\n"), None);
+        assert_eq!(PidFile::parse("1\n"), None);
+    }
+
+    #[test]
+    fn commas_and_quotes_stay_inside_one_entry_of_a_list() {
+        assert_eq!(quote_in_list(Path::new("/a, \"b\"")), r#""/a, ""b""""#);
+    }
+}

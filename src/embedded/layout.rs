@@ -1,0 +1,309 @@
+//! The data folder: where everything lies, and who may enter what.
+//!
+//! ```text
+//! /var/lib/befriend/          0755, so that the unprivileged user can reach what is inside
+//!   lock                      held during a start or stop: one at a time
+//!   users.fifo                held open for writing by every process that uses the server
+//!   postgres.log              what the server and the watchdog print
+//!   socket/                   0700, the server's user: the socket and the watchdog's answers
+//!   postgres-15/              0700, the cluster; the number is the major version which can read it
+//!   postgres-15.new-…/        an initdb that was cut short; removed at the next start
+//! ```
+
+use std::{
+    env,
+    fmt::Write,
+    fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
+    hash::{BuildHasher, Hasher, RandomState},
+    io::{self, Read, Seek, SeekFrom},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    },
+    path::{Path, PathBuf},
+};
+
+use nix::{fcntl::OFlag, unistd::geteuid};
+
+use super::{account::Account, deadline::Deadline, error::StartError};
+
+/// Names the socket file; nothing listens on TCP.
+pub(super) const PORT: u16 = 5432;
+
+/// `sockaddr_un` holds 104 bytes on macOS and 108 on Linux, with a final NUL; one rule for both.
+const LONGEST_SOCKET_PATH: usize = 103;
+
+/// A log beyond this is moved to `postgres.log.old` before the server starts. It normally gains a few lines a day.
+const LONGEST_LOG: u64 = 16 << 20;
+
+/// The last lines of the log that go into an error message.
+const TAIL_LINES: usize = 12;
+
+/// Where the data goes when nobody says so: `/var/lib/befriend` for root, else the user's own data folder.
+pub fn default_data_dir() -> PathBuf {
+    if geteuid().is_root() {
+        return PathBuf::from("/var/lib/befriend");
+    }
+    let home = env::home_dir().filter(|home| home.is_absolute());
+    let xdg = env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|xdg| xdg.is_absolute());
+    let data = if cfg!(target_os = "macos") {
+        home.map(|home| home.join("Library/Application Support"))
+    } else {
+        xdg.or_else(|| home.map(|home| home.join(".local/share")))
+    };
+    data.map_or_else(|| PathBuf::from("befriend-data"), |data| data.join("befriend"))
+}
+
+#[derive(Debug)]
+pub(super) struct Layout {
+    /// Canonical, so that two spellings of one folder meet in one server.
+    pub(super) root: PathBuf,
+    pub(super) fifo: PathBuf,
+    pub(super) log: PathBuf,
+}
+
+impl Layout {
+    pub(super) fn prepare(data_dir: &Path) -> Result<Self, StartError> {
+        create_with_parents(data_dir)?;
+        let root = fs::canonicalize(data_dir).map_err(StartError::folder("resolve", data_dir))?;
+        Ok(Self { fifo: root.join("users.fifo"), log: root.join("postgres.log"), root })
+    }
+
+    /// Waits for the lock and holds it as long as the file lives; the kernel releases it when a process is killed.
+    pub(super) fn lock(&self, deadline: Deadline) -> Result<File, StartError> {
+        let path = self.root.join("lock");
+        let file = private_file().write(true).create(true).truncate(false).open(&path);
+        let file = file.map_err(StartError::folder("open", &path))?;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::Error(source)) => {
+                    return Err(StartError::Folder { doing: "lock", path, source });
+                }
+                Err(TryLockError::WouldBlock) if deadline.pause() => {}
+                Err(TryLockError::WouldBlock) => {
+                    return Err(self.timeout(
+                        "another process to finish its start or stop",
+                        deadline,
+                        self.log_length(),
+                    ));
+                }
+            }
+        }
+    }
+
+    pub(super) fn cluster(&self, major: u16) -> PathBuf {
+        self.root.join(format!("postgres-{major}"))
+    }
+
+    /// The newest cluster in the data folder.
+    pub(super) fn existing_major(&self) -> Result<Option<u16>, StartError> {
+        Ok(self
+            .entries()?
+            .iter()
+            .filter_map(|name| name.strip_prefix("postgres-")?.parse().ok())
+            .max())
+    }
+
+    /// A name beside the final one that no other attempt uses: an initdb of a killed process may still be writing.
+    pub(super) fn side_folder(&self, major: u16) -> PathBuf {
+        self.root.join(format!("postgres-{major}.new-{:016x}", unique()))
+    }
+
+    pub(super) fn remove_side_folders(&self) -> Result<(), StartError> {
+        for name in self
+            .entries()?
+            .iter()
+            .filter(|name| name.starts_with("postgres-") && name.contains(".new-"))
+        {
+            // A leftover costs disk space only, so a failure can wait for the next start.
+            if let Err(error) = fs::remove_dir_all(self.root.join(name)) {
+                tracing::warn!(folder = name, %error, "could not remove a half-made cluster");
+            }
+        }
+        Ok(())
+    }
+
+    /// The folder for the socket, made private for the server's user; a short one in /tmp if this path would not do.
+    pub(super) fn socket_folder(&self, account: &Account) -> Result<PathBuf, StartError> {
+        let inside = self.root.join("socket");
+        if fits(&inside) {
+            make_private(&inside, account)?;
+            return Ok(inside);
+        }
+        // /tmp and not TMPDIR: every user of this data folder has to come to the same path.
+        let outside = PathBuf::from(format!(
+            "/tmp/befriend-{:016x}",
+            fnv1a(self.root.as_os_str().as_bytes())
+        ));
+        make_private(&outside, account)?;
+        Ok(outside)
+    }
+
+    /// The log, for a new watchdog and its server to append to.
+    pub(super) fn open_log(&self) -> Result<File, StartError> {
+        if self.log_length() > LONGEST_LOG {
+            let old = self.log.with_extension("log.old");
+            fs::rename(&self.log, &old).map_err(StartError::folder("rename", &self.log))?;
+        }
+        private_file()
+            .append(true)
+            .create(true)
+            .open(&self.log)
+            .map_err(StartError::folder("open", &self.log))
+    }
+
+    pub(super) fn log_length(&self) -> u64 {
+        fs::metadata(&self.log).map_or(0, |log| log.len())
+    }
+
+    /// The last lines that were written after `from`.
+    pub(super) fn log_tail(&self, from: u64) -> String {
+        let read = || -> io::Result<String> {
+            let mut file = File::open(&self.log)?;
+            file.seek(SeekFrom::Start(from.max(self.log_length().saturating_sub(8 << 10))))?;
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            Ok(String::from_utf8_lossy(&bytes).into_owned())
+        };
+        let text = read().unwrap_or_else(|error| format!("(the log cannot be read: {error})"));
+        let lines: Vec<&str> = text.lines().collect();
+        let tail = lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n");
+        if tail.is_empty() { "(nothing new)".to_owned() } else { tail }
+    }
+
+    pub(super) fn timeout(
+        &self,
+        what: &'static str,
+        deadline: Deadline,
+        log_from: u64,
+    ) -> StartError {
+        let tail = self.log_tail(log_from);
+        StartError::Timeout { what, waited: deadline.allowed, log: self.log.clone(), tail }
+    }
+
+    fn entries(&self) -> Result<Vec<String>, StartError> {
+        let entries = fs::read_dir(&self.root).map_err(StartError::folder("list", &self.root))?;
+        Ok(entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
+    }
+}
+
+/// Options for our own files: closed to others, and never through a link that somebody else laid.
+pub(super) fn private_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits());
+    options
+}
+
+pub(super) fn unique() -> u64 {
+    // Each RandomState has its own keys.
+    RandomState::new().build_hasher().finish()
+}
+
+/// `/var/lib/a b` as the host part of a URL: `%2Fvar%2Flib%2Fa%20b`.
+pub(super) fn percent_encode(text: &[u8]) -> String {
+    let mut encoded = String::with_capacity(text.len() + 16);
+    for &byte in text {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            write!(encoded, "%{byte:02X}").expect("writing to a string does not fail");
+        }
+    }
+    encoded
+}
+
+/// A start as root makes folders that the unprivileged user can enter, whatever root's umask is.
+fn create_with_parents(folder: &Path) -> Result<(), StartError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        create_with_parents(parent)?;
+    }
+    match fs::create_dir(folder) {
+        Ok(()) => {
+            let mode = if geteuid().is_root() { 0o755 } else { 0o700 };
+            fs::set_permissions(folder, Permissions::from_mode(mode))
+        }
+        // Another process starts at this very moment.
+        Err(_) if folder.is_dir() => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(io::Error::other("a file is in its place"))
+        }
+        Err(error) => Err(error),
+    }
+    .map_err(StartError::folder("create", folder))
+}
+
+/// Makes a 0700 folder, or checks that the existing one is a real folder, private, and the server user's (or ours: the
+/// process that made it was killed before it could hand it over). In /tmp somebody else may have made it first.
+fn make_private(folder: &Path, account: &Account) -> Result<(), StartError> {
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(StartError::Folder {
+                doing: "create",
+                path: folder.to_owned(),
+                source: error,
+            });
+        }
+        _ => {}
+    }
+    let found = fs::symlink_metadata(folder).map_err(StartError::folder("look at", folder))?;
+    let owned = found.uid() == account.uid || found.uid() == geteuid().as_raw();
+    if !found.is_dir() || !owned || found.mode() & 0o077 != 0 {
+        let longest = LONGEST_SOCKET_PATH - socket_file(Path::new("socket")).as_os_str().len() - 1;
+        return Err(StartError::SocketFolderTaken {
+            path: folder.to_owned(),
+            user: account.name.clone(),
+            longest,
+        });
+    }
+    if found.uid() == account.uid { Ok(()) } else { account.give(folder) }
+}
+
+pub(super) fn socket_file(folder: &Path) -> PathBuf {
+    folder.join(format!(".s.PGSQL.{PORT}"))
+}
+
+/// A path that is no text cannot stand in a URL, and one with a comma is two hosts for psql.
+fn fits(folder: &Path) -> bool {
+    let short = socket_file(folder).as_os_str().len() <= LONGEST_SOCKET_PATH;
+    short && folder.to_str().is_some_and(|folder| !folder.contains(','))
+}
+
+/// The same in every build, unlike the standard library's hasher: two versions of befriend must meet.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_path_of_103_bytes_fits_and_one_of_104_does_not() {
+        let name = socket_file(Path::new("")).as_os_str().len() + 1;
+        let folder = |length: usize| PathBuf::from(format!("/{}", "a".repeat(length - 1 - name)));
+        assert!(fits(&folder(103)));
+        assert!(!fits(&folder(104)));
+        assert!(!fits(Path::new("/a,b")));
+    }
+
+    #[test]
+    fn a_path_becomes_the_host_of_a_url() {
+        assert_eq!(
+            percent_encode(b"/var/lib/a b,\"c\"/socket"),
+            "%2Fvar%2Flib%2Fa%20b%2C%22c%22%2Fsocket"
+        );
+        assert_eq!(percent_encode("/ü".as_bytes()), "%2F%C3%BC");
+    }
+
+    #[test]
+    fn the_short_folder_is_named_by_a_hash_that_never_changes() {
+        assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(fnv1a(b"a"), 0xaf63_dc4c_8601_ec8c);
+    }
+}

@@ -1,0 +1,78 @@
+//! What can be known about processes that are not our children, and signals to them.
+//!
+//! A pid in a file may by now belong to somebody else's process, so nothing is signalled before it has shown that it is
+//! a Postgres which works in our folder. Linux tells through /proc, other systems through `ps`.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+pub(super) use nix::sys::signal::Signal;
+use nix::{sys::signal::kill, unistd::Pid};
+
+/// The process exists and has not ended (a zombie has).
+pub(super) fn is_alive(pid: i32) -> bool {
+    let state = if has_proc() {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // The name in parentheses may itself hold spaces and parentheses: the state follows the last one.
+        stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next())
+    } else {
+        ps(pid, "stat=").chars().next()
+    };
+    state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
+}
+
+/// The process is a Postgres server process (the postmaster or one of its children) of this cluster.
+pub(super) fn serves(pid: i32, cluster: &Path) -> bool {
+    if has_proc() {
+        // Every Postgres process works inside its data folder; the command line would be the title it gave itself.
+        let folder = fs::read_link(format!("/proc/{pid}/cwd"));
+        let name = fs::read_to_string(format!("/proc/{pid}/comm"));
+        folder.is_ok_and(|folder| folder == cluster)
+            && name.is_ok_and(|name| name.trim_end() == "postgres")
+    } else {
+        let command = ps(pid, "command=");
+        command.contains("postgres") && command.contains(&*cluster.to_string_lossy())
+    }
+}
+
+/// All server processes of this cluster. Empty where there is no /proc.
+pub(super) fn servers_of(cluster: &Path) -> Vec<i32> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|&pid| serves(pid, cluster))
+        .collect()
+}
+
+/// A process with this number exists, whosever it is.
+pub(super) fn exists(pid: i32) -> bool {
+    pid > 0 && kill(Pid::from_raw(pid), None) != Err(nix::errno::Errno::ESRCH)
+}
+
+/// Signals a server process of this cluster, and never any other process.
+pub(super) fn signal_server(pid: i32, cluster: &Path, signal: Signal) {
+    if pid > 1 && serves(pid, cluster) {
+        // The only failure left is that it has ended meanwhile, which is what was wanted.
+        let _ = kill(Pid::from_raw(pid), signal);
+    }
+}
+
+fn has_proc() -> bool {
+    Path::new("/proc/self/stat").exists()
+}
+
+fn ps(pid: i32, column: &str) -> String {
+    let output = Command::new("ps")
+        .args(["-ww", "-o", column, "-p", &pid.to_string()])
+        .stderr(Stdio::null())
+        .output();
+    output
+        .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        .unwrap_or_default()
+}

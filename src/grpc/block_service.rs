@@ -1,0 +1,72 @@
+//! BlockService.
+
+use tonic::{Request, Response, Status};
+
+use super::convert::{app_call, strings, usernames};
+use crate::{
+    domain::Username,
+    ops::blocks,
+    page_token::{self, Binding},
+    proto::{self, block_service_server::BlockService},
+};
+
+pub(super) struct BlockApi;
+
+#[tonic::async_trait]
+impl BlockService for BlockApi {
+    async fn block_users(
+        &self,
+        request: Request<proto::BlockUsersRequest>,
+    ) -> Result<Response<proto::BlockUsersResponse>, Status> {
+        let (call, message) = app_call(request)?;
+        let owner = Username::parse("owner", &message.owner)?;
+        let max = call.core.bounds.block_names;
+        let names = usernames("usernames", &message.usernames, max)?;
+        let blocked = blocks::block(&call, &owner, &names).await?;
+        Ok(Response::new(proto::BlockUsersResponse { usernames: strings(blocked) }))
+    }
+
+    async fn unblock_user(
+        &self,
+        request: Request<proto::UnblockUserRequest>,
+    ) -> Result<Response<proto::UnblockUserResponse>, Status> {
+        let (call, message) = app_call(request)?;
+        let owner = Username::parse("owner", &message.owner)?;
+        let username = Username::parse("username", &message.username)?;
+        let user = blocks::unblock(&call, &owner, &username).await?;
+        Ok(Response::new(proto::UnblockUserResponse { user: Some(user.into()) }))
+    }
+
+    async fn list_blocked_users(
+        &self,
+        request: Request<proto::ListBlockedUsersRequest>,
+    ) -> Result<Response<proto::ListBlockedUsersResponse>, Status> {
+        let (call, message) = app_call(request)?;
+        let owner = Username::parse("owner", &message.owner)?;
+        let size = call.core.bounds.block_pages.choose(message.page_size)?;
+        let binding = Binding {
+            call: "BlockService/ListBlockedUsers",
+            app: Some(call.app.id),
+            owner: owner.as_str(),
+        };
+        let before: i64 = page_token::read(binding, &message.page_token)?;
+        let page = blocks::list(&call, &owner, before, size).await?;
+        Ok(Response::new(proto::ListBlockedUsersResponse {
+            usernames: strings(page.items),
+            next_page_token: page_token::write(binding, page.next),
+        }))
+    }
+
+    async fn list_all_blocked_users(
+        &self,
+        request: Request<proto::ListAllBlockedUsersRequest>,
+    ) -> Result<Response<proto::ListAllBlockedUsersResponse>, Status> {
+        let (call, message) = app_call(request)?;
+        let owner = Username::parse("owner", &message.owner)?;
+        let blocked = blocks::list_all(&call, &owner).await?;
+        Ok(Response::new(proto::ListAllBlockedUsersResponse {
+            usernames: strings(blocked.newest),
+            count: blocked.count,
+        }))
+    }
+}

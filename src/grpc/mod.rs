@@ -1,0 +1,66 @@
+//! The gRPC surface: the only place that knows tonic and the generated types.
+//!
+//! A service method is thin: it takes the [`crate::ops::Call`] that the [`gate`] made, parses the
+//! request into domain values, runs one operation and renders the answer. It decides nothing.
+
+mod app_service;
+mod block_service;
+mod convert;
+mod friend_service;
+mod gate;
+mod methods;
+mod relation_service;
+mod status;
+mod token_service;
+mod user_service;
+
+use std::sync::Arc;
+
+use tonic::{
+    codec::CompressionEncoding,
+    service::{Routes, RoutesBuilder},
+};
+
+pub use self::gate::{Gate, GateSettings};
+pub use self::methods::{Access, Method, Methods};
+use crate::{
+    ops::Core,
+    proto::{
+        app_service_server::AppServiceServer, block_service_server::BlockServiceServer,
+        friend_service_server::FriendServiceServer, relation_service_server::RelationServiceServer,
+        token_service_server::TokenServiceServer, user_service_server::UserServiceServer,
+    },
+};
+
+/// The services of package befriend.v1 by name, for the health service.
+pub const SERVICES: [&str; 6] = [
+    "befriend.v1.AppService",
+    "befriend.v1.BlockService",
+    "befriend.v1.FriendService",
+    "befriend.v1.RelationService",
+    "befriend.v1.TokenService",
+    "befriend.v1.UserService",
+];
+
+/// The routes of all services. `max_message` bounds a request's message, in bytes.
+#[must_use]
+pub fn routes(core: &Arc<Core>, max_message: usize) -> RoutesBuilder {
+    let mut routes = Routes::builder();
+    macro_rules! add {
+        ($server:ident, $service:expr) => {
+            routes.add_service(
+                $server::new($service)
+                    .max_decoding_message_size(max_message)
+                    .accept_compressed(CompressionEncoding::Gzip)
+                    .send_compressed(CompressionEncoding::Gzip),
+            );
+        };
+    }
+    add!(FriendServiceServer, friend_service::FriendApi);
+    add!(BlockServiceServer, block_service::BlockApi);
+    add!(RelationServiceServer, relation_service::RelationApi);
+    add!(UserServiceServer, user_service::UserApi);
+    add!(AppServiceServer, app_service::AppApi(Arc::clone(core)));
+    add!(TokenServiceServer, token_service::TokenApi(Arc::clone(core)));
+    routes
+}

@@ -1,0 +1,55 @@
+//! TokenService.
+
+use std::{sync::Arc, time::Duration};
+
+use tonic::{Request, Response, Status};
+
+use super::{
+    convert::app_call,
+    gate::{bearer, deadline_of, peer},
+};
+use crate::{
+    domain::{Error, Invalid, Secret},
+    ops::{Core, access::Login, tokens},
+    proto::{self, token_service_server::TokenService},
+};
+
+pub(super) struct TokenApi(pub(super) Arc<Core>);
+
+#[tonic::async_trait]
+impl TokenService for TokenApi {
+    async fn issue_token(
+        &self,
+        request: Request<proto::IssueTokenRequest>,
+    ) -> Result<Response<proto::IssueTokenResponse>, Status> {
+        let (deadline, from) = (deadline_of(&request), peer(request.extensions()));
+        let message = request.into_inner();
+        let ttl = match message.ttl {
+            None => Duration::ZERO,
+            Some(ttl) => Duration::try_from(ttl)
+                .map_err(|_| Invalid::argument("ttl", "must not be negative"))?,
+        };
+        let login = Login { from, client_id: Some(message.client_id) };
+        let secret = Secret::presented(&message.client_secret);
+        let issued = tokens::issue(&self.0, deadline, login, &secret, ttl).await?;
+        Ok(Response::new(proto::IssueTokenResponse {
+            access_token: issued.token.reveal().to_owned(),
+            expires_in: issued.expires_in.try_into().ok(),
+            application: issued.app_id.to_string(),
+        }))
+    }
+
+    async fn revoke_token(
+        &self,
+        request: Request<proto::RevokeTokenRequest>,
+    ) -> Result<Response<proto::RevokeTokenResponse>, Status> {
+        let own = bearer(request.metadata().as_ref());
+        let (call, message) = app_call(request)?;
+        let token = match message.access_token.as_str() {
+            "" => own.ok_or(Error::Unauthenticated)?,
+            other => Secret::presented(other),
+        };
+        tokens::revoke(&call, &token).await?;
+        Ok(Response::new(proto::RevokeTokenResponse {}))
+    }
+}

@@ -1,0 +1,43 @@
+//! befriend: friends, remarks and block lists as a service, on Postgres.
+//!
+//! The modules, in the order in which a request travels through them:
+//!
+//! - [`proto`] is the wire: what the files in `proto/` say, and the clients for Rust callers.
+//! - [`grpc`] takes calls in: who calls, how often, until when; parse, one operation, render.
+//! - [`domain`] is what they are parsed to: checked values and pure decisions.
+//! - [`ops`] is what happens: one function and one transaction an operation.
+//! - [`store`] is the tables: all SQL.
+//!
+//! Around them: [`config`] and [`telemetry`] set the process up, [`server`] listens, [`upkeep`] does
+//! what no call waits for, [`embedded`] is the private Postgres of the default run, [`cli`] the
+//! commands, [`clock`] the time and [`page_token`] the form of page tokens for all surfaces.
+
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod demo;
+pub mod domain;
+pub mod embedded;
+pub mod grpc;
+pub mod ops;
+pub mod page_token;
+pub mod server;
+pub mod store;
+pub mod telemetry;
+pub mod upkeep;
+
+pub mod proto {
+    //! The generated types, clients and servers of package `befriend.v1`.
+
+    #![expect(
+        clippy::allow_attributes,
+        clippy::allow_attributes_without_reason,
+        clippy::semicolon_if_nothing_returned,
+        reason = "generated code"
+    )]
+
+    tonic::include_proto!("befriend.v1");
+
+    /// The descriptors of all services, for reflection.
+    pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+}

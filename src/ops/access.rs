@@ -1,0 +1,204 @@
+//! Who may call what: bearer tokens and the operator's token, and a brake on guessing.
+
+use std::{
+    fmt,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use moka::{future, sync};
+use time::OffsetDateTime;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::Core;
+use crate::{
+    domain::{App, Error, Scope, Secret, SecretHash, SecretKind},
+    store::tokens,
+};
+
+/// How callers are checked.
+#[derive(Clone, Debug)]
+pub struct AccessSettings {
+    /// The operator's token; without one nobody can call AppService.
+    pub operator_token: Option<Secret>,
+    /// For how long a verified token is taken without asking the database again: so late another
+    /// instance notices a revocation or a changed limit.
+    pub token_cache: Duration,
+    /// How many logins may fail in [`Self::login_window`], from one address and for one client_id.
+    pub failed_logins: u32,
+    /// Over what time failed logins are counted.
+    pub login_window: Duration,
+}
+
+/// Verified tokens and failed logins.
+pub struct Access {
+    settings: AccessSettings,
+    operator: Option<SecretHash>,
+    verified: future::Cache<SecretHash, Session>,
+    failures: sync::Cache<Login, Arc<Failures>>,
+}
+
+/// What a token stands for.
+#[derive(Clone)]
+struct Session {
+    app: Arc<App>,
+    expires_at: OffsetDateTime,
+}
+
+/// Who tries to log in, from where, as whom.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Login {
+    /// The address of the connection, where it has one.
+    pub from: Option<IpAddr>,
+    /// The client_id; none stands for the operator.
+    pub client_id: Option<String>,
+}
+
+struct Failures {
+    first: Instant,
+    count: AtomicU32,
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access").finish_non_exhaustive()
+    }
+}
+
+impl Access {
+    /// Starts with nobody verified.
+    #[must_use]
+    pub fn new(settings: AccessSettings) -> Self {
+        Self {
+            operator: settings.operator_token.as_ref().map(Secret::hash),
+            verified: future::Cache::builder()
+                .max_capacity(100_000)
+                .time_to_live(settings.token_cache)
+                .support_invalidation_closures()
+                .build(),
+            failures: sync::Cache::builder()
+                .max_capacity(100_000)
+                .time_to_live(settings.login_window)
+                .build(),
+            settings,
+        }
+    }
+
+    /// Forgets a verified token: it was revoked.
+    pub(super) async fn forget(&self, token: SecretHash) {
+        self.verified.invalidate(&token).await;
+    }
+
+    /// Forgets all verified tokens of an app: its limits changed, or it is gone.
+    pub(super) fn forget_app(&self, app_id: Uuid) {
+        let forgotten = self.verified.invalidate_entries_if(move |_, s| s.app.id == app_id);
+        debug_assert!(forgotten.is_ok(), "the cache is built with invalidation closures");
+    }
+
+    /// Refuses a login while too many have failed; before it is looked at, so that guessing stays
+    /// slow whatever the guess.
+    pub(super) fn may_log_in(&self, login: &Login) -> Result<(), Error> {
+        match self.failures.get(login) {
+            Some(failures)
+                if failures.count.load(Ordering::Relaxed) >= self.settings.failed_logins =>
+            {
+                Err(Error::LoginThrottled {
+                    retry_after: self
+                        .settings
+                        .login_window
+                        .saturating_sub(failures.first.elapsed()),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts a failed login.
+    pub(super) fn login_failed(&self, login: Login) {
+        let failures = self.failures.get_with(login, || {
+            Arc::new(Failures { first: Instant::now(), count: AtomicU32::new(0) })
+        });
+        failures.count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The app whose token was shown.
+///
+/// # Errors
+/// `Unauthenticated`; `TokenScope` for the operator's token.
+pub async fn app(core: &Core, bearer: Option<&Secret>) -> Result<Arc<App>, Error> {
+    let token = bearer.ok_or(Error::Unauthenticated)?;
+    if let Some(app) = app_of(core, token).await? {
+        return Ok(app);
+    }
+    if is_operator(core, token) {
+        return Err(Error::TokenScope { required: Scope::App });
+    }
+    Err(Error::Unauthenticated)
+}
+
+/// Makes sure that the operator's token was shown.
+///
+/// # Errors
+/// `Unauthenticated`; `TokenScope` for an app's token; `LoginThrottled` after too many failures.
+pub async fn operator(
+    core: &Core,
+    bearer: Option<&Secret>,
+    from: Option<IpAddr>,
+) -> Result<(), Error> {
+    let token = bearer.ok_or(Error::Unauthenticated)?;
+    let login = Login { from, client_id: None };
+    core.access.may_log_in(&login)?;
+    if is_operator(core, token) {
+        return Ok(());
+    }
+    if app_of(core, token).await?.is_some() {
+        return Err(Error::TokenScope { required: Scope::Operator });
+    }
+    core.access.login_failed(login);
+    Err(Error::Unauthenticated)
+}
+
+fn is_operator(core: &Core, token: &Secret) -> bool {
+    core.access.operator.is_some_and(|operator| operator.matches(token.hash().as_bytes()))
+}
+
+async fn app_of(core: &Core, token: &Secret) -> Result<Option<Arc<App>>, Error> {
+    if !token.has_form_of(SecretKind::AppToken) {
+        return Ok(None);
+    }
+    let hash = token.hash();
+    let now = core.clock.now();
+    // Callers who come with the same unknown token at once ask the database once.
+    let session = core
+        .access
+        .verified
+        .try_get_with(hash, async {
+            let found = core.db.retrying(|| async {
+                let mut db = core.db.read().await?;
+                let found = tokens::app_of(&mut db, hash, now).await;
+                db.done(found)
+            });
+            match found.await {
+                Ok(Some((app, expires_at))) => Ok(Session { app: Arc::new(app), expires_at }),
+                Ok(None) => Err(None),
+                Err(error) => Err(Some(error)),
+            }
+        })
+        .await;
+    match session {
+        Ok(session) if session.expires_at > now => Ok(Some(session.app)),
+        Ok(_) => Ok(None),
+        Err(failure) => match failure.as_ref() {
+            None => Ok(None),
+            Some(Error::Unavailable(outage)) => Err(Error::Unavailable(*outage)),
+            Some(Error::DeadlineExceeded) => Err(Error::DeadlineExceeded),
+            Some(other) => Err(Error::Internal(other.to_string())),
+        },
+    }
+}

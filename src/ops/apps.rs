@@ -1,0 +1,180 @@
+//! Apps: create, read, change, delete. For the operator only.
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::Core;
+use crate::{
+    domain::{App, AppKey, AppLimits, AppLimitsChange, Error, Page, PageSize, Secret, SecretKind},
+    store::{apps, tokens, users},
+};
+
+/// Creates an app with the default limits, changed by `limits`. Returns it with its client_secret,
+/// which is not kept.
+///
+/// # Errors
+/// `AppAlreadyExists`, `Invalid` (limits).
+pub async fn create(
+    core: &Core,
+    deadline: Instant,
+    key: &AppKey,
+    limits: AppLimitsChange,
+) -> Result<(App, Secret), Error> {
+    let limits = limits.apply(AppLimits::default())?;
+    let secret = Secret::generate(SecretKind::ClientSecret);
+    let app = core
+        .db
+        .retrying(|| async {
+            let mut tx = core.db.begin(deadline).await?;
+            let now = core.clock.now();
+            let app = App {
+                id: Uuid::new_v4(),
+                key: key.clone(),
+                client_id: new_client_id(),
+                limits,
+                created_at: now,
+                modified_at: now,
+            };
+            let created = apps::create(&mut tx, &app, secret.hash()).await?;
+            let created = created.ok_or_else(|| Error::AppAlreadyExists(key.clone()))?;
+            tx.commit().await?;
+            Ok(created)
+        })
+        .await?;
+    Ok((app, secret))
+}
+
+/// A name for an app's client that says nothing and collides with nothing.
+fn new_client_id() -> String {
+    format!("bfc_{}", BASE64_URL_SAFE_NO_PAD.encode(Uuid::new_v4().as_bytes()))
+}
+
+/// An app.
+///
+/// # Errors
+/// `AppNotFound`.
+pub async fn get(core: &Core, key: &AppKey) -> Result<App, Error> {
+    let app = core.db.retrying(|| async {
+        let mut db = core.db.read().await?;
+        let app = apps::by_key(&mut db, key).await;
+        db.done(app)
+    });
+    found(app.await?, key)
+}
+
+/// A page of all apps in key order, after the key `after`.
+///
+/// # Errors
+/// Only those of every call.
+pub async fn list(core: &Core, after: &str, size: PageSize) -> Result<Page<App, String>, Error> {
+    let rows = core.db.retrying(|| async {
+        let mut db = core.db.read().await?;
+        let rows = apps::page(&mut db, after, size.rows_to_read()).await;
+        db.done(rows)
+    });
+    Ok(Page::cut(rows.await?, size, |app| app.key.as_str().to_owned()))
+}
+
+/// Changes an app's limits. This instance applies them at once, others within the time for which
+/// they take a token unasked.
+///
+/// # Errors
+/// `AppNotFound`, `Invalid` (limits).
+pub async fn update(
+    core: &Core,
+    deadline: Instant,
+    key: &AppKey,
+    change: AppLimitsChange,
+) -> Result<App, Error> {
+    let app = core
+        .db
+        .retrying(|| async {
+            let mut tx = core.db.begin(deadline).await?;
+            let app = found(apps::lock_by_key(&mut tx, key).await?, key)?;
+            let limits = change.apply(app.limits)?;
+            let app = apps::set_limits(&mut tx, app.id, limits, core.clock.now()).await?;
+            tx.commit().await?;
+            Ok(app)
+        })
+        .await?;
+    core.access.forget_app(app.id);
+    Ok(app)
+}
+
+/// Replaces an app's client_secret and, if told to, ends all its tokens. Returns the app with the
+/// new secret, which is not kept.
+///
+/// # Errors
+/// `AppNotFound`.
+pub async fn rotate_secret(
+    core: &Core,
+    deadline: Instant,
+    key: &AppKey,
+    revoke_tokens: bool,
+) -> Result<(App, Secret), Error> {
+    let secret = Secret::generate(SecretKind::ClientSecret);
+    let app = core
+        .db
+        .retrying(|| async {
+            let mut tx = core.db.begin(deadline).await?;
+            let now = core.clock.now();
+            let app = found(apps::set_secret(&mut tx, key, secret.hash(), now).await?, key)?;
+            if revoke_tokens {
+                tokens::revoke_all(&mut tx, app.id).await?;
+            }
+            tx.commit().await?;
+            Ok(app)
+        })
+        .await?;
+    core.access.forget_app(app.id);
+    Ok((app, secret))
+}
+
+/// Deletes an app: at once for whoever asks. Its rows go with [`purge_deleted`].
+///
+/// # Errors
+/// `AppNotFound`.
+pub async fn delete(core: &Core, deadline: Instant, key: &AppKey) -> Result<(), Error> {
+    let app_id = core
+        .db
+        .retrying(|| async {
+            let mut tx = core.db.begin(deadline).await?;
+            let app_id = found(apps::mark_deleted(&mut tx, key, core.clock.now()).await?, key)?;
+            tokens::revoke_all(&mut tx, app_id).await?;
+            tx.commit().await?;
+            Ok(app_id)
+        })
+        .await?;
+    core.access.forget_app(app_id);
+    Ok(())
+}
+
+/// Removes the rows of deleted apps, some users at a time, until none are left.
+///
+/// # Errors
+/// Those of the database, and a collision with a call that was under way when the app was deleted;
+/// the next time goes on where this one stopped.
+pub async fn purge_deleted(core: &Core, deadline: Instant) -> Result<(), Error> {
+    const BATCH: i64 = 200;
+    let mut db = core.db.read().await?;
+    let deleted = apps::deleted(&mut db).await;
+    for app_id in db.done(deleted)? {
+        loop {
+            let mut tx = core.db.begin(deadline).await?;
+            let keys = users::of_app(&mut tx, app_id, BATCH).await?;
+            if keys.is_empty() {
+                apps::purge(&mut tx, app_id).await?;
+                tx.commit().await?;
+                break;
+            }
+            users::purge(&mut tx, &keys).await?;
+            tx.commit().await?;
+        }
+    }
+    Ok(())
+}
+
+fn found<T>(value: Option<T>, key: &AppKey) -> Result<T, Error> {
+    value.ok_or_else(|| Error::AppNotFound(key.clone()))
+}

@@ -1,0 +1,151 @@
+//! Block lists: block, unblock, read.
+
+use std::collections::HashSet;
+
+use sqlx::PgConnection;
+
+use super::{Call, found};
+use crate::{
+    domain::{BlockedUsers, Error, Invalid, OwnerKey, Page, PageSize, User, Username},
+    store::{blocks, users},
+};
+
+/// Puts users into the owner's block list, all or none; who is in it already stays as they are.
+/// Returns the users asked for, each once.
+///
+/// # Errors
+/// `UserNotFound` for the owner or any of them, `BlockLimitExceeded`, `SelfRelation`.
+pub async fn block(
+    call: &Call,
+    owner: &Username,
+    usernames: &[Username],
+) -> Result<Vec<Username>, Error> {
+    if let Some(at) = usernames.iter().position(|name| name == owner) {
+        return Err(Error::Invalid(Invalid::SelfRelation {
+            field: format!("usernames[{at}]"),
+            username: owner.clone(),
+        }));
+    }
+    let mut seen = HashSet::new();
+    let wanted: Vec<&Username> = usernames.iter().filter(|name| seen.insert(*name)).collect();
+    let owner_key = call.key(owner);
+    let limit = call.app.limits.block_limit;
+    call.core
+        .db
+        .retrying(|| async {
+            let mut tx = call.core.db.begin(call.deadline).await?;
+            found(users::lock(&mut tx, owner_key).await?, owner)?;
+            hold_all(&mut tx, call, &wanted).await?;
+            let blocked: HashSet<Username> =
+                blocks::are_blocked(&mut tx, owner_key, &wanted).await?.into_iter().collect();
+            let fresh: Vec<&Username> =
+                wanted.iter().copied().filter(|name| !blocked.contains(*name)).collect();
+            let Ok(count @ 1..) = i32::try_from(fresh.len()) else {
+                return Ok(());
+            };
+            let last = users::gain_blocks(&mut tx, owner_key, count, limit)
+                .await?
+                .ok_or_else(|| Error::BlockLimitExceeded { username: owner.clone(), limit })?;
+            let entries = numbered(call, last - i64::from(count), &fresh);
+            blocks::put(&mut tx, (owner_key, owner), &entries, call.core.clock.now()).await?;
+            tx.commit().await
+        })
+        .await?;
+    Ok(wanted.into_iter().cloned().collect())
+}
+
+/// Makes sure that all of these users exist, and go on to exist until the transaction ends.
+async fn hold_all(
+    tx: &mut PgConnection,
+    call: &Call,
+    usernames: &[&Username],
+) -> Result<(), Error> {
+    for username in usernames {
+        if !users::hold(tx, call.key(username)).await? {
+            return Err(Error::UserNotFound((*username).clone()));
+        }
+    }
+    Ok(())
+}
+
+/// Takes a user out of the owner's block list; who is not in it stays so. Returns the user's profile.
+///
+/// # Errors
+/// `UserNotFound`.
+pub async fn unblock(call: &Call, owner: &Username, username: &Username) -> Result<User, Error> {
+    let (owner_key, key) = (call.key(owner), call.key(username));
+    call.core
+        .db
+        .retrying(|| async {
+            let mut tx = call.core.db.begin(call.deadline).await?;
+            found(users::lock(&mut tx, owner_key).await?, owner)?;
+            let profile = found(users::get(&mut tx, key).await?, username)?.user;
+            if !blocks::are_blocked(&mut tx, owner_key, &[username]).await?.is_empty() {
+                release(&mut tx, call, owner, &[username]).await?;
+                tx.commit().await?;
+            }
+            Ok(profile)
+        })
+        .await
+}
+
+/// Takes `blocked`, all of whom are in it, out of a locked user's block list.
+pub(super) async fn release(
+    tx: &mut PgConnection,
+    call: &Call,
+    owner: &Username,
+    blocked: &[&Username],
+) -> Result<(), Error> {
+    let Ok(count @ 1..) = i32::try_from(blocked.len()) else {
+        return Ok(());
+    };
+    let owner_key = call.key(owner);
+    let last = users::lose_blocks(tx, owner_key, count).await?;
+    let entries = numbered(call, last - i64::from(count), blocked);
+    blocks::bury(tx, (owner_key, owner), &entries).await
+}
+
+/// Each user with their key and the owner's version of the change, counting up from `before`.
+fn numbered<'a>(
+    call: &Call,
+    before: i64,
+    usernames: &[&'a Username],
+) -> Vec<(OwnerKey, &'a Username, i64)> {
+    (before + 1..)
+        .zip(usernames)
+        .map(|(version, username)| (call.key(username), *username, version))
+        .collect()
+}
+
+/// A page of a block list, newest first, older than the entry of version `before`.
+///
+/// # Errors
+/// `UserNotFound`.
+pub async fn list(
+    call: &Call,
+    owner: &Username,
+    before: i64,
+    size: PageSize,
+) -> Result<Page<Username, i64>, Error> {
+    let rows = call.core.db.retrying(|| async {
+        let mut db = call.core.db.read().await?;
+        let rows = blocks::page(&mut db, call.key(owner), before, size).await;
+        db.done(rows)
+    });
+    let rows = found(rows.await?, owner)?;
+    Ok(Page::cut(rows, size, |(_, version)| *version).map(|(username, _)| username))
+}
+
+/// The newest entries of a block list, as many as the bound allows, and how many there are in all.
+///
+/// # Errors
+/// `UserNotFound`.
+pub async fn list_all(call: &Call, owner: &Username) -> Result<BlockedUsers, Error> {
+    let limit = call.core.bounds.newest_blocks;
+    let blocked = call.core.db.retrying(|| async {
+        let mut db = call.core.db.read().await?;
+        let blocked = blocks::newest(&mut db, call.key(owner), limit).await;
+        db.done(blocked)
+    });
+    found(blocked.await?, owner)
+}

@@ -1,0 +1,405 @@
+//! Friendships: add, remove, remark, read, import.
+
+use std::collections::{BTreeMap, HashSet};
+
+use sqlx::PgConnection;
+
+use super::{Call, found, locks::Locked};
+use crate::{
+    domain::{
+        Error, Extension, Friend, FriendEntry, ImportOutcome, Invalid, OwnerKey, Page, PageSize,
+        Remark, User, Username,
+    },
+    store::{
+        friends::{self, GoneEntry, NewEntry},
+        users,
+    },
+};
+
+/// Makes two users friends at once; friends already stay as they are. Returns the friend's profile.
+///
+/// # Errors
+/// `UserNotFound`, `FriendLimitExceeded` for whichever list is full, `SelfRelation`.
+pub async fn add(
+    call: &Call,
+    owner: &Username,
+    friend: &Username,
+    server_extension: &Extension,
+) -> Result<User, Error> {
+    refuse_self("friend", owner, friend)?;
+    let (owner_key, friend_key) = (call.key(owner), call.key(friend));
+    let limit = call.app.limits.friend_limit;
+    call.core
+        .db
+        .retrying(|| async {
+            let mut tx = call.core.db.begin(call.deadline).await?;
+            let locked = Locked::all(&mut tx, [owner_key, friend_key]).await?;
+            found(locked.get(owner_key), owner)?;
+            let profile = found(locked.get(friend_key), friend)?.user.clone();
+            if !friends::are_friends(&mut tx, owner_key, &[friend]).await?.is_empty() {
+                return Ok(profile);
+            }
+            let gained = users::gain_friend(&mut tx, &[owner_key, friend_key], limit).await?;
+            let version_of = |key, username: &Username| match gained.iter().find(|(k, _)| *k == key)
+            {
+                Some((_, version)) => Ok(*version),
+                None => Err(Error::FriendLimitExceeded { username: username.clone(), limit }),
+            };
+            let entries = [
+                NewEntry {
+                    owner: owner_key,
+                    friend,
+                    version: version_of(owner_key, owner)?,
+                    server_extension: server_extension.as_str(),
+                },
+                NewEntry {
+                    owner: friend_key,
+                    friend: owner,
+                    version: version_of(friend_key, friend)?,
+                    server_extension: "",
+                },
+            ];
+            friends::put(&mut tx, &entries, call.core.clock.now()).await?;
+            tx.commit().await?;
+            Ok(profile)
+        })
+        .await
+}
+
+/// Ends a friendship on both sides; no friends stay so. The owner's remark is kept for a later
+/// re-add unless `clear_remark`. Returns the removed friend's profile.
+///
+/// # Errors
+/// `UserNotFound`, `SelfRelation`.
+pub async fn remove(
+    call: &Call,
+    owner: &Username,
+    friend: &Username,
+    clear_remark: bool,
+) -> Result<User, Error> {
+    refuse_self("friend", owner, friend)?;
+    let (owner_key, friend_key) = (call.key(owner), call.key(friend));
+    call.core
+        .db
+        .retrying(|| async {
+            let mut tx = call.core.db.begin(call.deadline).await?;
+            let locked = Locked::all(&mut tx, [owner_key, friend_key]).await?;
+            found(locked.get(owner_key), owner)?;
+            let profile = found(locked.get(friend_key), friend)?.user.clone();
+            if friends::are_friends(&mut tx, owner_key, &[friend]).await?.is_empty() {
+                if clear_remark {
+                    friends::forget_remark(&mut tx, owner_key, friend).await?;
+                }
+            } else {
+                let keep = Remarks { owners_cleared: clear_remark, others_cleared: false };
+                part(&mut tx, call, owner, &[friend.clone()], keep).await?;
+            }
+            tx.commit().await?;
+            Ok(profile)
+        })
+        .await
+}
+
+/// Ends all friendships of a user on both sides and clears the user's remarks, kept ones included.
+/// Returns how many friendships ended.
+///
+/// # Errors
+/// `UserNotFound`; `Conflict` when the list kept changing under us.
+pub async fn remove_all(call: &Call, owner: &Username) -> Result<usize, Error> {
+    let owner_key = call.key(owner);
+    call.core
+        .db
+        .retrying(|| async {
+            let mut tx = call.core.db.begin(call.deadline).await?;
+            // Whom to lock is known only from the list, and the list stands still only once its owner is
+            // locked: look first, lock in order, and look again.
+            let seen = friends::names(&mut tx, owner_key, i64::MAX).await?;
+            let keys = seen.iter().map(|name| call.key(name)).chain([owner_key]);
+            let locked = Locked::all(&mut tx, keys).await?;
+            found(locked.get(owner_key), owner)?;
+            let standing = friends::names(&mut tx, owner_key, i64::MAX).await?;
+            if standing.iter().any(|name| locked.get(call.key(name)).is_none()) {
+                return Err(Error::Conflict);
+            }
+            let keep = Remarks { owners_cleared: true, others_cleared: false };
+            part(&mut tx, call, owner, &standing, keep).await?;
+            friends::forget_remarks(&mut tx, owner_key).await?;
+            tx.commit().await?;
+            Ok(standing.len())
+        })
+        .await
+}
+
+/// Whose remarks go with the friendships.
+#[derive(Clone, Copy)]
+pub(super) struct Remarks {
+    pub(super) owners_cleared: bool,
+    pub(super) others_cleared: bool,
+}
+
+/// Ends the friendships of `owner` with all of `others`, who are friends, all of them locked.
+pub(super) async fn part(
+    tx: &mut PgConnection,
+    call: &Call,
+    owner: &Username,
+    others: &[Username],
+    remarks: Remarks,
+) -> Result<(), Error> {
+    let Ok(count @ 1..) = i32::try_from(others.len()) else {
+        return Ok(());
+    };
+    let owner_key = call.key(owner);
+    let keys: Vec<OwnerKey> = others.iter().map(|name| call.key(name)).collect();
+    let last = users::lose_friends(tx, owner_key, count).await?;
+    let owners_side = (last - i64::from(count) + 1..).zip(others).map(|(version, friend)| {
+        GoneEntry { owner: owner_key, friend, version, clear_remark: remarks.owners_cleared }
+    });
+    let lost = users::lose_friend(tx, &keys).await?;
+    let others_side = lost.into_iter().map(|(key, version)| GoneEntry {
+        owner: key,
+        friend: owner,
+        version,
+        clear_remark: remarks.others_cleared,
+    });
+    let gone: Vec<GoneEntry<'_>> = owners_side.chain(others_side).collect();
+    friends::bury(tx, &gone, call.core.clock.now()).await
+}
+
+/// Sets the owner's remark on a friend; the same remark again changes nothing. Returns the entry.
+///
+/// # Errors
+/// `UserNotFound`, `NotFriends`.
+pub async fn set_remark(
+    call: &Call,
+    owner: &Username,
+    friend: &Username,
+    remark: &Remark,
+) -> Result<Friend, Error> {
+    let (owner_key, friend_key) = (call.key(owner), call.key(friend));
+    call.core
+        .db
+        .retrying(|| async {
+            let mut tx = call.core.db.begin(call.deadline).await?;
+            found(users::lock(&mut tx, owner_key).await?, owner)?;
+            let entry = friends::get(&mut tx, (owner_key, owner), (friend_key, friend)).await?;
+            let Some(entry) = entry else {
+                found(users::get(&mut tx, friend_key).await?, friend)?;
+                return Err(not_friends(owner, friend));
+            };
+            if entry.remark == remark.as_str() {
+                return Ok(entry);
+            }
+            let version = users::next_version(&mut tx, owner_key).await?;
+            let now = call.core.clock.now();
+            let entry =
+                friends::set_remark(&mut tx, owner_key, friend, remark, version, now).await?;
+            tx.commit().await?;
+            Ok(entry)
+        })
+        .await
+}
+
+/// One entry of a friend list.
+///
+/// # Errors
+/// `UserNotFound`, `NotFriends`.
+pub async fn get(call: &Call, owner: &Username, friend: &Username) -> Result<Friend, Error> {
+    let (owner_key, friend_key) = (call.key(owner), call.key(friend));
+    call.core
+        .db
+        .retrying(|| async {
+            let mut db = call.core.db.read().await?;
+            let entry = friends::get(&mut db, (owner_key, owner), (friend_key, friend)).await;
+            if let Some(entry) = db.done(entry)? {
+                return Ok(entry);
+            }
+            // Rare enough for two reads more, which tell the caller what is missing.
+            for (key, username) in [(owner_key, owner), (friend_key, friend)] {
+                let mut db = call.core.db.read().await?;
+                let user = users::get(&mut db, key).await;
+                found(db.done(user)?, username)?;
+            }
+            Err(not_friends(owner, friend))
+        })
+        .await
+}
+
+/// A page of a friend list in username order, after the name `after`.
+///
+/// # Errors
+/// `UserNotFound`.
+pub async fn list(
+    call: &Call,
+    owner: &Username,
+    after: &str,
+    size: PageSize,
+) -> Result<Page<FriendEntry, String>, Error> {
+    let rows = call.core.db.retrying(|| async {
+        let mut db = call.core.db.read().await?;
+        let rows = friends::page(&mut db, call.key(owner), after, size).await;
+        db.done(rows)
+    });
+    let rows = found(rows.await?, owner)?;
+    Ok(Page::cut(rows, size, |entry| entry.username.as_str().to_owned()))
+}
+
+/// All friends' names, in order.
+///
+/// # Errors
+/// `UserNotFound`.
+pub async fn list_all(call: &Call, owner: &Username) -> Result<Vec<Username>, Error> {
+    let names = call.core.db.retrying(|| async {
+        let mut db = call.core.db.read().await?;
+        let names = friends::all(&mut db, call.key(owner)).await;
+        db.done(names)
+    });
+    found(names.await?, owner)
+}
+
+/// Makes a user the friend of each of `names`, as far as possible, and tells of each how it went.
+/// The names are raw: one that can't be a username fails alone.
+///
+/// # Errors
+/// `UserNotFound` for the owner; `FriendLimitExceeded` when the owner's list was full before and a
+/// name would need a place in it.
+pub async fn import(
+    call: &Call,
+    owner: &Username,
+    names: &[String],
+) -> Result<ImportOutcome, Error> {
+    let owner_key = call.key(owner);
+    let limit = call.app.limits.friend_limit;
+    let wanted = Wanted::read(owner, names);
+    let others: Vec<&Username> = wanted.users().collect();
+    call.core
+        .db
+        .retrying(|| async {
+            let mut tx = call.core.db.begin(call.deadline).await?;
+            let keys = others.iter().map(|name| call.key(name)).chain([owner_key]);
+            let locked = Locked::all(&mut tx, keys).await?;
+            let owners = found(locked.get(owner_key), owner)?;
+            let friends_already: HashSet<Username> =
+                friends::are_friends(&mut tx, owner_key, &others).await?.into_iter().collect();
+            let strangers: Vec<&Username> = others
+                .iter()
+                .copied()
+                .filter(|name| {
+                    locked.get(call.key(name)).is_some() && !friends_already.contains(*name)
+                })
+                .collect();
+            let room = usize::try_from(limit - owners.head.friend_count).unwrap_or(0);
+            if room == 0 && !strangers.is_empty() {
+                return Err(Error::FriendLimitExceeded { username: owner.clone(), limit });
+            }
+            let added = befriend_some(&mut tx, call, owner, &strangers, room).await?;
+            tx.commit().await?;
+            Ok(wanted.outcome(|name| {
+                if friends_already.contains(name) || added.contains(name) {
+                    Fate::Succeeded
+                } else if locked.get(call.key(name)).is_some() {
+                    Fate::LimitExceeded
+                } else {
+                    Fate::NotFound
+                }
+            }))
+        })
+        .await
+}
+
+/// Makes `owner` the friend of as many of `strangers` as both lists have room for, in order. All are
+/// locked. Returns those who became friends.
+async fn befriend_some(
+    tx: &mut PgConnection,
+    call: &Call,
+    owner: &Username,
+    strangers: &[&Username],
+    room: usize,
+) -> Result<HashSet<Username>, Error> {
+    let owner_key = call.key(owner);
+    let limit = call.app.limits.friend_limit;
+    // A stranger whose list is full takes no place in the owner's, so those after them move up.
+    let mut versions: BTreeMap<OwnerKey, i64> = BTreeMap::new();
+    let mut waiting = strangers.iter().map(|name| call.key(name));
+    while versions.len() < room {
+        let next: Vec<OwnerKey> = waiting.by_ref().take(room - versions.len()).collect();
+        if next.is_empty() {
+            break;
+        }
+        versions.extend(users::gain_friend(tx, &next, limit).await?);
+    }
+    let added: Vec<&Username> =
+        strangers.iter().copied().filter(|name| versions.contains_key(&call.key(name))).collect();
+    let Ok(count @ 1..) = i32::try_from(added.len()) else {
+        return Ok(HashSet::new());
+    };
+    let last = users::gain_friends(tx, owner_key, count, limit)
+        .await?
+        .ok_or_else(|| Error::Internal("a locked friend list lost its room".to_owned()))?;
+    let owners_side = (last - i64::from(count) + 1..).zip(&added).map(|(version, friend)| {
+        NewEntry { owner: owner_key, friend, version, server_extension: "" }
+    });
+    let others_side = added.iter().map(|name| {
+        let key = call.key(name);
+        NewEntry { owner: key, friend: owner, version: versions[&key], server_extension: "" }
+    });
+    let entries: Vec<NewEntry<'_>> = owners_side.chain(others_side).collect();
+    friends::put(tx, &entries, call.core.clock.now()).await?;
+    Ok(added.into_iter().cloned().collect())
+}
+
+/// The names of an import: duplicates folded, each with the user it names, if it can name one.
+struct Wanted<'a>(Vec<(&'a str, Option<Username>)>);
+
+enum Fate {
+    Succeeded,
+    NotFound,
+    LimitExceeded,
+}
+
+impl<'a> Wanted<'a> {
+    fn read(owner: &Username, names: &'a [String]) -> Self {
+        let mut seen = HashSet::new();
+        let mut wanted = Vec::new();
+        for name in names {
+            let user = Username::parse("usernames", name).ok();
+            let folded = user.as_ref().map_or(name.as_str(), Username::as_str).to_owned();
+            if seen.insert(folded) {
+                wanted.push((name.as_str(), user.filter(|user| user != owner)));
+            }
+        }
+        Self(wanted)
+    }
+
+    fn users(&self) -> impl Iterator<Item = &Username> {
+        self.0.iter().filter_map(|(_, user)| user.as_ref())
+    }
+
+    fn outcome(&self, fate: impl Fn(&Username) -> Fate) -> ImportOutcome {
+        let mut outcome = ImportOutcome::default();
+        for (name, user) in &self.0 {
+            let list = match user.as_ref().map(&fate) {
+                Some(Fate::Succeeded) => &mut outcome.succeeded,
+                Some(Fate::NotFound) => &mut outcome.not_found,
+                Some(Fate::LimitExceeded) => &mut outcome.limit_exceeded,
+                None => &mut outcome.failed,
+            };
+            // A user is told by their name, anything else as it was given.
+            list.push(user.as_ref().map_or(*name, Username::as_str).to_owned());
+        }
+        outcome
+    }
+}
+
+fn refuse_self(field: &str, owner: &Username, other: &Username) -> Result<(), Error> {
+    if owner == other {
+        return Err(Error::Invalid(Invalid::SelfRelation {
+            field: field.to_owned(),
+            username: owner.clone(),
+        }));
+    }
+    Ok(())
+}
+
+fn not_friends(owner: &Username, friend: &Username) -> Error {
+    Error::NotFriends { owner: owner.clone(), friend: friend.clone() }
+}

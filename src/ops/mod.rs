@@ -1,0 +1,65 @@
+//! The operations: one function each, one transaction each, whatever surface called.
+//!
+//! An operation gets domain values that were checked at the edge, opens its transaction, locks the
+//! users' rows it changes in ascending key order, decides, writes and commits. It knows no wire
+//! format and holds no SQL.
+
+pub mod access;
+pub mod apps;
+pub mod blocks;
+pub mod friends;
+mod locks;
+pub mod rate;
+pub mod relations;
+pub mod tokens;
+pub mod users;
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::{
+    clock::Clock,
+    domain::{App, Bounds, Error, OwnerKey, TokenLifetimes, Username},
+    store::Db,
+};
+
+/// What all operations of an instance share.
+#[derive(Debug)]
+pub struct Core {
+    /// The database.
+    pub db: Db,
+    /// The time of day.
+    pub clock: Clock,
+    /// The bounds of requests.
+    pub bounds: Bounds,
+    /// How long tokens live.
+    pub lifetimes: TokenLifetimes,
+    /// Who may call what.
+    pub access: access::Access,
+    /// How often.
+    pub rates: rate::Rates,
+}
+
+/// One call in the name of an app.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// What the instance shares.
+    pub core: Arc<Core>,
+    /// The app whose token the caller showed. Nothing of any other app can be reached with it.
+    pub app: Arc<App>,
+    /// Until when the caller waits.
+    pub deadline: Instant,
+}
+
+impl Call {
+    /// The key of a user of this call's app.
+    fn key(&self, username: &Username) -> OwnerKey {
+        OwnerKey::of(self.app.id, username)
+    }
+}
+
+/// The value, or [`Error::UserNotFound`].
+fn found<T>(value: Option<T>, username: &Username) -> Result<T, Error> {
+    value.ok_or_else(|| Error::UserNotFound(username.clone()))
+}

@@ -1,0 +1,86 @@
+//! How often an app may call: so many times a second, each operation counted apart (as both vendors
+//! count).
+//!
+//! Counted by this instance alone. Where several instances share the load, each allows its share:
+//! see [`RateSettings::instances`].
+
+use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock as _};
+use moka::sync::Cache;
+use uuid::Uuid;
+
+use crate::domain::{App, Error};
+
+/// How the limit is applied.
+#[derive(Clone, Copy, Debug)]
+pub struct RateSettings {
+    /// How many calls may come at once, in seconds' worth of the app's rate.
+    pub burst_seconds: f64,
+    /// How many instances share an app's calls evenly.
+    pub instances: NonZeroU32,
+}
+
+/// The calls of all apps, counted.
+pub struct Rates {
+    settings: RateSettings,
+    limiters: Cache<Key, Arc<DefaultDirectRateLimiter>>,
+}
+
+/// The rate is part of the key: a changed limit starts a new count.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    app_id: Uuid,
+    operation: &'static str,
+    per_second: NonZeroU32,
+}
+
+impl fmt::Debug for Rates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rates").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Rates {
+    /// Starts counting.
+    #[must_use]
+    pub fn new(settings: RateSettings) -> Self {
+        Self {
+            settings,
+            // A limiter that nobody used for a minute is full again: forgetting it changes nothing.
+            limiters: Cache::builder()
+                .max_capacity(100_000)
+                .time_to_idle(Duration::from_secs(60))
+                .build(),
+        }
+    }
+
+    /// Counts a call.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`], with the time after which one more will be allowed.
+    pub fn check(&self, app: &App, operation: &'static str) -> Result<(), Error> {
+        let allowed = u32::try_from(app.limits.requests_per_second).unwrap_or(1);
+        let share = NonZeroU32::new(allowed.div_ceil(self.settings.instances.get()))
+            .unwrap_or(NonZeroU32::MIN);
+        let key = Key { app_id: app.id, operation, per_second: share };
+        let limiter = self.limiters.get_with(key, || {
+            Arc::new(RateLimiter::direct(Quota::per_second(share).allow_burst(self.burst(share))))
+        });
+        limiter.check().map_err(|until| Error::RateLimited {
+            operation,
+            per_second: allowed,
+            retry_after: until.wait_time_from(limiter.clock().now()),
+        })
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a float to integer cast saturates, which is what is wanted"
+    )]
+    fn burst(&self, share: NonZeroU32) -> NonZeroU32 {
+        let calls = (f64::from(share.get()) * self.settings.burst_seconds).round();
+        NonZeroU32::new(calls as u32).unwrap_or(NonZeroU32::MIN)
+    }
+}

@@ -1,0 +1,232 @@
+//! Users: create, read, change, delete.
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{
+    Call, Core, blocks as block_ops, found,
+    friends::{Remarks, part},
+};
+use crate::{
+    domain::{Error, ListHead, Nickname, OwnerKey, Page, PageSize, User, Username},
+    store::{apps, blocks, friends, users},
+};
+
+/// How many entries of others one transaction cleans up when a user leaves: each takes a lock that
+/// others may wait for.
+const LEAVING_BATCH: i64 = 100;
+
+/// Creates users, all or none. Returns them in the order given.
+///
+/// # Errors
+/// `UserAlreadyExists`, also for a name that stands twice in `new`.
+pub async fn create(call: &Call, new: &[(Username, Nickname)]) -> Result<Vec<User>, Error> {
+    let mut seen = HashSet::new();
+    if let Some((twice, _)) = new.iter().find(|(username, _)| !seen.insert(username)) {
+        return Err(Error::UserAlreadyExists(twice.clone()));
+    }
+    // In key order, so that two batches with users in common can't deadlock.
+    let mut ascending: Vec<usize> = (0..new.len()).collect();
+    ascending.sort_by_key(|&i| call.key(&new[i].0));
+    call.core
+        .db
+        .retrying(|| async {
+            let mut tx = call.core.db.begin(call.deadline).await?;
+            let now = call.core.clock.now();
+            let mut created: Vec<Option<User>> = vec![None; new.len()];
+            for &i in &ascending {
+                let (username, nickname) = &new[i];
+                let user =
+                    users::create(&mut tx, call.app.id, username, nickname, Uuid::new_v4(), now)
+                        .await?;
+                if user.is_none() {
+                    drop(tx);
+                    return taken(call, username).await;
+                }
+                created[i] = user;
+            }
+            tx.commit().await?;
+            Ok(created.into_iter().flatten().collect())
+        })
+        .await
+}
+
+/// The name could not be taken: somebody has it, or had it and still stands in lists, which is
+/// cleaned up first.
+async fn taken<T>(call: &Call, username: &Username) -> Result<T, Error> {
+    let mut db = call.core.db.read().await?;
+    let holder = users::get(&mut db, call.key(username)).await;
+    if db.done(holder)?.is_some() {
+        return Err(Error::UserAlreadyExists(username.clone()));
+    }
+    leave(call, username).await?;
+    Err(Error::Conflict)
+}
+
+/// A user and the heads of their lists.
+///
+/// # Errors
+/// `UserNotFound`.
+pub async fn get(call: &Call, username: &Username) -> Result<(User, ListHead), Error> {
+    let account = call.core.db.retrying(|| async {
+        let mut db = call.core.db.read().await?;
+        let account = users::get(&mut db, call.key(username)).await;
+        db.done(account)
+    });
+    let account = found(account.await?, username)?;
+    Ok((account.user, account.head))
+}
+
+/// A page of the app's users in username order, after the name `after`.
+///
+/// # Errors
+/// Only those of every call.
+pub async fn list(call: &Call, after: &str, size: PageSize) -> Result<Page<User, String>, Error> {
+    let rows = call.core.db.retrying(|| async {
+        let mut db = call.core.db.read().await?;
+        let rows = users::page(&mut db, call.app.id, after, size.rows_to_read()).await;
+        db.done(rows)
+    });
+    Ok(Page::cut(rows.await?, size, |user| user.username.as_str().to_owned()))
+}
+
+/// Sets a user's nickname.
+///
+/// # Errors
+/// `UserNotFound`.
+pub async fn set_nickname(
+    call: &Call,
+    username: &Username,
+    nickname: &Nickname,
+) -> Result<User, Error> {
+    call.core
+        .db
+        .retrying(|| async {
+            let mut tx = call.core.db.begin(call.deadline).await?;
+            let now = call.core.clock.now();
+            let user = users::set_nickname(&mut tx, call.key(username), nickname, now).await?;
+            let user = found(user, username)?;
+            tx.commit().await?;
+            Ok(user)
+        })
+        .await
+}
+
+/// Marks a user as active or banned.
+///
+/// # Errors
+/// `UserNotFound`.
+pub async fn set_activated(
+    call: &Call,
+    username: &Username,
+    activated: bool,
+) -> Result<User, Error> {
+    call.core
+        .db
+        .retrying(|| async {
+            let mut tx = call.core.db.begin(call.deadline).await?;
+            let now = call.core.clock.now();
+            let user = users::set_activated(&mut tx, call.key(username), activated, now).await?;
+            let user = found(user, username)?;
+            tx.commit().await?;
+            Ok(user)
+        })
+        .await
+}
+
+/// Deletes a user: at once for whoever asks, then out of all lists in batches. When the call ends
+/// before the lists are clean, [`finish_leaving`] goes on. Returns the user as they were.
+///
+/// # Errors
+/// `UserNotFound`.
+pub async fn delete(call: &Call, username: &Username) -> Result<User, Error> {
+    let key = call.key(username);
+    let user = call
+        .core
+        .db
+        .retrying(|| async {
+            let mut tx = call.core.db.begin(call.deadline).await?;
+            let account = found(users::lock_to_delete(&mut tx, key).await?, username)?;
+            users::mark_deleted(&mut tx, key, call.core.clock.now()).await?;
+            tx.commit().await?;
+            Ok(account.user)
+        })
+        .await?;
+    // The user is deleted, whatever becomes of the rest now.
+    if let Err(error) = leave(call, username).await {
+        tracing::warn!(%error, "cleaning up after a deleted user goes on in the background");
+    }
+    Ok(user)
+}
+
+/// Goes on with a few deleted users who still stand in lists. Returns how many have left.
+///
+/// # Errors
+/// Those of the database; the next call goes on where this one stopped.
+pub async fn finish_leaving(core: &Arc<Core>, deadline: Instant) -> Result<usize, Error> {
+    let mut db = core.db.read().await?;
+    let leaving = users::leaving(&mut db, LEAVING_BATCH).await;
+    let leaving = db.done(leaving)?;
+    for (app_id, username) in &leaving {
+        let mut db = core.db.read().await?;
+        let app = apps::by_id(&mut db, *app_id).await;
+        // An app deleted as a whole takes all its users' rows with it.
+        let Some(app) = db.done(app)? else { continue };
+        let call = Call { core: Arc::clone(core), app: Arc::new(app), deadline };
+        leave(&call, username).await?;
+    }
+    Ok(leaving.len())
+}
+
+/// Takes a deleted user out of all lists, batch by batch, each a transaction that leaves both sides
+/// of what it touched in agreement.
+async fn leave(call: &Call, username: &Username) -> Result<(), Error> {
+    while call.core.db.retrying(|| leave_one_batch(call, username)).await? {}
+    Ok(())
+}
+
+/// One batch; false when the user has left altogether.
+async fn leave_one_batch(call: &Call, username: &Username) -> Result<bool, Error> {
+    let key = call.key(username);
+    let mut tx = call.core.db.begin(call.deadline).await?;
+    // Look first, lock in order, look again: as in `friends::remove_all`. Nothing is added to a
+    // deleted user's lists any more, so whoever is gone at the second look was cleaned up by another.
+    let friends = friends::names(&mut tx, key, LEAVING_BATCH).await?;
+    let blockers = blocks::blockers(&mut tx, key, LEAVING_BATCH).await?;
+    let others = friends.iter().chain(&blockers).map(|name| call.key(name));
+    for locked in others.chain([key]).collect::<BTreeSet<OwnerKey>>() {
+        if locked != key {
+            // The other may be leaving too: both rows go all the same.
+            users::lock_even_deleted(&mut tx, locked).await?;
+        } else if !users::lock_leaving(&mut tx, key).await? {
+            return Ok(false);
+        }
+    }
+
+    let parting = friends::are_friends(&mut tx, key, &friends.iter().collect::<Vec<_>>()).await?;
+    let remarks = Remarks { owners_cleared: true, others_cleared: true };
+    part(&mut tx, call, username, &parting, remarks).await?;
+    for blocker in &blockers {
+        if !blocks::are_blocked(&mut tx, call.key(blocker), &[username]).await?.is_empty() {
+            block_ops::release(&mut tx, call, blocker, &[username]).await?;
+        }
+    }
+    let blocked = blocks::names(&mut tx, key, LEAVING_BATCH).await?;
+    block_ops::release(&mut tx, call, username, &blocked.iter().collect::<Vec<_>>()).await?;
+
+    let clean = friends::names(&mut tx, key, 1).await?.is_empty()
+        && blocks::blockers(&mut tx, key, 1).await?.is_empty()
+        && blocks::names(&mut tx, key, 1).await?.is_empty();
+    if clean {
+        // Remarks kept for a re-add go with the user too.
+        friends::forget_remarks(&mut tx, key).await?;
+        users::has_left(&mut tx, key).await?;
+    }
+    tx.commit().await?;
+    Ok(!clean)
+}

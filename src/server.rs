@@ -1,0 +1,159 @@
+//! The listener: one port for all services, health, reflection, TLS, and an orderly end.
+
+use std::{fs, io, path::PathBuf, sync::Arc, time::Duration};
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig, server::TcpIncoming};
+use tonic_health::{ServingStatus, server::HealthReporter};
+
+use crate::{
+    config::ServeArgs,
+    grpc::{self, Gate},
+    ops::Core,
+    proto, upkeep,
+};
+
+/// How often the database is looked at for the health check.
+const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long a look at the database may take before it counts as away.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Why the listener ended before its time.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A certificate or key could not be read.
+    #[error("{setting}: can't read {path}: {source}")]
+    File {
+        /// The setting that names the file.
+        setting: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The certificates do not fit, or the listener failed.
+    #[error("the listener failed: {0}")]
+    Transport(#[from] tonic::transport::Error),
+    /// The descriptors are broken: a bug.
+    #[error("reflection failed: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// Serves until `stop`, then lets the calls under way finish.
+///
+/// # Errors
+/// [`ServeError`] when it can't begin.
+pub async fn serve(
+    listener: TcpListener,
+    core: Arc<Core>,
+    args: &ServeArgs,
+    stop: CancellationToken,
+) -> Result<(), ServeError> {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    let mut routes = grpc::routes(&core, args.max_message.get());
+    routes.add_service(health_service);
+    if args.reflection {
+        add_reflection(&mut routes)?;
+    }
+    let mut builder = Server::builder()
+        .max_concurrent_streams(args.max_streams.get())
+        .http2_keepalive_interval(Some(args.keepalive.0))
+        .http2_keepalive_timeout(Some(args.keepalive.0))
+        .tcp_keepalive(Some(args.keepalive.0))
+        // Requests are small; a caller with large headers is in error or worse.
+        .http2_max_header_list_size(16 * 1024)
+        .layer(Gate::new(Arc::clone(&core), args.gate()));
+    if let Some(tls) = tls(args)? {
+        builder = builder.tls_config(tls)?;
+    }
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+
+    let background = CancellationToken::new();
+    let upkeep = tokio::spawn(upkeep::run(Arc::clone(&core), background.clone()));
+    let watch = tokio::spawn(report_health(health.clone(), Arc::clone(&core), background.clone()));
+
+    let closing = CancellationToken::new();
+    let listening = builder
+        .add_routes(routes.routes())
+        .serve_with_incoming_shutdown(incoming, closing.clone().cancelled_owned());
+    let ending = async {
+        stop.cancelled().await;
+        tracing::info!("shutting down: calls under way are finished, new ones refused");
+        watch.abort();
+        set_health(&health, ServingStatus::NotServing).await;
+        tokio::time::sleep(args.drain.0).await;
+        closing.cancel();
+        tokio::time::sleep(args.shutdown_timeout.0).await;
+        tracing::warn!("calls still under way at the end of the shutdown time were cut off");
+    };
+    let served = tokio::select! {
+        served = listening => served,
+        () = ending => Ok(()),
+    };
+    background.cancel();
+    // It ends between two steps; what it was doing goes on at the next start.
+    let _ = upkeep.await;
+    core.db.close().await;
+    Ok(served?)
+}
+
+fn add_reflection(
+    routes: &mut tonic::service::RoutesBuilder,
+) -> Result<(), tonic_reflection::server::Error> {
+    let builder = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    routes.add_service(builder().build_v1()?);
+    // Older grpcurls ask for nothing else.
+    routes.add_service(builder().build_v1alpha()?);
+    Ok(())
+}
+
+fn tls(args: &ServeArgs) -> Result<Option<ServerTlsConfig>, ServeError> {
+    let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) else {
+        return Ok(None);
+    };
+    let identity = Identity::from_pem(read("--tls-cert", cert)?, read("--tls-key", key)?);
+    let mut tls = ServerTlsConfig::new().identity(identity);
+    if let Some(ca) = &args.tls_client_ca {
+        tls = tls.client_ca_root(Certificate::from_pem(read("--tls-client-ca", ca)?));
+    }
+    Ok(Some(tls))
+}
+
+fn read(setting: &'static str, path: &PathBuf) -> Result<Vec<u8>, ServeError> {
+    fs::read(path).map_err(|source| ServeError::File { setting, path: path.clone(), source })
+}
+
+/// Keeps the health check true: SERVING while the database answers.
+async fn report_health(health: HealthReporter, core: Arc<Core>, stop: CancellationToken) {
+    let mut last = None;
+    while !stop.is_cancelled() {
+        let look = tokio::time::timeout(HEALTH_TIMEOUT, core.db.is_reachable());
+        let reachable = look.await.unwrap_or(false);
+        if last != Some(reachable) {
+            let status = if reachable {
+                tracing::info!("serving");
+                ServingStatus::Serving
+            } else {
+                tracing::warn!("not serving: the database does not answer");
+                ServingStatus::NotServing
+            };
+            set_health(&health, status).await;
+            last = Some(reachable);
+        }
+        tokio::time::sleep(HEALTH_INTERVAL).await;
+    }
+}
+
+/// Sets the status of the server as a whole ("") and of each service.
+async fn set_health(health: &HealthReporter, status: ServingStatus) {
+    health.set_service_status("", status).await;
+    for service in grpc::SERVICES {
+        health.set_service_status(service, status).await;
+    }
+}

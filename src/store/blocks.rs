@@ -1,0 +1,200 @@
+//! `blocks` and `blocked_by`: each block stored under both users, so that one user's rows tell
+//! whether two may write to each other. Only `blocks` has versions and tombstones, and counts.
+
+use sqlx::{PgConnection, query, query_as, query_scalar};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{statements, users::uuids};
+use crate::domain::{BlockedUsers, Error, OwnerKey, PageSize, Username};
+
+statements! {
+    ARE_BLOCKED = "\
+-- blocks.are_blocked
+select blocked_name
+from blocks
+where owner_key = $1
+  and blocked_name = any($2)
+  and not deleted";
+    NAMES = "\
+-- blocks.names
+select blocked_name
+from blocks
+where owner_key = $1
+  and not deleted
+order by blocked_name
+limit $2";
+    BLOCKERS = "\
+-- blocks.blockers
+select blocker_name
+from blocked_by
+where owner_key = $1
+order by blocker_name
+limit $2";
+    PAGE = "\
+-- blocks.page
+select b.blocked_name, b.version
+from users u
+left join lateral (
+    select blocked_name, version
+    from blocks
+    where owner_key = u.owner_key
+      and version < $2
+      and not deleted
+    order by version desc
+    limit $3
+) b on true
+where u.owner_key = $1
+  and u.deleted_at is null
+order by b.version desc";
+    NEWEST = "\
+-- blocks.newest
+select u.block_count, array(
+    select blocked_name
+    from blocks
+    where owner_key = u.owner_key
+      and not deleted
+    order by version desc
+    limit $2
+)
+from users u
+where u.owner_key = $1
+  and u.deleted_at is null";
+    PUT = "\
+-- blocks.put
+insert into blocks as kept (owner_key, blocked_name, version, created_at)
+select $1, blocked_name, version, $4
+from unnest($2::text[], $3::bigint[]) as fresh (blocked_name, version)
+on conflict (owner_key, blocked_name) do update
+set version = excluded.version,
+    deleted = false,
+    created_at = excluded.created_at
+where kept.deleted";
+    PUT_BLOCKED_BY = "\
+-- blocks.put_blocked_by
+insert into blocked_by (owner_key, blocker_name)
+select owner_key, $2
+from unnest($1::uuid[]) as fresh (owner_key)";
+    BURY = "\
+-- blocks.bury
+update blocks b
+set version = gone.version,
+    deleted = true
+from unnest($2::text[], $3::bigint[]) as gone (blocked_name, version)
+where b.owner_key = $1
+  and b.blocked_name = gone.blocked_name
+  and not b.deleted";
+    REMOVE_BLOCKED_BY = "\
+-- blocks.remove_blocked_by
+delete from blocked_by
+where owner_key = any($1)
+  and blocker_name = $2";
+}
+
+/// Which of the others a user blocks.
+pub(crate) async fn are_blocked(
+    db: &mut PgConnection,
+    owner: OwnerKey,
+    others: &[&Username],
+) -> Result<Vec<Username>, Error> {
+    let names: Vec<&str> = others.iter().map(|name| name.as_str()).collect();
+    let found: Vec<String> =
+        query_scalar(ARE_BLOCKED).bind(owner.as_uuid()).bind(names).fetch_all(db).await?;
+    Ok(usernames(found))
+}
+
+/// The first `limit` users whom a user blocks, in name order.
+pub(crate) async fn names(
+    db: &mut PgConnection,
+    owner: OwnerKey,
+    limit: i64,
+) -> Result<Vec<Username>, Error> {
+    let names: Vec<String> =
+        query_scalar(NAMES).bind(owner.as_uuid()).bind(limit).fetch_all(db).await?;
+    Ok(usernames(names))
+}
+
+/// The first `limit` users who block a user, in name order.
+pub(crate) async fn blockers(
+    db: &mut PgConnection,
+    owner: OwnerKey,
+    limit: i64,
+) -> Result<Vec<Username>, Error> {
+    let names: Vec<String> =
+        query_scalar(BLOCKERS).bind(owner.as_uuid()).bind(limit).fetch_all(db).await?;
+    Ok(usernames(names))
+}
+
+/// Entries, newest first, below the version `before`; nothing when there is no such user.
+pub(crate) async fn page(
+    db: &mut PgConnection,
+    owner: OwnerKey,
+    before: i64,
+    size: PageSize,
+) -> Result<Option<Vec<(Username, i64)>>, Error> {
+    let rows: Vec<(Option<String>, Option<i64>)> = query_as(PAGE)
+        .bind(owner.as_uuid())
+        .bind(before)
+        .bind(size.rows_to_read())
+        .fetch_all(db)
+        .await?;
+    // A user without entries is one row of nulls; no user is no row.
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(
+        rows.into_iter()
+            .filter_map(|(name, version)| Some((Username::from_store(name?), version?)))
+            .collect(),
+    ))
+}
+
+/// The newest `limit` entries and the size of the whole; nothing when there is no such user.
+pub(crate) async fn newest(
+    db: &mut PgConnection,
+    owner: OwnerKey,
+    limit: i64,
+) -> Result<Option<BlockedUsers>, Error> {
+    let row: Option<(i32, Vec<String>)> =
+        query_as(NEWEST).bind(owner.as_uuid()).bind(limit).fetch_optional(db).await?;
+    Ok(row.map(|(count, names)| BlockedUsers { newest: usernames(names), count }))
+}
+
+/// Makes entries in a locked user's list, on both sides. `blocked` is not in the list yet.
+pub(crate) async fn put(
+    db: &mut PgConnection,
+    owner: (OwnerKey, &Username),
+    blocked: &[(OwnerKey, &Username, i64)],
+    now: OffsetDateTime,
+) -> Result<(), Error> {
+    let names: Vec<&str> = blocked.iter().map(|(_, name, _)| name.as_str()).collect();
+    let versions: Vec<i64> = blocked.iter().map(|(_, _, version)| *version).collect();
+    let keys: Vec<Uuid> = blocked.iter().map(|(key, ..)| key.as_uuid()).collect();
+    query(PUT)
+        .bind(owner.0.as_uuid())
+        .bind(names)
+        .bind(versions)
+        .bind(now)
+        .execute(&mut *db)
+        .await?;
+    query(PUT_BLOCKED_BY).bind(keys).bind(owner.1.as_str()).execute(db).await?;
+    Ok(())
+}
+
+/// Takes entries out of a locked user's list, on both sides.
+pub(crate) async fn bury(
+    db: &mut PgConnection,
+    owner: (OwnerKey, &Username),
+    unblocked: &[(OwnerKey, &Username, i64)],
+) -> Result<(), Error> {
+    let names: Vec<&str> = unblocked.iter().map(|(_, name, _)| name.as_str()).collect();
+    let versions: Vec<i64> = unblocked.iter().map(|(_, _, version)| *version).collect();
+    let keys: Vec<OwnerKey> = unblocked.iter().map(|(key, ..)| *key).collect();
+    query(BURY).bind(owner.0.as_uuid()).bind(names).bind(versions).execute(&mut *db).await?;
+    query(REMOVE_BLOCKED_BY).bind(uuids(&keys)).bind(owner.1.as_str()).execute(db).await?;
+    Ok(())
+}
+
+fn usernames(names: Vec<String>) -> Vec<Username> {
+    names.into_iter().map(Username::from_store).collect()
+}

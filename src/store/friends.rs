@@ -1,0 +1,336 @@
+//! `friends`: friend lists, two rows a friendship, tombstones kept.
+
+use sqlx::{FromRow, PgConnection, query, query_as, query_scalar};
+use time::OffsetDateTime;
+
+use super::{statements, users::uuids};
+use crate::domain::{Error, Friend, FriendEntry, OwnerKey, PageSize, Remark, Username};
+
+statements! {
+    GET = "\
+-- friends.get
+select f.friend_name, f.version, f.remark, f.extension, f.server_extension, f.created_at,
+       f.updated_at,
+       exists (
+           select
+           from friends
+           where owner_key = $3
+             and friend_name = $4
+             and not deleted
+       ) as bidirectional
+from friends f
+where f.owner_key = $1
+  and f.friend_name = $2
+  and not f.deleted";
+    ARE_FRIENDS = "\
+-- friends.are_friends
+select friend_name
+from friends
+where owner_key = $1
+  and friend_name = any($2)
+  and not deleted";
+    NAMES = "\
+-- friends.names
+select friend_name
+from friends
+where owner_key = $1
+  and not deleted
+order by friend_name
+limit $2";
+    PAGE = "\
+-- friends.page
+select f.friend_name, f.remark
+from users u
+left join lateral (
+    select friend_name, remark
+    from friends
+    where owner_key = u.owner_key
+      and friend_name > $2
+      and not deleted
+    order by friend_name
+    limit $3
+) f on true
+where u.owner_key = $1
+  and u.deleted_at is null
+order by f.friend_name";
+    ALL = "\
+-- friends.all
+select array(
+    select friend_name
+    from friends
+    where owner_key = u.owner_key
+      and not deleted
+    order by friend_name
+)
+from users u
+where u.owner_key = $1
+  and u.deleted_at is null";
+    PUT = "\
+-- friends.put
+insert into friends as kept (owner_key, friend_name, version, server_extension, created_at,
+                             updated_at)
+select owner_key, friend_name, version, server_extension, $5, $5
+from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[])
+    as fresh (owner_key, friend_name, version, server_extension)
+on conflict (owner_key, friend_name) do update
+set version = excluded.version,
+    deleted = false,
+    extension = '',
+    server_extension = excluded.server_extension,
+    created_at = excluded.created_at,
+    updated_at = excluded.updated_at
+where kept.deleted";
+    BURY = "\
+-- friends.bury
+update friends f
+set version = gone.version,
+    deleted = true,
+    remark = case when gone.clear_remark then '' else f.remark end,
+    extension = '',
+    server_extension = '',
+    updated_at = $5
+from unnest($1::uuid[], $2::text[], $3::bigint[], $4::boolean[])
+    as gone (owner_key, friend_name, version, clear_remark)
+where f.owner_key = gone.owner_key
+  and f.friend_name = gone.friend_name
+  and not f.deleted";
+    FORGET_REMARK = "\
+-- friends.forget_remark
+update friends
+set remark = ''
+where owner_key = $1
+  and friend_name = $2
+  and deleted
+  and remark <> ''";
+    FORGET_REMARKS = "\
+-- friends.forget_remarks
+update friends
+set remark = ''
+where owner_key = $1
+  and deleted
+  and remark <> ''";
+    SET_REMARK = "\
+-- friends.set_remark
+update friends
+set remark = $3,
+    version = $4,
+    updated_at = $5
+where owner_key = $1
+  and friend_name = $2
+  and not deleted
+returning friend_name, version, remark, extension, server_extension, created_at, updated_at,
+          true as bidirectional";
+}
+
+#[derive(FromRow)]
+struct FriendRow {
+    friend_name: String,
+    version: i64,
+    remark: String,
+    extension: String,
+    server_extension: String,
+    created_at: OffsetDateTime,
+    updated_at: OffsetDateTime,
+    bidirectional: bool,
+}
+
+impl From<FriendRow> for Friend {
+    fn from(row: FriendRow) -> Self {
+        Self {
+            username: Username::from_store(row.friend_name),
+            remark: row.remark,
+            extension: row.extension,
+            server_extension: row.server_extension,
+            bidirectional: row.bidirectional,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            version: row.version,
+        }
+    }
+}
+
+/// An entry to make: at whose list, who, under which version, and with what.
+pub(crate) struct NewEntry<'a> {
+    pub(crate) owner: OwnerKey,
+    pub(crate) friend: &'a Username,
+    pub(crate) version: i64,
+    pub(crate) server_extension: &'a str,
+}
+
+/// An entry to turn into a tombstone.
+pub(crate) struct GoneEntry<'a> {
+    pub(crate) owner: OwnerKey,
+    pub(crate) friend: &'a Username,
+    pub(crate) version: i64,
+    pub(crate) clear_remark: bool,
+}
+
+/// One entry of a list. `bidirectional` is looked up in the friend's list.
+pub(crate) async fn get(
+    db: &mut PgConnection,
+    owner: (OwnerKey, &Username),
+    friend: (OwnerKey, &Username),
+) -> Result<Option<Friend>, Error> {
+    let row: Option<FriendRow> = query_as(GET)
+        .bind(owner.0.as_uuid())
+        .bind(friend.1.as_str())
+        .bind(friend.0.as_uuid())
+        .bind(owner.1.as_str())
+        .fetch_optional(db)
+        .await?;
+    Ok(row.map(Friend::from))
+}
+
+/// Which of the others are friends of a user.
+pub(crate) async fn are_friends(
+    db: &mut PgConnection,
+    owner: OwnerKey,
+    others: &[&Username],
+) -> Result<Vec<Username>, Error> {
+    let names: Vec<&str> = others.iter().map(|name| name.as_str()).collect();
+    let found: Vec<String> =
+        query_scalar(ARE_FRIENDS).bind(owner.as_uuid()).bind(names).fetch_all(db).await?;
+    Ok(usernames(found))
+}
+
+/// The first `limit` friends of a user.
+pub(crate) async fn names(
+    db: &mut PgConnection,
+    owner: OwnerKey,
+    limit: i64,
+) -> Result<Vec<Username>, Error> {
+    let names: Vec<String> =
+        query_scalar(NAMES).bind(owner.as_uuid()).bind(limit).fetch_all(db).await?;
+    Ok(usernames(names))
+}
+
+/// Entries in username order, after `after`; nothing when there is no such user.
+pub(crate) async fn page(
+    db: &mut PgConnection,
+    owner: OwnerKey,
+    after: &str,
+    size: PageSize,
+) -> Result<Option<Vec<FriendEntry>>, Error> {
+    let rows: Vec<(Option<String>, Option<String>)> = query_as(PAGE)
+        .bind(owner.as_uuid())
+        .bind(after)
+        .bind(size.rows_to_read())
+        .fetch_all(db)
+        .await?;
+    // A user without entries is one row of nulls; no user is no row.
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(
+        rows.into_iter()
+            .filter_map(|(name, remark)| {
+                Some(FriendEntry { username: Username::from_store(name?), remark: remark? })
+            })
+            .collect(),
+    ))
+}
+
+/// All friends' names in order; nothing when there is no such user.
+pub(crate) async fn all(
+    db: &mut PgConnection,
+    owner: OwnerKey,
+) -> Result<Option<Vec<Username>>, Error> {
+    let names: Option<Vec<String>> =
+        query_scalar(ALL).bind(owner.as_uuid()).fetch_optional(db).await?;
+    Ok(names.map(usernames))
+}
+
+/// Makes entries, each anew or from its tombstone, whose remark it keeps.
+pub(crate) async fn put(
+    db: &mut PgConnection,
+    entries: &[NewEntry<'_>],
+    now: OffsetDateTime,
+) -> Result<(), Error> {
+    let owners: Vec<OwnerKey> = entries.iter().map(|e| e.owner).collect();
+    let friends: Vec<&str> = entries.iter().map(|e| e.friend.as_str()).collect();
+    let versions: Vec<i64> = entries.iter().map(|e| e.version).collect();
+    let extensions: Vec<&str> = entries.iter().map(|e| e.server_extension).collect();
+    let done = query(PUT)
+        .bind(uuids(&owners))
+        .bind(friends)
+        .bind(versions)
+        .bind(extensions)
+        .bind(now)
+        .execute(db)
+        .await?;
+    all_changed(done.rows_affected(), entries.len())
+}
+
+/// Turns entries into tombstones.
+pub(crate) async fn bury(
+    db: &mut PgConnection,
+    entries: &[GoneEntry<'_>],
+    now: OffsetDateTime,
+) -> Result<(), Error> {
+    let owners: Vec<OwnerKey> = entries.iter().map(|e| e.owner).collect();
+    let friends: Vec<&str> = entries.iter().map(|e| e.friend.as_str()).collect();
+    let versions: Vec<i64> = entries.iter().map(|e| e.version).collect();
+    let clear: Vec<bool> = entries.iter().map(|e| e.clear_remark).collect();
+    let done = query(BURY)
+        .bind(uuids(&owners))
+        .bind(friends)
+        .bind(versions)
+        .bind(clear)
+        .bind(now)
+        .execute(db)
+        .await?;
+    all_changed(done.rows_affected(), entries.len())
+}
+
+/// Clears the remark that a tombstone keeps. Nobody sees a tombstone's remark, so no version is
+/// taken.
+pub(crate) async fn forget_remark(
+    db: &mut PgConnection,
+    owner: OwnerKey,
+    friend: &Username,
+) -> Result<(), Error> {
+    query(FORGET_REMARK).bind(owner.as_uuid()).bind(friend.as_str()).execute(db).await?;
+    Ok(())
+}
+
+/// Clears the remarks that all tombstones of a list keep.
+pub(crate) async fn forget_remarks(db: &mut PgConnection, owner: OwnerKey) -> Result<(), Error> {
+    query(FORGET_REMARKS).bind(owner.as_uuid()).execute(db).await?;
+    Ok(())
+}
+
+/// Sets the remark of an entry that stands. The owner's row is locked, and no entry goes without the
+/// locks of both: the other side stands too.
+pub(crate) async fn set_remark(
+    db: &mut PgConnection,
+    owner: OwnerKey,
+    friend: &Username,
+    remark: &Remark,
+    version: i64,
+    now: OffsetDateTime,
+) -> Result<Friend, Error> {
+    let row: FriendRow = query_as(SET_REMARK)
+        .bind(owner.as_uuid())
+        .bind(friend.as_str())
+        .bind(remark.as_str())
+        .bind(version)
+        .bind(now)
+        .fetch_one(db)
+        .await?;
+    Ok(row.into())
+}
+
+fn usernames(names: Vec<String>) -> Vec<Username> {
+    names.into_iter().map(Username::from_store).collect()
+}
+
+/// Both sides of a friendship change together or not at all: fewer rows than meant stop the
+/// transaction.
+fn all_changed(rows: u64, meant: usize) -> Result<(), Error> {
+    if rows == meant as u64 {
+        return Ok(());
+    }
+    Err(Error::Internal(format!(
+        "{rows} friend entries changed where {meant} were meant to: the lists of two users disagree"
+    )))
+}

@@ -1,0 +1,46 @@
+//! The tables, and nothing but the tables: every SQL statement of befriend stands in here.
+//!
+//! A store function runs one statement on the connection it is given and turns rows into domain
+//! values. It opens no transaction, decides nothing, and asks no clock. Who calls it owns the
+//! transaction: see [`Db::begin`].
+//!
+//! Each statement's first line names it (`-- friends.page`), so that it shows in
+//! `pg_stat_statements` and in the server's log.
+
+pub(crate) mod apps;
+pub(crate) mod blocks;
+mod db;
+pub(crate) mod friends;
+mod migrate;
+pub(crate) mod relations;
+pub(crate) mod tokens;
+pub(crate) mod users;
+
+pub use db::{Db, DbSettings, ReadConnection, Tx};
+pub use migrate::{MigrateError, expected_version, migrate, require_current};
+
+/// Declares a table's statements as constants, and lists them for the tests that have Postgres
+/// check each one against the migrated schema.
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident = $sql:literal;)+) => {
+        $($(#[$doc])* const $name: &str = $sql;)+
+        /// Every statement of this file.
+        pub(super) const STATEMENTS: &[&str] = &[$($name),+];
+    };
+}
+use statements;
+
+/// Every statement that the service runs on its tables, for the tests of plans and types.
+pub fn all_statements() -> impl Iterator<Item = &'static str> {
+    [
+        apps::STATEMENTS,
+        tokens::STATEMENTS,
+        users::STATEMENTS,
+        friends::STATEMENTS,
+        blocks::STATEMENTS,
+        relations::STATEMENTS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+}

@@ -1,0 +1,106 @@
+//! `tokens`: app tokens as hashes.
+
+use sqlx::{FromRow, PgConnection, query, query_as};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{apps::AppRow, statements};
+use crate::domain::{App, Error, SecretHash};
+
+statements! {
+    CREATE = "\
+-- tokens.create
+insert into tokens (token_hash, app_id, created_at, expires_at)
+values ($1, $2, $3, $4)";
+    APP_OF = "\
+-- tokens.app_of
+select a.app_id, a.app_key, a.client_id, a.friend_limit, a.block_limit, a.requests_per_second,
+       a.created_at, a.modified_at, t.expires_at
+from tokens t
+join apps a on a.app_id = t.app_id
+where t.token_hash = $1
+  and t.expires_at > $2
+  and a.deleted_at is null";
+    REVOKE = "\
+-- tokens.revoke
+delete from tokens
+where token_hash = $1
+  and app_id = $2";
+    REVOKE_ALL = "\
+-- tokens.revoke_all
+delete from tokens
+where app_id = $1";
+    PURGE_EXPIRED = "\
+-- tokens.purge_expired
+delete from tokens
+where token_hash in (
+    select token_hash
+    from tokens
+    where expires_at <= $1
+    order by expires_at
+    limit $2
+)";
+}
+
+#[derive(FromRow)]
+struct TokenRow {
+    #[sqlx(flatten)]
+    app: AppRow,
+    expires_at: OffsetDateTime,
+}
+
+/// Keeps a token's hash.
+pub(crate) async fn create(
+    db: &mut PgConnection,
+    token: SecretHash,
+    app_id: Uuid,
+    now: OffsetDateTime,
+    expires_at: OffsetDateTime,
+) -> Result<(), Error> {
+    query(CREATE)
+        .bind(token.as_bytes())
+        .bind(app_id)
+        .bind(now)
+        .bind(expires_at)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// The app that a token stands for and when the token expires; nothing for an unknown or expired
+/// one.
+pub(crate) async fn app_of(
+    db: &mut PgConnection,
+    token: SecretHash,
+    now: OffsetDateTime,
+) -> Result<Option<(App, OffsetDateTime)>, Error> {
+    let row: Option<TokenRow> =
+        query_as(APP_OF).bind(token.as_bytes()).bind(now).fetch_optional(db).await?;
+    Ok(row.map(|row| (row.app.into(), row.expires_at)))
+}
+
+/// Ends a token of an app.
+pub(crate) async fn revoke(
+    db: &mut PgConnection,
+    token: SecretHash,
+    app_id: Uuid,
+) -> Result<(), Error> {
+    query(REVOKE).bind(token.as_bytes()).bind(app_id).execute(db).await?;
+    Ok(())
+}
+
+/// Ends all tokens of an app.
+pub(crate) async fn revoke_all(db: &mut PgConnection, app_id: Uuid) -> Result<(), Error> {
+    query(REVOKE_ALL).bind(app_id).execute(db).await?;
+    Ok(())
+}
+
+/// Removes up to `limit` tokens that have expired, and tells how many.
+pub(crate) async fn purge_expired(
+    db: &mut PgConnection,
+    now: OffsetDateTime,
+    limit: i64,
+) -> Result<u64, Error> {
+    let done = query(PURGE_EXPIRED).bind(now).bind(limit).execute(db).await?;
+    Ok(done.rows_affected())
+}

@@ -1,0 +1,481 @@
+//! `users`: the accounts and the heads of their lists.
+//!
+//! Whoever changes anything that a user owns holds the lock on that user's row first ([`lock`]), and
+//! takes the next version from it. Two users are locked in ascending key order, always.
+
+use sqlx::{FromRow, PgConnection, query, query_as, query_scalar};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::statements;
+use crate::domain::{Error, ListHead, Nickname, OwnerKey, User, Username};
+
+statements! {
+    CREATE = "\
+-- users.create
+insert into users as kept (owner_key, app_id, username, uuid, nickname, activated, created_at,
+                           modified_at)
+values ($1, $2, $3, $4, $5, true, $6, $6)
+on conflict (owner_key) do update
+set uuid = excluded.uuid,
+    nickname = excluded.nickname,
+    activated = true,
+    created_at = excluded.created_at,
+    modified_at = excluded.modified_at,
+    deleted_at = null
+where kept.deleted_at is not null
+  and not kept.leaving
+returning username, uuid, nickname, activated, created_at, modified_at, friend_count, block_count,
+          version";
+    GET = "\
+-- users.get
+select username, uuid, nickname, activated, created_at, modified_at, friend_count, block_count,
+       version
+from users
+where owner_key = $1
+  and deleted_at is null";
+    LOCK = "\
+-- users.lock
+select username, uuid, nickname, activated, created_at, modified_at, friend_count, block_count,
+       version
+from users
+where owner_key = $1
+  and deleted_at is null
+for no key update";
+    LOCK_LEAVING = "\
+-- users.lock_leaving
+select true
+from users
+where owner_key = $1
+  and leaving
+for no key update";
+    LOCK_EVEN_DELETED = "\
+-- users.lock_even_deleted
+select true
+from users
+where owner_key = $1
+for no key update";
+    LOCK_TO_DELETE = "\
+-- users.lock_to_delete
+select username, uuid, nickname, activated, created_at, modified_at, friend_count, block_count,
+       version
+from users
+where owner_key = $1
+  and deleted_at is null
+for update";
+    HOLD = "\
+-- users.hold
+select true
+from users
+where owner_key = $1
+  and deleted_at is null
+for key share";
+    PAGE = "\
+-- users.page
+select username, uuid, nickname, activated, created_at, modified_at, friend_count, block_count,
+       version
+from users
+where app_id = $1
+  and username > $2
+  and deleted_at is null
+order by username
+limit $3";
+    SET_NICKNAME = "\
+-- users.set_nickname
+update users
+set nickname = $2,
+    modified_at = $3
+where owner_key = $1
+  and deleted_at is null
+returning username, uuid, nickname, activated, created_at, modified_at, friend_count, block_count,
+          version";
+    SET_ACTIVATED = "\
+-- users.set_activated
+update users
+set activated = $2,
+    modified_at = case when activated = $2 then modified_at else $3 end
+where owner_key = $1
+  and deleted_at is null
+returning username, uuid, nickname, activated, created_at, modified_at, friend_count, block_count,
+          version";
+    GAIN_FRIEND = "\
+-- users.gain_friend
+update users
+set friend_count = friend_count + 1,
+    version = version + 1
+where owner_key = any($1)
+  and friend_count < $2
+returning owner_key, version";
+    GAIN_FRIENDS = "\
+-- users.gain_friends
+update users
+set friend_count = friend_count + $2,
+    version = version + $2
+where owner_key = $1
+  and friend_count + $2 <= $3
+returning version";
+    LOSE_FRIEND = "\
+-- users.lose_friend
+update users
+set friend_count = friend_count - 1,
+    version = version + 1
+where owner_key = any($1)
+returning owner_key, version";
+    LOSE_FRIENDS = "\
+-- users.lose_friends
+update users
+set friend_count = friend_count - $2,
+    version = version + $2
+where owner_key = $1
+returning version";
+    GAIN_BLOCKS = "\
+-- users.gain_blocks
+update users
+set block_count = block_count + $2,
+    version = version + $2
+where owner_key = $1
+  and block_count + $2 <= $3
+returning version";
+    LOSE_BLOCKS = "\
+-- users.lose_blocks
+update users
+set block_count = block_count - $2,
+    version = version + $2
+where owner_key = $1
+returning version";
+    NEXT_VERSION = "\
+-- users.next_version
+update users
+set version = version + 1
+where owner_key = $1
+returning version";
+    MARK_DELETED = "\
+-- users.mark_deleted
+update users
+set deleted_at = $2,
+    leaving = true,
+    nickname = '',
+    version = version + 1
+where owner_key = $1";
+    HAS_LEFT = "\
+-- users.has_left
+update users
+set leaving = false
+where owner_key = $1";
+    LEAVING = "\
+-- users.leaving
+select app_id, username
+from users
+where leaving
+order by owner_key
+limit $1";
+    OF_APP = "\
+-- users.of_app
+select owner_key
+from users
+where app_id = $1
+order by username
+limit $2";
+    PURGE_FRIENDS = "\
+-- users.purge_friends
+delete from friends
+where owner_key = any($1)";
+    PURGE_BLOCKS = "\
+-- users.purge_blocks
+delete from blocks
+where owner_key = any($1)";
+    PURGE_BLOCKED_BY = "\
+-- users.purge_blocked_by
+delete from blocked_by
+where owner_key = any($1)";
+    PURGE = "\
+-- users.purge
+delete from users
+where owner_key = any($1)";
+}
+
+#[derive(FromRow)]
+struct UserRow {
+    username: String,
+    uuid: Uuid,
+    nickname: String,
+    activated: bool,
+    created_at: OffsetDateTime,
+    modified_at: OffsetDateTime,
+    friend_count: i32,
+    block_count: i32,
+    version: i64,
+}
+
+/// A user with the head of their lists.
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    pub(crate) user: User,
+    pub(crate) head: ListHead,
+}
+
+impl From<UserRow> for Account {
+    fn from(row: UserRow) -> Self {
+        Self {
+            user: User {
+                uuid: row.uuid,
+                username: Username::from_store(row.username),
+                nickname: row.nickname,
+                activated: row.activated,
+                created_at: row.created_at,
+                modified_at: row.modified_at,
+            },
+            head: ListHead {
+                friend_count: row.friend_count,
+                block_count: row.block_count,
+                version: row.version,
+            },
+        }
+    }
+}
+
+/// Creates a user, anew when the name was deleted before; nothing when the name is taken, or its
+/// former holder is still leaving.
+pub(crate) async fn create(
+    db: &mut PgConnection,
+    app_id: Uuid,
+    username: &Username,
+    nickname: &Nickname,
+    uuid: Uuid,
+    now: OffsetDateTime,
+) -> Result<Option<User>, Error> {
+    let row: Option<UserRow> = query_as(CREATE)
+        .bind(OwnerKey::of(app_id, username).as_uuid())
+        .bind(app_id)
+        .bind(username.as_str())
+        .bind(uuid)
+        .bind(nickname.as_str())
+        .bind(now)
+        .fetch_optional(db)
+        .await?;
+    Ok(row.map(|row| Account::from(row).user))
+}
+
+/// A user.
+pub(crate) async fn get(db: &mut PgConnection, key: OwnerKey) -> Result<Option<Account>, Error> {
+    one(db, GET, key).await
+}
+
+/// A user, the row locked against changes until the transaction ends.
+pub(crate) async fn lock(db: &mut PgConnection, key: OwnerKey) -> Result<Option<Account>, Error> {
+    one(db, LOCK, key).await
+}
+
+/// Whether there is such a deleted user who still stands in lists; the row is locked.
+pub(crate) async fn lock_leaving(db: &mut PgConnection, key: OwnerKey) -> Result<bool, Error> {
+    is_there(db, LOCK_LEAVING, key).await
+}
+
+/// Whether there is such a user, deleted or not; the row is locked.
+pub(crate) async fn lock_even_deleted(db: &mut PgConnection, key: OwnerKey) -> Result<bool, Error> {
+    is_there(db, LOCK_EVEN_DELETED, key).await
+}
+
+/// A user, the row locked so that not even [`hold`] gets by.
+pub(crate) async fn lock_to_delete(
+    db: &mut PgConnection,
+    key: OwnerKey,
+) -> Result<Option<Account>, Error> {
+    one(db, LOCK_TO_DELETE, key).await
+}
+
+/// Whether there is such a user, who then can't be deleted until the transaction ends. Holders do
+/// not wait for each other, nor for [`lock`].
+pub(crate) async fn hold(db: &mut PgConnection, key: OwnerKey) -> Result<bool, Error> {
+    is_there(db, HOLD, key).await
+}
+
+async fn is_there(
+    db: &mut PgConnection,
+    statement: &'static str,
+    key: OwnerKey,
+) -> Result<bool, Error> {
+    let row: Option<bool> = query_scalar(statement).bind(key.as_uuid()).fetch_optional(db).await?;
+    Ok(row.is_some())
+}
+
+async fn one(
+    db: &mut PgConnection,
+    statement: &'static str,
+    key: OwnerKey,
+) -> Result<Option<Account>, Error> {
+    let row: Option<UserRow> = query_as(statement).bind(key.as_uuid()).fetch_optional(db).await?;
+    Ok(row.map(Account::from))
+}
+
+/// An app's users in username order, after `after`.
+pub(crate) async fn page(
+    db: &mut PgConnection,
+    app_id: Uuid,
+    after: &str,
+    rows: i64,
+) -> Result<Vec<User>, Error> {
+    let rows: Vec<UserRow> =
+        query_as(PAGE).bind(app_id).bind(after).bind(rows).fetch_all(db).await?;
+    Ok(rows.into_iter().map(|row| Account::from(row).user).collect())
+}
+
+/// Sets a nickname; nothing when there is no such user.
+pub(crate) async fn set_nickname(
+    db: &mut PgConnection,
+    key: OwnerKey,
+    nickname: &Nickname,
+    now: OffsetDateTime,
+) -> Result<Option<User>, Error> {
+    let row: Option<UserRow> = query_as(SET_NICKNAME)
+        .bind(key.as_uuid())
+        .bind(nickname.as_str())
+        .bind(now)
+        .fetch_optional(db)
+        .await?;
+    Ok(row.map(|row| Account::from(row).user))
+}
+
+/// Marks a user as active or banned; nothing when there is no such user.
+pub(crate) async fn set_activated(
+    db: &mut PgConnection,
+    key: OwnerKey,
+    activated: bool,
+    now: OffsetDateTime,
+) -> Result<Option<User>, Error> {
+    let row: Option<UserRow> = query_as(SET_ACTIVATED)
+        .bind(key.as_uuid())
+        .bind(activated)
+        .bind(now)
+        .fetch_optional(db)
+        .await?;
+    Ok(row.map(|row| Account::from(row).user))
+}
+
+/// Counts one friend more for each of the users whose list has room, and returns those with their
+/// new versions. All must be locked.
+pub(crate) async fn gain_friend(
+    db: &mut PgConnection,
+    keys: &[OwnerKey],
+    limit: i32,
+) -> Result<Vec<(OwnerKey, i64)>, Error> {
+    let rows: Vec<(Uuid, i64)> =
+        query_as(GAIN_FRIEND).bind(uuids(keys)).bind(limit).fetch_all(db).await?;
+    Ok(keyed(rows))
+}
+
+/// Counts `count` friends more for one user and returns the last of as many new versions; nothing
+/// when the list has no room.
+pub(crate) async fn gain_friends(
+    db: &mut PgConnection,
+    key: OwnerKey,
+    count: i32,
+    limit: i32,
+) -> Result<Option<i64>, Error> {
+    Ok(query_scalar(GAIN_FRIENDS)
+        .bind(key.as_uuid())
+        .bind(count)
+        .bind(limit)
+        .fetch_optional(db)
+        .await?)
+}
+
+/// Counts one friend less for each of the users and returns their new versions. All must be locked.
+pub(crate) async fn lose_friend(
+    db: &mut PgConnection,
+    keys: &[OwnerKey],
+) -> Result<Vec<(OwnerKey, i64)>, Error> {
+    let rows: Vec<(Uuid, i64)> = query_as(LOSE_FRIEND).bind(uuids(keys)).fetch_all(db).await?;
+    Ok(keyed(rows))
+}
+
+/// Counts `count` friends less for one user and returns the last of as many new versions.
+pub(crate) async fn lose_friends(
+    db: &mut PgConnection,
+    key: OwnerKey,
+    count: i32,
+) -> Result<i64, Error> {
+    Ok(query_scalar(LOSE_FRIENDS).bind(key.as_uuid()).bind(count).fetch_one(db).await?)
+}
+
+/// Counts `count` blocked users more and returns the last of as many new versions; nothing when the
+/// list has no room.
+pub(crate) async fn gain_blocks(
+    db: &mut PgConnection,
+    key: OwnerKey,
+    count: i32,
+    limit: i32,
+) -> Result<Option<i64>, Error> {
+    Ok(query_scalar(GAIN_BLOCKS)
+        .bind(key.as_uuid())
+        .bind(count)
+        .bind(limit)
+        .fetch_optional(db)
+        .await?)
+}
+
+/// Counts `count` blocked users less and returns the last of as many new versions.
+pub(crate) async fn lose_blocks(
+    db: &mut PgConnection,
+    key: OwnerKey,
+    count: i32,
+) -> Result<i64, Error> {
+    Ok(query_scalar(LOSE_BLOCKS).bind(key.as_uuid()).bind(count).fetch_one(db).await?)
+}
+
+/// Takes a locked user's next version.
+pub(crate) async fn next_version(db: &mut PgConnection, key: OwnerKey) -> Result<i64, Error> {
+    Ok(query_scalar(NEXT_VERSION).bind(key.as_uuid()).fetch_one(db).await?)
+}
+
+/// Marks a locked user as deleted and leaving: from then on nobody finds them, and no list gets them
+/// any more.
+pub(crate) async fn mark_deleted(
+    db: &mut PgConnection,
+    key: OwnerKey,
+    now: OffsetDateTime,
+) -> Result<(), Error> {
+    query(MARK_DELETED).bind(key.as_uuid()).bind(now).execute(db).await?;
+    Ok(())
+}
+
+/// Notes that a locked, deleted user stands in no list any more.
+pub(crate) async fn has_left(db: &mut PgConnection, key: OwnerKey) -> Result<(), Error> {
+    query(HAS_LEFT).bind(key.as_uuid()).execute(db).await?;
+    Ok(())
+}
+
+/// A few deleted users who still stand in lists: their apps and names.
+pub(crate) async fn leaving(
+    db: &mut PgConnection,
+    limit: i64,
+) -> Result<Vec<(Uuid, Username)>, Error> {
+    let rows: Vec<(Uuid, String)> = query_as(LEAVING).bind(limit).fetch_all(db).await?;
+    Ok(rows.into_iter().map(|(app_id, name)| (app_id, Username::from_store(name))).collect())
+}
+
+/// A few of an app's users, the deleted ones included.
+pub(crate) async fn of_app(
+    db: &mut PgConnection,
+    app_id: Uuid,
+    limit: i64,
+) -> Result<Vec<OwnerKey>, Error> {
+    let keys: Vec<Uuid> = query_scalar(OF_APP).bind(app_id).bind(limit).fetch_all(db).await?;
+    Ok(keys.into_iter().map(OwnerKey::from_store).collect())
+}
+
+/// Removes all rows of these users, for an app that is deleted as a whole.
+pub(crate) async fn purge(db: &mut PgConnection, keys: &[OwnerKey]) -> Result<(), Error> {
+    for statement in [PURGE_FRIENDS, PURGE_BLOCKS, PURGE_BLOCKED_BY, PURGE] {
+        query(statement).bind(uuids(keys)).execute(&mut *db).await?;
+    }
+    Ok(())
+}
+
+pub(super) fn uuids(keys: &[OwnerKey]) -> Vec<Uuid> {
+    keys.iter().map(|key| key.as_uuid()).collect()
+}
+
+fn keyed(rows: Vec<(Uuid, i64)>) -> Vec<(OwnerKey, i64)> {
+    rows.into_iter().map(|(key, version)| (OwnerKey::from_store(key), version)).collect()
+}

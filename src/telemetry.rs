@@ -1,0 +1,42 @@
+//! The log: text for people, JSON for machines.
+//!
+//! A message reads alone and carries its facts as fields. A failure is logged once, where it is
+//! handled. Names, remarks, tokens and messages never appear at level info or above.
+
+use std::io::IsTerminal as _;
+
+use tracing_subscriber::{
+    Layer as _, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
+
+use crate::config::LogFormat;
+
+/// Starts logging to standard error. `filter` was checked when the settings were read.
+pub fn start(format: LogFormat, filter: &str) {
+    let targets: Targets = filter.parse().unwrap_or_default();
+    let registry = tracing_subscriber::registry();
+    let stderr = std::io::stderr;
+    // A second start, as in tests, keeps the first.
+    let _ = match format {
+        LogFormat::Text => registry
+            .with(
+                tracing_subscriber::fmt::layer()
+                    .with_writer(stderr)
+                    .with_ansi(stderr().is_terminal())
+                    .with_target(false)
+                    .with_filter(targets),
+            )
+            .try_init(),
+        LogFormat::Json => registry
+            .with(
+                tracing_subscriber::fmt::layer()
+                    .json()
+                    .flatten_event(true)
+                    .with_current_span(true)
+                    .with_span_list(false)
+                    .with_writer(stderr)
+                    .with_filter(targets),
+            )
+            .try_init(),
+    };
+}
