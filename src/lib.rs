@@ -32,7 +32,6 @@ pub mod proto {
     #![expect(
         clippy::allow_attributes,
         clippy::allow_attributes_without_reason,
-        clippy::semicolon_if_nothing_returned,
         reason = "generated code"
     )]
 

@@ -40,7 +40,7 @@ pub(super) fn find(existing: Option<(u16, &Path)>) -> Result<Binaries, StartErro
     for folder in candidates() {
         match major_in(&folder) {
             Ok(major) if major < OLDEST_MAJOR => {
-                looked.push(format!("{} has {major}", folder.display()))
+                looked.push(format!("{} has {major}", folder.display()));
             }
             Ok(major) if existing.is_some_and(|(wanted, _)| wanted != major) => {
                 looked.push(format!("{} has {major}", folder.display()));

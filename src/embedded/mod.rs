@@ -192,7 +192,11 @@ fn use_server(
             Seat::with_new_watchdog(layout, cluster, account, server, &cluster.arguments(settings))?
         }
         Found::Silent => {
-            return Err(layout.timeout("an unresponsive watchdog of this data folder", deadline, 0));
+            return Err(layout.timeout(
+                "an unresponsive watchdog of this data folder",
+                deadline,
+                0,
+            ));
         }
     };
     loop {
