@@ -92,7 +92,7 @@ pub async fn remove(
                 }
             } else {
                 let keep = Remarks { owners_cleared: clear_remark, others_cleared: false };
-                part(&mut tx, call, owner, &[friend.clone()], keep).await?;
+                part(&mut tx, call, owner, std::slice::from_ref(friend), keep).await?;
             }
             tx.commit().await?;
             Ok(profile)
