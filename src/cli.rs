@@ -5,7 +5,6 @@ use std::{
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Arc,
     time::Duration,
 };
 
@@ -19,10 +18,8 @@ use crate::{
     demo,
     domain::{App, AppKey, AppLimitsChange, PageSizes, Secret, SecretKind},
     embedded::{self, EmbeddedPostgres},
-    ops::{Core, access::Access, apps, rate::Rates, tokens},
-    server,
-    store::{self, Db},
-    telemetry,
+    ops::{Core, apps, tokens},
+    server, store, telemetry,
 };
 
 /// How long the private Postgres may take to start: enough to recover from a crash under load.
@@ -243,22 +240,6 @@ fn data_dir(args: &DatabaseArgs) -> PathBuf {
     args.data_dir.clone().unwrap_or_else(embedded::default_data_dir)
 }
 
-/// The operations on `database`, for this process.
-fn core(
-    database: &Database,
-    args: &ServeArgs,
-    operator_token: Option<Secret>,
-) -> Result<Arc<Core>, Failure> {
-    Ok(Arc::new(Core {
-        db: Db::new(&database.url, &args.db()).map_err(|e| format!("--database-url: {e}"))?,
-        clock: Clock::system(),
-        bounds: args.bounds(),
-        lifetimes: args.lifetimes(),
-        access: Access::new(args.access(operator_token)),
-        rates: Rates::new(args.rates()),
-    }))
-}
-
 /// Runs a console command on the database.
 async fn with_core(
     database: &DatabaseArgs,
@@ -267,7 +248,7 @@ async fn with_core(
 ) -> Result<(), Failure> {
     let database = Database::open(database).await?;
     store::migrate(&database.url).await?;
-    let core = core(&database, args, None)?;
+    let core = server::core(&database.url, args, None, Clock::system())?;
     let done = command(&core).await;
     core.db.close().await;
     database.close().await?;
@@ -301,7 +282,7 @@ async fn serve(database_args: DatabaseArgs, args: ServeArgs) -> Result<(), Failu
             None
         }
     };
-    let core = core(&database, &args, operator_token.clone())?;
+    let core = server::core(&database.url, &args, operator_token.clone(), Clock::system())?;
     let address = listener.local_addr()?;
     tracing::info!(%address, tls = args.tls_cert.is_some(), "listening");
     if args.demo {

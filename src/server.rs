@@ -8,10 +8,14 @@ use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig, server::T
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
+    clock::Clock,
     config::ServeArgs,
+    domain::Secret,
     grpc::{self, Gate},
-    ops::Core,
-    proto, upkeep,
+    ops::{Core, access::Access, rate::Rates},
+    proto,
+    store::Db,
+    upkeep,
 };
 
 /// How often the database is looked at for the health check.
@@ -20,9 +24,12 @@ const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a look at the database may take before it counts as away.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Why the listener ended before its time.
+/// Why the service could not begin, or the listener ended before its time.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
+    /// The database's URL can't be read.
+    #[error("--database-url: {0}")]
+    DatabaseUrl(#[source] sqlx::Error),
     /// A certificate or key could not be read.
     #[error("{setting}: can't read {path}: {source}")]
     File {
@@ -39,6 +46,26 @@ pub enum ServeError {
     /// The descriptors are broken: a bug.
     #[error("reflection failed: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// What the operations of this process share: the database of `url`, and what `args` settle.
+///
+/// # Errors
+/// When `url` is no Postgres URL.
+pub fn core(
+    url: &str,
+    args: &ServeArgs,
+    operator_token: Option<Secret>,
+    clock: Clock,
+) -> Result<Arc<Core>, ServeError> {
+    Ok(Arc::new(Core {
+        db: Db::new(url, &args.db()).map_err(ServeError::DatabaseUrl)?,
+        clock,
+        bounds: args.bounds(),
+        lifetimes: args.lifetimes(),
+        access: Access::new(args.access(operator_token)),
+        rates: Rates::new(args.rates()),
+    }))
 }
 
 /// Serves until `stop`, then lets the calls under way finish.

@@ -1,0 +1,36 @@
+//! What the stories stand on.
+
+pub mod app;
+pub mod postgres;
+
+pub use app::{Tenant, TestApp};
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+/// The reason and the details of an error, after a look that code and reason are as expected.
+#[track_caller]
+pub fn expect_error<T: std::fmt::Debug>(
+    answer: Result<T, Status>,
+    code: Code,
+    reason: &str,
+) -> ErrorDetails {
+    let status = answer.expect_err("the call should have been refused");
+    let details = status.get_error_details();
+    let info = details.error_info().cloned();
+    let info = info.unwrap_or_else(|| panic!("{status:?} carries no ErrorInfo"));
+    assert_eq!(
+        (status.code(), info.reason.as_str(), info.domain.as_str()),
+        (code, reason, "befriend.v1"),
+        "{}",
+        status.message()
+    );
+    details
+}
+
+/// A member of the ErrorInfo's metadata.
+#[track_caller]
+pub fn metadata<'a>(details: &'a ErrorDetails, key: &str) -> &'a str {
+    let info = details.error_info().expect("every error carries an ErrorInfo");
+    info.metadata.get(key).unwrap_or_else(|| panic!("no {key} in {:?}", info.metadata))
+}
