@@ -9,6 +9,7 @@ const PROTOS: &[&str] = &[
     "befriend/v1/app_service.proto",
     "befriend/v1/block_service.proto",
     "befriend/v1/error_reason.proto",
+    "befriend/v1/event_service.proto",
     "befriend/v1/friend_service.proto",
     "befriend/v1/relation_service.proto",
     "befriend/v1/token_service.proto",

@@ -5,20 +5,26 @@ use std::{
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use tokio::{net::TcpListener, time::Instant};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::{
     clock::Clock,
     config::{self, DatabaseArgs, ServeArgs, Shown},
     demo,
-    domain::{App, AppKey, AppLimitsChange, PageSizes, Secret, SecretKind},
+    domain::{
+        App, AppKey, AppLimitsChange, Event, EventFilter, EventId, EventPosition, EventState,
+        EventType, PageSizes, Secret, SecretKind, StateName, Username,
+    },
     embedded::{self, EmbeddedPostgres},
-    ops::{Core, apps, tokens},
+    ops::{Call, Core, apps, events, tokens},
+    receiver::{self, ReceiverArgs},
     server, store, telemetry,
 };
 
@@ -65,6 +71,11 @@ enum Command {
         #[arg(long, value_name = "TIME", default_value = "1d", value_parser = config::any_duration)]
         ttl: Shown<Duration>,
     },
+    /// Look at an app's callback events, and have them sent again.
+    #[command(subcommand)]
+    Events(EventsCommand),
+    /// Receive callbacks, for development: check their signatures and print them.
+    Receiver(ReceiverArgs),
     /// Ask a running befriend for its health; the exit code is 0 when it serves.
     Health(HealthArgs),
 }
@@ -108,6 +119,61 @@ enum AppCommand {
         #[arg(long)]
         yes: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum EventsCommand {
+    /// Show an app's events, the newest first.
+    List {
+        /// The app key, as "org#app".
+        app_key: String,
+        /// Only events for this callback rule.
+        #[arg(long, value_name = "RULE_ID")]
+        rule: Option<Uuid>,
+        /// Only events in this user's lists.
+        #[arg(long, value_name = "USERNAME")]
+        user: Option<String>,
+        /// Only events of this type, as friend.added.
+        #[arg(long = "type", value_name = "TYPE")]
+        event_type: Option<String>,
+        /// Only events in this state.
+        #[arg(long, value_enum)]
+        state: Option<StateArg>,
+        /// How many events at the most.
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        limit: u32,
+    },
+    /// Show an event with all tries to deliver it.
+    Show {
+        /// The app key, as "org#app".
+        app_key: String,
+        /// The event's id, as `events list` shows it.
+        event_id: String,
+    },
+    /// Have an event sent again as soon as possible.
+    Retry {
+        /// The app key, as "org#app".
+        app_key: String,
+        /// The event's id, as `events list` shows it.
+        event_id: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum StateArg {
+    Pending,
+    Delivered,
+    Failed,
+}
+
+impl From<StateArg> for StateName {
+    fn from(state: StateArg) -> Self {
+        match state {
+            StateArg::Pending => Self::Pending,
+            StateArg::Delivered => Self::Delivered,
+            StateArg::Failed => Self::Failed,
+        }
+    }
 }
 
 #[derive(Args, Clone, Copy, Debug)]
@@ -200,6 +266,10 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
             })
             .await?;
         }
+        Some(Command::Events(command)) => {
+            with_core(&database, &cli.serve, async |core| event(core, command).await).await?;
+        }
+        Some(Command::Receiver(args)) => receive(args).await?,
         Some(Command::Health(args)) => return health(args).await,
     }
     Ok(ExitCode::SUCCESS)
@@ -244,7 +314,7 @@ fn data_dir(args: &DatabaseArgs) -> PathBuf {
 async fn with_core(
     database: &DatabaseArgs,
     args: &ServeArgs,
-    command: impl AsyncFnOnce(&Core) -> Result<(), Failure>,
+    command: impl AsyncFnOnce(&Arc<Core>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let database = Database::open(database).await?;
     store::migrate(&database.url).await?;
@@ -286,13 +356,19 @@ async fn serve(database_args: DatabaseArgs, args: ServeArgs) -> Result<(), Failu
     let address = listener.local_addr()?;
     tracing::info!(%address, tls = args.tls_cert.is_some(), "listening");
     if args.demo {
-        demo::prepare(&core, address, operator_token.as_ref()).await?;
+        demo::prepare(&core, address, operator_token.as_ref(), stop.clone()).await?;
     } else if let (Some(token), Some(_), None) =
         (&operator_token, &database.private, &args.operator_token)
     {
         println!("operator token: {}", token.reveal());
     }
-    let served = server::serve(listener, core, &args, stop).await;
+    let postman = args.postman(database.private.is_some());
+    if args.deliver && postman.allow_private {
+        tracing::warn!(
+            "callbacks may go to loopback and private addresses: --callback-allow-private"
+        );
+    }
+    let served = server::serve(listener, core, &args, postman, stop).await;
     database.close().await?;
     tracing::info!("stopped");
     Ok(served?)
@@ -387,6 +463,77 @@ async fn app(core: &Core, command: AppCommand) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+async fn event(core: &Arc<Core>, command: EventsCommand) -> Result<(), Failure> {
+    let call = async |app_key: &str| {
+        let app = apps::get(core, &AppKey::parse("app_key", app_key)?).await?;
+        let (core, app) = (Arc::clone(core), Arc::new(app));
+        Ok::<Call, Failure>(Call { core, app, deadline: console_deadline() })
+    };
+    let parse = |id: &str| EventId::parse(id).ok_or_else(|| format!("{id} is no event's id"));
+    match command {
+        EventsCommand::List { app_key, rule, user, event_type, state, limit } => {
+            let call = call(&app_key).await?;
+            let user = user.map(|name| Username::parse("--user", &name)).transpose()?;
+            let filter = EventFilter {
+                rule_id: rule,
+                owner: user.map(|name| call.owner_key(&name)),
+                event_type: event_type.map(|t| EventType::parse("--type", &t)).transpose()?,
+                state: state.map(StateName::from),
+                from: None,
+                to: None,
+            };
+            let mut left = i32::try_from(limit)?;
+            let mut next = Some(EventPosition::start());
+            while let Some(before) = next.filter(|_| left > 0) {
+                let size = PageSizes { max: 100, default: 100 }.choose(left.min(100))?;
+                let page = events::list(&call, &filter, &before, size).await?;
+                page.items.iter().for_each(show_event);
+                left -= i32::try_from(page.items.len())?;
+                next = page.next;
+            }
+        }
+        EventsCommand::Show { app_key, event_id } => {
+            let (event, attempts) = events::get(&call(&app_key).await?, parse(&event_id)?).await?;
+            show_event(&event);
+            for attempt in attempts {
+                println!("  {}", serde_json::to_string(&attempt)?);
+            }
+        }
+        EventsCommand::Retry { app_key, event_id } => {
+            show_event(&events::retry(&call(&app_key).await?, parse(&event_id)?).await?);
+        }
+    }
+    Ok(())
+}
+
+/// Prints an event as one line: id, time, type, users, state, tries.
+fn show_event(event: &Event) {
+    let state = match event.state {
+        EventState::Pending { next_attempt_at } => format!("pending, next try {next_attempt_at}"),
+        EventState::Delivered { at } => format!("delivered {at}"),
+        EventState::Failed { at } => format!("failed {at}"),
+    };
+    println!(
+        "{} {} {} {} -> {} {} (tries: {})",
+        event.id.render(),
+        event.created_at,
+        event.event_type.map_or("unknown", EventType::as_str),
+        event.owner,
+        event.friend,
+        state,
+        event.attempts,
+    );
+}
+
+async fn receive(args: ReceiverArgs) -> Result<(), Failure> {
+    let stop = stop_on_signal();
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .map_err(|e| format!("--listen: can't listen on {}: {e}", args.listen))?;
+    println!("receiving callbacks on http://{}", listener.local_addr()?);
+    Ok(receiver::serve(listener, args, stop).await?)
 }
 
 /// Prints an app as "name: value" lines with an empty line after, for eyes and for `awk` alike.

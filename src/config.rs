@@ -14,6 +14,7 @@ use std::{
 use clap::{Args, ValueEnum};
 
 use crate::{
+    delivery::{PostmanSettings, RelaySettings, Schedule},
     domain::{Bounds, PageSizes, Secret, TokenLifetimes},
     grpc::GateSettings,
     ops::{access::AccessSettings, rate::RateSettings},
@@ -250,6 +251,66 @@ pub struct ServeArgs {
     )]
     pub newest_blocks: NonZeroU32,
 
+    /// Deliver callbacks from this instance. Each event is delivered by one of the instances that do.
+    #[arg(long, env = "BEFRIEND_DELIVER", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, help_heading = "Callbacks")]
+    pub deliver: bool,
+
+    /// How long to wait between the tries to deliver an event; after the last one it has failed.
+    #[arg(
+        long,
+        env = "BEFRIEND_CALLBACK_SCHEDULE",
+        value_name = "TIMES",
+        default_value = "5s,30s,5m,30m,2h,5h,10h,14h,20h,24h",
+        help_heading = "Callbacks"
+    )]
+    pub callback_schedule: Schedule,
+
+    /// How long one try may take.
+    #[arg(long, env = "BEFRIEND_CALLBACK_TIMEOUT", value_name = "TIME", default_value = "15s", value_parser = duration, help_heading = "Callbacks")]
+    pub callback_timeout: Shown<Duration>,
+
+    /// How many users' events go to one receiver at once.
+    #[arg(
+        long,
+        env = "BEFRIEND_CALLBACK_PER_RULE",
+        value_name = "N",
+        default_value = "32",
+        help_heading = "Callbacks"
+    )]
+    pub callback_per_rule: NonZeroUsize,
+
+    /// How many users' events go out at once in all.
+    #[arg(
+        long,
+        env = "BEFRIEND_CALLBACK_IN_ALL",
+        value_name = "N",
+        default_value = "512",
+        help_heading = "Callbacks"
+    )]
+    pub callback_in_all: NonZeroUsize,
+
+    /// How long an instance holds its share of the outbox without a sign of life: so late another one
+    /// takes over.
+    #[arg(long, env = "BEFRIEND_CALLBACK_LEASE", value_name = "TIME", default_value = "9s", value_parser = duration, help_heading = "Callbacks")]
+    pub callback_lease: Shown<Duration>,
+
+    /// How often to look for events unasked; new ones of this instance's own calls are seen at once.
+    #[arg(long, env = "BEFRIEND_CALLBACK_POLL", value_name = "TIME", default_value = "200ms", value_parser = duration, help_heading = "Callbacks")]
+    pub callback_poll: Shown<Duration>,
+
+    /// Let callbacks go to loopback and private addresses [default: true with the private Postgres,
+    /// else false].
+    #[arg(long, env = "BEFRIEND_CALLBACK_ALLOW_PRIVATE", value_name = "BOOL", action = clap::ArgAction::Set, help_heading = "Callbacks")]
+    pub callback_allow_private: Option<bool>,
+
+    /// How long delivered and failed events are kept, in whole days.
+    #[arg(long, env = "BEFRIEND_EVENT_RETENTION", value_name = "TIME", default_value = "7d", value_parser = duration, help_heading = "Callbacks")]
+    pub event_retention: Shown<Duration>,
+
+    /// Callback rules that an app can have.
+    #[arg(long, env = "BEFRIEND_MAX_CALLBACK_RULES", value_name = "N", default_value = "4", value_parser = clap::value_parser!(u16).range(1..=100), help_heading = "Callbacks")]
+    pub max_callback_rules: u16,
+
     /// The form of the log.
     #[arg(long, env = "BEFRIEND_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, help_heading = "Log")]
     pub log_format: LogFormat,
@@ -289,6 +350,12 @@ impl ServeArgs {
                 "--token-ttl",
                 format!("must not be above --max-token-ttl ({})", self.max_token_ttl),
             );
+        }
+        if self.event_retention.0 < Duration::from_secs(86_400) {
+            return refuse("--event-retention", "must be at least 1d".to_owned());
+        }
+        if self.callback_lease.0 < Duration::from_secs(1) {
+            return refuse("--callback-lease", "must be at least 1s".to_owned());
         }
         if self.token_ttl.0 < TokenLifetimes::MIN {
             return refuse("--token-ttl", "must be at least 1m".to_owned());
@@ -331,6 +398,8 @@ impl ServeArgs {
             block_pages: sizes(self.max_page, 50),
             user_pages: sizes(self.max_user_page, 10),
             app_pages: sizes(self.max_user_page, 50),
+            callback_rules: self.max_callback_rules.into(),
+            event_pages: sizes(self.max_user_page, 10),
             newest_blocks: self.newest_blocks.get().into(),
         }
     }
@@ -356,6 +425,27 @@ impl ServeArgs {
     #[must_use]
     pub fn rates(&self) -> RateSettings {
         RateSettings { burst_seconds: self.rate_burst, instances: self.instances }
+    }
+
+    /// How callbacks are sent; `development` is the default for private addresses.
+    #[must_use]
+    pub fn postman(&self, development: bool) -> PostmanSettings {
+        PostmanSettings {
+            timeout: self.callback_timeout.0,
+            allow_private: self.callback_allow_private.unwrap_or(development),
+        }
+    }
+
+    /// How the outbox is worked off.
+    #[must_use]
+    pub fn relay(&self) -> RelaySettings {
+        RelaySettings {
+            schedule: self.callback_schedule.clone(),
+            per_rule: self.callback_per_rule.get(),
+            in_all: self.callback_in_all.get(),
+            lease: self.callback_lease.0,
+            poll: self.callback_poll.0,
+        }
     }
 
     /// The bounds of the gate.

@@ -2,14 +2,23 @@
 
 use std::{env, net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::time::Instant;
+use tokio::{net::TcpListener, time::Instant};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    domain::{AppKey, AppLimitsChange, Error, Nickname, Secret, Username},
-    ops::{Call, Core, apps, tokens, users},
+    config::Shown,
+    domain::{
+        AppKey, AppLimitsChange, BodyFormat, CallbackUrl, Error, EventType, Nickname, RuleChange,
+        RuleChoice, Secret, Username,
+    },
+    ops::{Call, Core, apps, callbacks, tokens, users},
+    receiver::{self, ReceiverArgs},
 };
 
 const APP_KEY: &str = "demo#demo";
+
+/// Where the demo's own receiver is called.
+const RECEIVER_PATH: &str = "/befriend-demo";
 
 const USERS: [(&str, &str); 5] =
     [("alice", "Alice"), ("bob", "Bob"), ("carol", "Carol"), ("dave", "Dave"), ("erin", "Erin")];
@@ -22,6 +31,7 @@ pub async fn prepare(
     core: &Arc<Core>,
     address: SocketAddr,
     operator_token: Option<&Secret>,
+    stop: CancellationToken,
 ) -> Result<(), Error> {
     let deadline = Instant::now() + Duration::from_secs(30);
     let key = AppKey::parse("app_key", APP_KEY)?;
@@ -38,8 +48,49 @@ pub async fn prepare(
             Err(error) => return Err(error),
         }
     }
+    receive_callbacks(core, deadline, &key, stop).await?;
     let issued = tokens::issue_as_operator(core, deadline, &key, Duration::ZERO).await?;
     print!("{}", text(address, issued.token.reveal(), operator_token.map(Secret::reveal)));
+    Ok(())
+}
+
+/// Receives the demo app's callbacks in this process and prints them.
+async fn receive_callbacks(
+    core: &Core,
+    deadline: Instant,
+    key: &AppKey,
+    stop: CancellationToken,
+) -> Result<(), Error> {
+    let broken = |error: std::io::Error| Error::Internal(format!("the demo receiver: {error}"));
+    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(broken)?;
+    let listen = listener.local_addr().map_err(broken)?;
+    let url = CallbackUrl::parse("url", &format!("http://{listen}{RECEIVER_PATH}"))?;
+    // The rule of an earlier start goes on at the new port.
+    let rules = callbacks::list(core, deadline, key).await?;
+    let kept = rules.iter().find(|rule| rule.url.uri().path() == RECEIVER_PATH);
+    let rule = match kept {
+        Some(rule) => {
+            let change =
+                RuleChange { url: Some(url), enabled: Some(true), ..RuleChange::default() };
+            callbacks::update(core, deadline, key, rule.id, change).await?
+        }
+        None => {
+            let choice = RuleChoice {
+                url,
+                event_types: EventType::wanted().collect(),
+                body_format: BodyFormat::Standard,
+                ca_certificates: String::new(),
+            };
+            callbacks::create(core, deadline, key, choice, None).await?
+        }
+    };
+    let args = ReceiverArgs {
+        listen,
+        secret: Some(rule.secret),
+        status: 200,
+        delay: Shown(Duration::ZERO),
+    };
+    tokio::spawn(receiver::serve(listener, args, stop));
     Ok(())
 }
 

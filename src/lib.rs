@@ -7,6 +7,7 @@
 //! - [`domain`] is what they are parsed to: checked values and pure decisions.
 //! - [`ops`] is what happens: one function and one transaction an operation.
 //! - [`store`] is the tables: all SQL.
+//! - [`delivery`] is what follows: events posted to the app's receivers.
 //!
 //! Around them: [`config`] and [`telemetry`] set the process up, [`server`] listens, [`upkeep`] does
 //! what no call waits for, [`embedded`] is the private Postgres of the default run, [`cli`] the
@@ -15,12 +16,14 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod delivery;
 pub mod demo;
 pub mod domain;
 pub mod embedded;
 pub mod grpc;
 pub mod ops;
 pub mod page_token;
+pub mod receiver;
 pub mod server;
 pub mod store;
 pub mod telemetry;

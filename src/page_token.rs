@@ -9,7 +9,7 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use prost::Message;
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::Invalid;
+use crate::domain::{EventPosition, Invalid};
 
 /// The format of the tokens that we give out and take.
 const FORMAT: u32 = 1;
@@ -72,6 +72,19 @@ impl Position for String {
             Place::AfterName(name) => Some(name),
             Place::BeforeVersion(_) => None,
         }
+    }
+}
+
+/// Before an event, newest first.
+impl Position for EventPosition {
+    fn start() -> Self {
+        Self::start()
+    }
+    fn into_token(self) -> Opaque {
+        Opaque(Place::AfterName(self.render()))
+    }
+    fn from_token(place: Opaque) -> Option<Self> {
+        String::from_token(place).and_then(|text| Self::parse(&text))
     }
 }
 

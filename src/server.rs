@@ -10,9 +10,10 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use crate::{
     clock::Clock,
     config::ServeArgs,
+    delivery::{Postman, PostmanSettings, Relay},
     domain::Secret,
     grpc::{self, Gate},
-    ops::{Core, access::Access, rate::Rates},
+    ops::{Core, access::Access, events::Outbox, rate::Rates},
     proto,
     store::Db,
     upkeep,
@@ -65,6 +66,7 @@ pub fn core(
         lifetimes: args.lifetimes(),
         access: Access::new(args.access(operator_token)),
         rates: Rates::new(args.rates()),
+        outbox: Outbox::default(),
     }))
 }
 
@@ -76,10 +78,12 @@ pub async fn serve(
     listener: TcpListener,
     core: Arc<Core>,
     args: &ServeArgs,
+    postman: PostmanSettings,
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
     let (health, health_service) = tonic_health::server::health_reporter();
-    let mut routes = grpc::routes(&core, args.max_message.get());
+    let postman = Arc::new(Postman::new(postman));
+    let mut routes = grpc::routes(&core, &postman, args.max_message.get());
     routes.add_service(health_service);
     if args.reflection {
         add_reflection(&mut routes)?;
@@ -98,7 +102,13 @@ pub async fn serve(
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
 
     let background = CancellationToken::new();
-    let upkeep = tokio::spawn(upkeep::run(Arc::clone(&core), background.clone()));
+    let retention = args.event_retention.0;
+    let upkeep = tokio::spawn(upkeep::run(Arc::clone(&core), retention, background.clone()));
+    let relay = args.deliver.then(|| {
+        let news = Arc::clone(&core.outbox.news);
+        let relay = Relay::new(core.db.clone(), core.clock.clone(), news, postman, args.relay());
+        tokio::spawn(relay.run(background.clone()))
+    });
     let watch = tokio::spawn(report_health(health.clone(), Arc::clone(&core), background.clone()));
 
     let closing = CancellationToken::new();
@@ -122,6 +132,14 @@ pub async fn serve(
     background.cancel();
     // It ends between two steps; what it was doing goes on at the next start.
     let _ = upkeep.await;
+    if let Some(relay) = relay {
+        // Tries under way are finished and settled; what is not by then is tried again.
+        if tokio::time::timeout(args.shutdown_timeout.0, relay).await.is_err() {
+            tracing::warn!(
+                "callbacks still under way at the end of the shutdown time are sent again"
+            );
+        }
+    }
     core.db.close().await;
     Ok(served?)
 }

@@ -1,4 +1,5 @@
-//! What no call waits for: cleaning up after deleted users and apps, and removing expired tokens.
+//! What no call waits for: cleaning up after deleted users and apps, removing expired tokens, and
+//! keeping the history of events to its days.
 //!
 //! Every round does bounded transactions and can stop anywhere; the next round, here or on another
 //! instance, goes on. Instances may do the same work at once: each step locks what it changes and
@@ -9,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::ops::{Core, apps, tokens, users};
+use crate::ops::{Core, apps, events, tokens, users};
 
 /// Between two rounds. Nothing waits for a round, so it need not be short.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -18,10 +19,10 @@ const PAUSE: Duration = Duration::from_secs(10);
 const ROUND: Duration = Duration::from_secs(600);
 
 /// Does rounds until `stop`.
-pub async fn run(core: Arc<Core>, stop: CancellationToken) {
+pub async fn run(core: Arc<Core>, event_retention: Duration, stop: CancellationToken) {
     let rounds = async {
         loop {
-            round(&core).await;
+            round(&core, event_retention).await;
             tokio::time::sleep(PAUSE).await;
         }
     };
@@ -32,8 +33,12 @@ pub async fn run(core: Arc<Core>, stop: CancellationToken) {
 }
 
 /// One round. Failures are logged and left to the next.
-pub async fn round(core: &Arc<Core>) {
+pub async fn round(core: &Arc<Core>, event_retention: Duration) {
     let deadline = Instant::now() + ROUND;
+    let retention = event_retention.try_into().unwrap_or(time::Duration::MAX);
+    if let Err(error) = events::keep_house(core, deadline, retention).await {
+        tracing::warn!(%error, "the history of events is tidied later");
+    }
     if let Err(error) = users::finish_leaving(core, deadline).await {
         tracing::warn!(%error, "cleaning up after deleted users goes on later");
     }

@@ -58,6 +58,20 @@ pub enum Error {
         /// The app's limit.
         limit: i32,
     },
+    /// The app has no such callback rule.
+    #[error("there is no callback rule {0}")]
+    CallbackRuleNotFound(String),
+    /// The app has as many callback rules as it can.
+    #[error("the app {app} has no room for another callback rule: the limit is {limit}")]
+    CallbackRuleLimitExceeded {
+        /// The app.
+        app: AppKey,
+        /// How many rules an app can have.
+        limit: usize,
+    },
+    /// The app has no such event, or not any more.
+    #[error("there is no event {0}")]
+    EventNotFound(String),
     /// Too many calls.
     #[error("too many calls of {operation}: the limit is {per_second} a second")]
     RateLimited {

@@ -23,6 +23,10 @@ pub struct Bounds {
     pub user_pages: PageSizes,
     /// Page sizes of ListApps.
     pub app_pages: PageSizes,
+    /// Callback rules that an app can have.
+    pub callback_rules: usize,
+    /// Page sizes of ListEvents.
+    pub event_pages: PageSizes,
     /// Names in the answer of ListAllBlockedUsers (the vendor's: the newest 500).
     pub newest_blocks: i64,
 }
@@ -38,6 +42,8 @@ impl Default for Bounds {
             block_pages: PageSizes { max: 50, default: 50 },
             user_pages: PageSizes { max: 100, default: 10 },
             app_pages: PageSizes { max: 100, default: 50 },
+            callback_rules: 4,
+            event_pages: PageSizes { max: 100, default: 10 },
             newest_blocks: 500,
         }
     }

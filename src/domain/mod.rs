@@ -7,7 +7,9 @@
 
 mod app;
 mod block;
+mod callback;
 mod error;
+mod event;
 mod friend;
 mod limits;
 mod page;
@@ -18,7 +20,11 @@ mod user;
 
 pub use app::{App, AppKey, AppLimits, AppLimitsChange};
 pub use block::BlockedUsers;
+pub use callback::{BodyFormat, CallbackRule, CallbackUrl, RuleChange, RuleChoice, SigningSecret};
 pub use error::{Credential, Error, Invalid, Outage, Scope};
+pub use event::{
+    Attempt, Event, EventFilter, EventId, EventPosition, EventState, EventType, NewEvent, StateName,
+};
 pub use friend::{Extension, Friend, FriendEntry, ImportOutcome, Remark};
 pub use limits::{Bounds, TokenLifetimes};
 pub use page::{Page, PageSize, PageSizes};

@@ -4,15 +4,23 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
-use super::{convert::limits_change, gate::deadline_of};
+use super::{
+    callback_rules::{change, choice, render, secret, which},
+    convert::limits_change,
+    gate::deadline_of,
+};
 use crate::{
-    domain::AppKey,
-    ops::{Core, apps},
+    delivery::{Postman, send},
+    domain::{AppKey, Invalid},
+    ops::{Core, apps, callbacks, events},
     page_token::{self, Binding},
     proto::{self, app_service_server::AppService},
 };
 
-pub(super) struct AppApi(pub(super) Arc<Core>);
+pub(super) struct AppApi {
+    pub(super) core: Arc<Core>,
+    pub(super) postman: Arc<Postman>,
+}
 
 /// Where pages of apps are bound to: they have no app and no owner.
 const LIST: Binding<'static> = Binding { call: "AppService/ListApps", app: None, owner: "" };
@@ -27,7 +35,7 @@ impl AppService for AppApi {
         let message = request.into_inner();
         let key = AppKey::parse("app_key", &message.app_key)?;
         let limits = limits_change(message.limits);
-        let (app, secret) = apps::create(&self.0, deadline, &key, limits).await?;
+        let (app, secret) = apps::create(&self.core, deadline, &key, limits).await?;
         Ok(Response::new(proto::CreateAppResponse {
             app: Some(app.into()),
             client_secret: secret.reveal().to_owned(),
@@ -39,7 +47,7 @@ impl AppService for AppApi {
         request: Request<proto::GetAppRequest>,
     ) -> Result<Response<proto::GetAppResponse>, Status> {
         let key = AppKey::parse("app_key", &request.get_ref().app_key)?;
-        let app = apps::get(&self.0, &key).await?;
+        let app = apps::get(&self.core, &key).await?;
         Ok(Response::new(proto::GetAppResponse { app: Some(app.into()) }))
     }
 
@@ -48,9 +56,9 @@ impl AppService for AppApi {
         request: Request<proto::ListAppsRequest>,
     ) -> Result<Response<proto::ListAppsResponse>, Status> {
         let message = request.into_inner();
-        let size = self.0.bounds.app_pages.choose(message.page_size)?;
+        let size = self.core.bounds.app_pages.choose(message.page_size)?;
         let after: String = page_token::read(LIST, &message.page_token)?;
-        let page = apps::list(&self.0, &after, size).await?;
+        let page = apps::list(&self.core, &after, size).await?;
         Ok(Response::new(proto::ListAppsResponse {
             apps: page.items.into_iter().map(proto::App::from).collect(),
             next_page_token: page_token::write(LIST, page.next),
@@ -65,7 +73,7 @@ impl AppService for AppApi {
         let message = request.into_inner();
         let key = AppKey::parse("app_key", &message.app_key)?;
         let change = limits_change(message.limits);
-        let app = apps::update(&self.0, deadline, &key, change).await?;
+        let app = apps::update(&self.core, deadline, &key, change).await?;
         Ok(Response::new(proto::UpdateAppResponse { app: Some(app.into()) }))
     }
 
@@ -77,7 +85,7 @@ impl AppService for AppApi {
         let message = request.into_inner();
         let key = AppKey::parse("app_key", &message.app_key)?;
         let (app, secret) =
-            apps::rotate_secret(&self.0, deadline, &key, message.revoke_tokens).await?;
+            apps::rotate_secret(&self.core, deadline, &key, message.revoke_tokens).await?;
         Ok(Response::new(proto::RotateSecretResponse {
             app: Some(app.into()),
             client_secret: secret.reveal().to_owned(),
@@ -90,7 +98,106 @@ impl AppService for AppApi {
     ) -> Result<Response<proto::DeleteAppResponse>, Status> {
         let deadline = deadline_of(&request);
         let key = AppKey::parse("app_key", &request.get_ref().app_key)?;
-        apps::delete(&self.0, deadline, &key).await?;
+        apps::delete(&self.core, deadline, &key).await?;
         Ok(Response::new(proto::DeleteAppResponse {}))
+    }
+
+    async fn create_callback_rule(
+        &self,
+        request: Request<proto::CreateCallbackRuleRequest>,
+    ) -> Result<Response<proto::CreateCallbackRuleResponse>, Status> {
+        let deadline = deadline_of(&request);
+        let message = request.into_inner();
+        let key = AppKey::parse("app_key", &message.app_key)?;
+        let (choice, secret) = (choice(&message)?, secret(&message.secret)?);
+        let rule = callbacks::create(&self.core, deadline, &key, choice, secret).await?;
+        Ok(Response::new(proto::CreateCallbackRuleResponse {
+            secret: rule.secret.reveal().to_owned(),
+            rule: Some(render(rule, &key)),
+        }))
+    }
+
+    async fn get_callback_rule(
+        &self,
+        request: Request<proto::GetCallbackRuleRequest>,
+    ) -> Result<Response<proto::GetCallbackRuleResponse>, Status> {
+        let deadline = deadline_of(&request);
+        let message = request.into_inner();
+        let (key, rule_id) = which(&message.app_key, &message.rule_id)?;
+        let rule = callbacks::get(&self.core, deadline, &key, rule_id).await?;
+        Ok(Response::new(proto::GetCallbackRuleResponse { rule: Some(render(rule, &key)) }))
+    }
+
+    async fn list_callback_rules(
+        &self,
+        request: Request<proto::ListCallbackRulesRequest>,
+    ) -> Result<Response<proto::ListCallbackRulesResponse>, Status> {
+        let deadline = deadline_of(&request);
+        let key = AppKey::parse("app_key", &request.get_ref().app_key)?;
+        let rules = callbacks::list(&self.core, deadline, &key).await?;
+        Ok(Response::new(proto::ListCallbackRulesResponse {
+            rules: rules.into_iter().map(|rule| render(rule, &key)).collect(),
+        }))
+    }
+
+    async fn update_callback_rule(
+        &self,
+        request: Request<proto::UpdateCallbackRuleRequest>,
+    ) -> Result<Response<proto::UpdateCallbackRuleResponse>, Status> {
+        let deadline = deadline_of(&request);
+        let message = request.into_inner();
+        let (key, rule_id) = which(&message.app_key, &message.rule_id)?;
+        let change = change(&message)?;
+        let rule = callbacks::update(&self.core, deadline, &key, rule_id, change).await?;
+        Ok(Response::new(proto::UpdateCallbackRuleResponse { rule: Some(render(rule, &key)) }))
+    }
+
+    async fn delete_callback_rule(
+        &self,
+        request: Request<proto::DeleteCallbackRuleRequest>,
+    ) -> Result<Response<proto::DeleteCallbackRuleResponse>, Status> {
+        let deadline = deadline_of(&request);
+        let message = request.into_inner();
+        let (key, rule_id) = which(&message.app_key, &message.rule_id)?;
+        callbacks::delete(&self.core, deadline, &key, rule_id).await?;
+        Ok(Response::new(proto::DeleteCallbackRuleResponse {}))
+    }
+
+    async fn rotate_callback_secret(
+        &self,
+        request: Request<proto::RotateCallbackSecretRequest>,
+    ) -> Result<Response<proto::RotateCallbackSecretResponse>, Status> {
+        let deadline = deadline_of(&request);
+        let message = request.into_inner();
+        let (key, rule_id) = which(&message.app_key, &message.rule_id)?;
+        let secret = secret(&message.secret)?;
+        let grace = match message.grace {
+            None => time::Duration::DAY,
+            Some(grace) => std::time::Duration::try_from(grace)
+                .ok()
+                .and_then(|grace| time::Duration::try_from(grace).ok())
+                .ok_or_else(|| Invalid::argument("grace", "must not be negative"))?,
+        };
+        let rule =
+            callbacks::rotate_secret(&self.core, deadline, &key, rule_id, secret, grace).await?;
+        Ok(Response::new(proto::RotateCallbackSecretResponse {
+            secret: rule.secret.reveal().to_owned(),
+            rule: Some(render(rule, &key)),
+        }))
+    }
+
+    async fn test_callback_rule(
+        &self,
+        request: Request<proto::TestCallbackRuleRequest>,
+    ) -> Result<Response<proto::TestCallbackRuleResponse>, Status> {
+        let deadline = deadline_of(&request);
+        let message = request.into_inner();
+        let (key, rule_id) = which(&message.app_key, &message.rule_id)?;
+        let rule = callbacks::get(&self.core, deadline, &key, rule_id).await?;
+        let event = events::test_event(&self.core, &rule);
+        let now = self.core.clock.now();
+        let answer = send(&self.postman, &rule, key.as_str(), &event, now).await;
+        let attempt = Some(answer.attempt(now).into());
+        Ok(Response::new(proto::TestCallbackRuleResponse { attempt }))
     }
 }

@@ -5,7 +5,10 @@ use time::OffsetDateTime;
 use tonic::{Request, Status};
 
 use crate::{
-    domain::{App, AppLimitsChange, Error, Friend, Invalid, ListHead, Nickname, User, Username},
+    domain::{
+        App, AppLimitsChange, Attempt, Error, Event, EventState, EventType, Friend, Invalid,
+        ListHead, Nickname, StateName, User, Username,
+    },
     ops::Call,
     proto,
 };
@@ -63,11 +66,73 @@ pub(super) fn limits_change(change: Option<proto::AppLimitsChange>) -> AppLimits
     }
 }
 
-fn timestamp(time: OffsetDateTime) -> Option<Timestamp> {
+pub(super) fn timestamp(time: OffsetDateTime) -> Option<Timestamp> {
     Some(Timestamp {
         seconds: time.unix_timestamp(),
         nanos: i32::try_from(time.nanosecond()).expect("a second has 10^9 nanoseconds"),
     })
+}
+
+/// Reads a time that may be absent.
+pub(super) fn opt_time(
+    field: &'static str,
+    time: Option<Timestamp>,
+) -> Result<Option<OffsetDateTime>, Invalid> {
+    let Some(time) = time else { return Ok(None) };
+    let within = (0..1_000_000_000).contains(&time.nanos);
+    let seconds = OffsetDateTime::from_unix_timestamp(time.seconds).ok().filter(|_| within);
+    match seconds {
+        Some(seconds) => Ok(Some(seconds + time::Duration::nanoseconds(time.nanos.into()))),
+        None => Err(Invalid::argument(field, "must be a time between the years 1 and 9999")),
+    }
+}
+
+/// Reads a state; unspecified is none.
+pub(super) fn event_state(number: i32) -> Result<Option<StateName>, Invalid> {
+    match proto::EventState::try_from(number) {
+        Ok(proto::EventState::Unspecified) => Ok(None),
+        Ok(proto::EventState::Pending) => Ok(Some(StateName::Pending)),
+        Ok(proto::EventState::Delivered) => Ok(Some(StateName::Delivered)),
+        Ok(proto::EventState::Failed) => Ok(Some(StateName::Failed)),
+        Err(_) => Err(Invalid::argument("state", "must be one of the enum's values")),
+    }
+}
+
+pub(super) fn event(event: Event) -> proto::Event {
+    let (state, next, finish) = match event.state {
+        EventState::Pending { next_attempt_at } => {
+            (proto::EventState::Pending, timestamp(next_attempt_at), None)
+        }
+        EventState::Delivered { at } => (proto::EventState::Delivered, None, timestamp(at)),
+        EventState::Failed { at } => (proto::EventState::Failed, None, timestamp(at)),
+    };
+    proto::Event {
+        event_id: event.id.render(),
+        webhook_id: event.id.webhook_id(),
+        rule_id: event.id.rule_id.to_string(),
+        r#type: event.event_type.map_or("", EventType::as_str).to_owned(),
+        owner: event.owner.into_string(),
+        friend: event.friend.into_string(),
+        version: event.id.version,
+        state: state.into(),
+        attempt_count: event.attempts,
+        create_time: timestamp(event.created_at),
+        next_attempt_time: next,
+        finish_time: finish,
+    }
+}
+
+impl From<Attempt> for proto::DeliveryAttempt {
+    fn from(attempt: Attempt) -> Self {
+        let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(attempt.at_ms) * 1_000_000);
+        Self {
+            time: at.ok().and_then(timestamp),
+            status: attempt.status.map_or(0, i32::from),
+            duration_ms: i64::try_from(attempt.duration_ms).unwrap_or(i64::MAX),
+            answer: attempt.answer,
+            error: attempt.error.unwrap_or_default(),
+        }
+    }
 }
 
 /// A length of a list as the wire has it.

@@ -106,7 +106,7 @@ impl FriendService for FriendApi {
         let (call, message) = app_call(request)?;
         let owner = Username::parse("owner", &message.owner)?;
         bounded("usernames", message.usernames.len(), call.core.bounds.import_names)?;
-        let outcome = friends::import(&call, &owner, &message.usernames).await?;
+        let outcome = friends::import(&call, &owner, &message.usernames, message.notify).await?;
         Ok(Response::new(proto::ImportFriendsResponse {
             succeeded: outcome.succeeded,
             not_found: outcome.not_found,

@@ -5,7 +5,9 @@
 
 mod app_service;
 mod block_service;
+mod callback_rules;
 mod convert;
+mod event_service;
 mod friend_service;
 mod gate;
 mod methods;
@@ -24,27 +26,31 @@ use tonic::{
 pub use self::gate::{Gate, GateSettings};
 pub use self::methods::{Access, Method, Methods};
 use crate::{
+    delivery::Postman,
     ops::Core,
     proto::{
         app_service_server::AppServiceServer, block_service_server::BlockServiceServer,
-        friend_service_server::FriendServiceServer, relation_service_server::RelationServiceServer,
-        token_service_server::TokenServiceServer, user_service_server::UserServiceServer,
+        event_service_server::EventServiceServer, friend_service_server::FriendServiceServer,
+        relation_service_server::RelationServiceServer, token_service_server::TokenServiceServer,
+        user_service_server::UserServiceServer,
     },
 };
 
 /// The services of package befriend.v1 by name, for the health service.
-pub const SERVICES: [&str; 6] = [
+pub const SERVICES: [&str; 7] = [
     "befriend.v1.AppService",
     "befriend.v1.BlockService",
+    "befriend.v1.EventService",
     "befriend.v1.FriendService",
     "befriend.v1.RelationService",
     "befriend.v1.TokenService",
     "befriend.v1.UserService",
 ];
 
-/// The routes of all services. `max_message` bounds a request's message, in bytes.
+/// The routes of all services. `postman` tries callback rules out; `max_message` bounds a request's
+/// message, in bytes.
 #[must_use]
-pub fn routes(core: &Arc<Core>, max_message: usize) -> RoutesBuilder {
+pub fn routes(core: &Arc<Core>, postman: &Arc<Postman>, max_message: usize) -> RoutesBuilder {
     let mut routes = Routes::builder();
     macro_rules! add {
         ($server:ident, $service:expr) => {
@@ -60,7 +66,11 @@ pub fn routes(core: &Arc<Core>, max_message: usize) -> RoutesBuilder {
     add!(BlockServiceServer, block_service::BlockApi);
     add!(RelationServiceServer, relation_service::RelationApi);
     add!(UserServiceServer, user_service::UserApi);
-    add!(AppServiceServer, app_service::AppApi(Arc::clone(core)));
+    add!(EventServiceServer, event_service::EventApi);
+    add!(
+        AppServiceServer,
+        app_service::AppApi { core: Arc::clone(core), postman: Arc::clone(postman) }
+    );
     add!(TokenServiceServer, token_service::TokenApi(Arc::clone(core)));
     routes
 }

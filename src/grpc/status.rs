@@ -66,6 +66,11 @@ fn code_and_reason(error: &Error) -> (Code, ErrorReason) {
         Error::BlockLimitExceeded { .. } => {
             (Code::ResourceExhausted, ErrorReason::BlockLimitExceeded)
         }
+        Error::CallbackRuleNotFound(_) => (Code::NotFound, ErrorReason::CallbackRuleNotFound),
+        Error::CallbackRuleLimitExceeded { .. } => {
+            (Code::ResourceExhausted, ErrorReason::CallbackRuleLimitExceeded)
+        }
+        Error::EventNotFound(_) => (Code::NotFound, ErrorReason::EventNotFound),
         Error::RateLimited { .. } | Error::LoginThrottled { .. } => {
             (Code::ResourceExhausted, ErrorReason::RateLimited)
         }
@@ -115,6 +120,11 @@ fn metadata(error: &Error) -> HashMap<String, String> {
         | Error::BlockLimitExceeded { username, limit } => {
             vec![("username", username.to_string()), ("limit", limit.to_string())]
         }
+        Error::CallbackRuleNotFound(rule_id) => vec![("rule_id", rule_id.clone())],
+        Error::CallbackRuleLimitExceeded { app, limit } => {
+            vec![("app_key", app.to_string()), ("limit", limit.to_string())]
+        }
+        Error::EventNotFound(event_id) => vec![("event_id", event_id.clone())],
         Error::RateLimited { operation, per_second, .. } => vec![
             ("operation", (*operation).to_owned()),
             ("limit_per_second", per_second.to_string()),
@@ -159,6 +169,20 @@ fn add_details(details: &mut ErrorDetails, error: Error) {
         Error::FriendLimitExceeded { ref username, .. }
         | Error::BlockLimitExceeded { ref username, .. } => {
             details.add_quota_failure_violation(format!("user:{username}"), error.to_string());
+        }
+        Error::CallbackRuleNotFound(ref id) => {
+            details.set_resource_info(
+                "befriend.v1.CallbackRule",
+                id.as_str(),
+                "",
+                error.to_string(),
+            );
+        }
+        Error::CallbackRuleLimitExceeded { ref app, .. } => {
+            details.add_quota_failure_violation(format!("app:{app}"), error.to_string());
+        }
+        Error::EventNotFound(ref id) => {
+            details.set_resource_info("befriend.v1.Event", id.as_str(), "", error.to_string());
         }
         Error::RateLimited { retry_after, .. } | Error::LoginThrottled { retry_after } => {
             details.set_retry_info(Some(retry_after));

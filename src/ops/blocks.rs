@@ -4,9 +4,11 @@ use std::collections::HashSet;
 
 use sqlx::PgConnection;
 
-use super::{Call, found};
+use super::{Call, events, found};
 use crate::{
-    domain::{BlockedUsers, Error, Invalid, OwnerKey, Page, PageSize, User, Username},
+    domain::{
+        BlockedUsers, Error, EventType, Invalid, NewEvent, OwnerKey, Page, PageSize, User, Username,
+    },
     store::{blocks, users},
 };
 
@@ -48,7 +50,8 @@ pub async fn block(
                 .ok_or_else(|| Error::BlockLimitExceeded { username: owner.clone(), limit })?;
             let entries = numbered(call, last - i64::from(count), &fresh);
             blocks::put(&mut tx, (owner_key, owner), &entries, call.core.clock.now()).await?;
-            tx.commit().await
+            record(&mut tx, call, EventType::BlockAdded, (owner_key, owner), &entries).await?;
+            call.commit(tx).await
         })
         .await?;
     Ok(wanted.into_iter().cloned().collect())
@@ -82,7 +85,7 @@ pub async fn unblock(call: &Call, owner: &Username, username: &Username) -> Resu
             let profile = found(users::get(&mut tx, key).await?, username)?.user;
             if !blocks::are_blocked(&mut tx, owner_key, &[username]).await?.is_empty() {
                 release(&mut tx, call, owner, &[username]).await?;
-                tx.commit().await?;
+                call.commit(tx).await?;
             }
             Ok(profile)
         })
@@ -102,7 +105,26 @@ pub(super) async fn release(
     let owner_key = call.key(owner);
     let last = users::lose_blocks(tx, owner_key, count).await?;
     let entries = numbered(call, last - i64::from(count), blocked);
-    blocks::bury(tx, (owner_key, owner), &entries).await
+    blocks::bury(tx, (owner_key, owner), &entries).await?;
+    record(tx, call, EventType::BlockRemoved, (owner_key, owner), &entries).await
+}
+
+/// Tells of changes in an owner's block list.
+async fn record(
+    tx: &mut PgConnection,
+    call: &Call,
+    event_type: EventType,
+    owner: (OwnerKey, &Username),
+    entries: &[(OwnerKey, &Username, i64)],
+) -> Result<(), Error> {
+    let told = entries.iter().map(|(_, friend, version)| NewEvent {
+        event_type,
+        owner,
+        version: *version,
+        friend,
+        detail: "",
+    });
+    events::record(tx, call, told.collect()).await
 }
 
 /// Each user with their key and the owner's version of the change, counting up from `before`.

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashSet};
 
 use sqlx::PgConnection;
 
-use super::{Call, found, locks::Locked};
+use super::{Call, events, found, locks::Locked};
 use crate::{
     domain::{
-        Error, Extension, Friend, FriendEntry, ImportOutcome, Invalid, OwnerKey, Page, PageSize,
-        Remark, User, Username,
+        Error, EventType, Extension, Friend, FriendEntry, ImportOutcome, Invalid, NewEvent,
+        OwnerKey, Page, PageSize, Remark, User, Username,
     },
     store::{
         friends::{self, GoneEntry, NewEntry},
@@ -60,7 +60,9 @@ pub async fn add(
                 },
             ];
             friends::put(&mut tx, &entries, call.core.clock.now()).await?;
-            tx.commit().await?;
+            let added = vec![added_event(&entries[0], owner)];
+            events::record(&mut tx, call, added).await?;
+            call.commit(tx).await?;
             Ok(profile)
         })
         .await
@@ -94,7 +96,7 @@ pub async fn remove(
                 let keep = Remarks { owners_cleared: clear_remark, others_cleared: false };
                 part(&mut tx, call, owner, std::slice::from_ref(friend), keep).await?;
             }
-            tx.commit().await?;
+            call.commit(tx).await?;
             Ok(profile)
         })
         .await
@@ -124,7 +126,7 @@ pub async fn remove_all(call: &Call, owner: &Username) -> Result<usize, Error> {
             let keep = Remarks { owners_cleared: true, others_cleared: false };
             part(&mut tx, call, owner, &standing, keep).await?;
             friends::forget_remarks(&mut tx, owner_key).await?;
-            tx.commit().await?;
+            call.commit(tx).await?;
             Ok(standing.len())
         })
         .await
@@ -137,7 +139,8 @@ pub(super) struct Remarks {
     pub(super) others_cleared: bool,
 }
 
-/// Ends the friendships of `owner` with all of `others`, who are friends, all of them locked.
+/// Ends the friendships of `owner` with all of `others`, who are friends, all of them locked. Tells
+/// so as the owner's doing.
 pub(super) async fn part(
     tx: &mut PgConnection,
     call: &Call,
@@ -151,9 +154,23 @@ pub(super) async fn part(
     let owner_key = call.key(owner);
     let keys: Vec<OwnerKey> = others.iter().map(|name| call.key(name)).collect();
     let last = users::lose_friends(tx, owner_key, count).await?;
-    let owners_side = (last - i64::from(count) + 1..).zip(others).map(|(version, friend)| {
-        GoneEntry { owner: owner_key, friend, version, clear_remark: remarks.owners_cleared }
+    let owners_side: Vec<GoneEntry<'_>> = (last - i64::from(count) + 1..)
+        .zip(others)
+        .map(|(version, friend)| GoneEntry {
+            owner: owner_key,
+            friend,
+            version,
+            clear_remark: remarks.owners_cleared,
+        })
+        .collect();
+    let removed = owners_side.iter().map(|gone| NewEvent {
+        event_type: EventType::FriendRemoved,
+        owner: (owner_key, owner),
+        version: gone.version,
+        friend: gone.friend,
+        detail: "",
     });
+    events::record(tx, call, removed.collect()).await?;
     let lost = users::lose_friend(tx, &keys).await?;
     let others_side = lost.into_iter().map(|(key, version)| GoneEntry {
         owner: key,
@@ -161,7 +178,7 @@ pub(super) async fn part(
         version,
         clear_remark: remarks.others_cleared,
     });
-    let gone: Vec<GoneEntry<'_>> = owners_side.chain(others_side).collect();
+    let gone: Vec<GoneEntry<'_>> = owners_side.into_iter().chain(others_side).collect();
     friends::bury(tx, &gone, call.core.clock.now()).await
 }
 
@@ -193,7 +210,15 @@ pub async fn set_remark(
             let now = call.core.clock.now();
             let entry =
                 friends::set_remark(&mut tx, owner_key, friend, remark, version, now).await?;
-            tx.commit().await?;
+            let set = NewEvent {
+                event_type: EventType::FriendRemarkSet,
+                owner: (owner_key, owner),
+                version,
+                friend,
+                detail: remark.as_str(),
+            };
+            events::record(&mut tx, call, vec![set]).await?;
+            call.commit(tx).await?;
             Ok(entry)
         })
         .await
@@ -257,7 +282,7 @@ pub async fn list_all(call: &Call, owner: &Username) -> Result<Vec<Username>, Er
 }
 
 /// Makes a user the friend of each of `names`, as far as possible, and tells of each how it went.
-/// The names are raw: one that can't be a username fails alone.
+/// The names are raw: one that can't be a username fails alone. Events are told only with `notify`.
 ///
 /// # Errors
 /// `UserNotFound` for the owner; `FriendLimitExceeded` when the owner's list was full before and a
@@ -266,6 +291,7 @@ pub async fn import(
     call: &Call,
     owner: &Username,
     names: &[String],
+    notify: bool,
 ) -> Result<ImportOutcome, Error> {
     let owner_key = call.key(owner);
     let limit = call.app.limits.friend_limit;
@@ -291,8 +317,8 @@ pub async fn import(
             if room == 0 && !strangers.is_empty() {
                 return Err(Error::FriendLimitExceeded { username: owner.clone(), limit });
             }
-            let added = befriend_some(&mut tx, call, owner, &strangers, room).await?;
-            tx.commit().await?;
+            let added = befriend_some(&mut tx, call, owner, &strangers, room, notify).await?;
+            call.commit(tx).await?;
             Ok(wanted.outcome(|name| {
                 if friends_already.contains(name) || added.contains(name) {
                     Fate::Succeeded
@@ -314,6 +340,7 @@ async fn befriend_some(
     owner: &Username,
     strangers: &[&Username],
     room: usize,
+    notify: bool,
 ) -> Result<HashSet<Username>, Error> {
     let owner_key = call.key(owner);
     let limit = call.app.limits.friend_limit;
@@ -344,6 +371,11 @@ async fn befriend_some(
     });
     let entries: Vec<NewEntry<'_>> = owners_side.chain(others_side).collect();
     friends::put(tx, &entries, call.core.clock.now()).await?;
+    if notify {
+        let of_owner = entries.iter().take(added.len());
+        let told = of_owner.map(|entry| added_event(entry, owner));
+        events::record(tx, call, told.collect()).await?;
+    }
     Ok(added.into_iter().cloned().collect())
 }
 
@@ -387,6 +419,17 @@ impl<'a> Wanted<'a> {
             list.push(user.as_ref().map_or(*name, Username::as_str).to_owned());
         }
         outcome
+    }
+}
+
+/// The event of a new entry in the owner's list.
+fn added_event<'a>(entry: &NewEntry<'a>, owner: &'a Username) -> NewEvent<'a> {
+    NewEvent {
+        event_type: EventType::FriendAdded,
+        owner: (entry.owner, owner),
+        version: entry.version,
+        friend: entry.friend,
+        detail: "",
     }
 }
 

@@ -7,6 +7,8 @@
 pub mod access;
 pub mod apps;
 pub mod blocks;
+pub mod callbacks;
+pub mod events;
 pub mod friends;
 mod locks;
 pub mod rate;
@@ -21,7 +23,7 @@ use tokio::time::Instant;
 use crate::{
     clock::Clock,
     domain::{App, Bounds, Error, OwnerKey, TokenLifetimes, Username},
-    store::Db,
+    store::{Db, Tx},
 };
 
 /// What all operations of an instance share.
@@ -39,6 +41,8 @@ pub struct Core {
     pub access: access::Access,
     /// How often.
     pub rates: rate::Rates,
+    /// What is to be told to receivers.
+    pub outbox: events::Outbox,
 }
 
 /// One call in the name of an app.
@@ -53,7 +57,19 @@ pub struct Call {
 }
 
 impl Call {
+    /// Commits a change that may have written events, and wakes who delivers them.
+    async fn commit(&self, tx: Tx) -> Result<(), Error> {
+        tx.commit().await?;
+        self.core.outbox.news.notify_one();
+        Ok(())
+    }
+
     /// The key of a user of this call's app.
+    #[must_use]
+    pub fn owner_key(&self, username: &Username) -> OwnerKey {
+        self.key(username)
+    }
+
     fn key(&self, username: &Username) -> OwnerKey {
         OwnerKey::of(self.app.id, username)
     }

@@ -227,6 +227,6 @@ async fn leave_one_batch(call: &Call, username: &Username) -> Result<bool, Error
         friends::forget_remarks(&mut tx, key).await?;
         users::has_left(&mut tx, key).await?;
     }
-    tx.commit().await?;
+    call.commit(tx).await?;
     Ok(!clean)
 }

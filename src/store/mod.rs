@@ -9,9 +9,13 @@
 
 pub(crate) mod apps;
 pub(crate) mod blocks;
+pub(crate) mod callback_rules;
 mod db;
+pub(crate) mod event_history;
 pub(crate) mod friends;
+pub(crate) mod leases;
 mod migrate;
+pub(crate) mod outbox;
 pub(crate) mod relations;
 pub(crate) mod tokens;
 pub(crate) mod users;
@@ -39,6 +43,10 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         friends::STATEMENTS,
         blocks::STATEMENTS,
         relations::STATEMENTS,
+        callback_rules::STATEMENTS,
+        outbox::STATEMENTS,
+        leases::STATEMENTS,
+        event_history::STATEMENTS,
     ]
     .into_iter()
     .flatten()

@@ -102,7 +102,9 @@ impl TestApp {
         let stop = CancellationToken::new();
         let (served, stopping) = (Arc::clone(&core), stop.clone());
         let serving = tokio::spawn(async move {
-            server::serve(listener, served, &args, stopping).await.expect("the server serves");
+            let postman = args.postman(true);
+            let served = server::serve(listener, served, &args, postman, stopping).await;
+            served.expect("the server serves");
         });
         let channel = Endpoint::from_shared(url.clone()).expect("a URL").connect_lazy();
         let database_url = database_url.to_owned();

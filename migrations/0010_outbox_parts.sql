@@ -1,0 +1,1 @@
+insert into outbox_leases (part) select part from generate_series(0, 255) as part;

@@ -1,0 +1,162 @@
+//! The connector of callbacks: resolves a name, and connects only to addresses that callbacks may go
+//! to.
+//!
+//! The look is at the address of the very connection, after the name was resolved: a name that
+//! resolves to a public address at first and to a private one later gets nowhere.
+
+use std::{
+    future::Future,
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use http::Uri;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpStream, lookup_host};
+use tower::Service;
+
+/// Connects to public addresses, or to any.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Guard {
+    pub(super) allow_private: bool,
+}
+
+impl Service<Uri> for Guard {
+    type Response = TokioIo<TcpStream>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<TokioIo<TcpStream>>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let guard = *self;
+        Box::pin(async move {
+            let host = uri.host().unwrap_or_default();
+            let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+            let https = uri.scheme_str() == Some("https");
+            let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
+            let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+            for address in lookup_host((host, port)).await? {
+                match guard.connect(address).await {
+                    Ok(stream) => return Ok(TokioIo::new(stream)),
+                    Err(error) => last = error,
+                }
+            }
+            Err(last)
+        })
+    }
+}
+
+impl Guard {
+    async fn connect(self, address: SocketAddr) -> io::Result<TcpStream> {
+        if !self.allow_private && !is_public(address.ip()) {
+            return Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                format!("{} is no public address", address.ip()),
+            ));
+        }
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
+/// Whether an address is one that anybody in the internet can have: not of this host, its network,
+/// a private network, a group, or reserved; nor an IPv6 form of such an IPv4 address.
+#[must_use]
+pub fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => is_public_v4(v4),
+        IpAddr::V6(v6) => is_public_v6(v6),
+    }
+}
+
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    !(a == 0
+        || address.is_loopback()
+        || address.is_private()
+        || address.is_link_local()
+        || (a == 100 && (64..128).contains(&b)) // carriers' own (RFC 6598)
+        || (a == 192 && b == 0 && c == 0) // protocol assignments (RFC 6890)
+        || (a == 198 && (18..20).contains(&b)) // benchmarks (RFC 2544)
+        || address.is_documentation()
+        || a >= 224) // groups, reserved, broadcast
+}
+
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    let segments = address.segments();
+    let v4_in = |high: u16, low: u16| {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        is_public_v4(Ipv4Addr::new(a, b, c, d))
+    };
+    match segments {
+        // Mapped (::ffff:a.b.c.d), compatible (::a.b.c.d, with :: and ::1) and translated addresses.
+        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+            v4_in(high, low)
+        }
+        [0, 0, 0, 0, 0, 0, ..] => false,
+        [0x2002, high, low, ..] => v4_in(high, low), // 6to4
+        [0x2001, 0xdb8, ..] | [0x2001, 0, ..] => false, // documentation, Teredo
+        // Only 2000::/3 is given out; private, link-local and groups lie elsewhere.
+        [first, ..] => first & 0xe000 == 0x2000,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_public_addresses_are_public() {
+        for public in [
+            "1.1.1.1",
+            "8.8.8.8",
+            "172.32.0.1",
+            "100.128.0.1",
+            "2606:4700::1111",
+            "::ffff:8.8.8.8",
+            "64:ff9b::808:808",
+        ] {
+            assert!(is_public(public.parse().unwrap()), "{public} was refused");
+        }
+        for private in [
+            "0.0.0.0",
+            "0.1.2.3",
+            "127.0.0.1",
+            "127.255.255.254",
+            "10.1.2.3",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "192.0.0.8",
+            "198.18.0.1",
+            "192.0.2.1",
+            "224.0.0.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "::127.0.0.1",
+            "64:ff9b::a00:1",
+            "2002:7f00:1::",
+            "2001:db8::1",
+            "2001::1",
+            "fc00::1",
+            "fd12::1",
+            "fe80::1",
+            "ff02::1",
+            "fec0::1",
+        ] {
+            assert!(!is_public(private.parse().unwrap()), "{private} was let through");
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Callback rules: where an app's events are sent, in which form and signed with what.
+
+use std::fmt;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use http::Uri;
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use super::{EventType, Invalid};
+
+/// Where an app's events are sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallbackRule {
+    /// Identifies the rule.
+    pub id: Uuid,
+    /// Whose events.
+    pub app_id: Uuid,
+    /// Where to.
+    pub url: CallbackUrl,
+    /// Which events.
+    pub event_types: Vec<EventType>,
+    /// In which form.
+    pub body_format: BodyFormat,
+    /// Off: no new events, and those that there are wait.
+    pub enabled: bool,
+    /// Why we switched it off ourselves; empty else.
+    pub disabled_reason: String,
+    /// The only authorities for the receiver's certificate (PEM); empty for the system's.
+    pub ca_certificates: String,
+    /// What signs.
+    pub secret: SigningSecret,
+    /// What signed before, until the receiver has changed over.
+    pub old_secret: Option<(SigningSecret, OffsetDateTime)>,
+    /// When it was created.
+    pub created_at: OffsetDateTime,
+    /// When it was changed last.
+    pub modified_at: OffsetDateTime,
+}
+
+/// Members of a rule that a caller can choose.
+#[derive(Clone, Debug)]
+pub struct RuleChoice {
+    /// Where to.
+    pub url: CallbackUrl,
+    /// Which events.
+    pub event_types: Vec<EventType>,
+    /// In which form.
+    pub body_format: BodyFormat,
+    /// The authorities.
+    pub ca_certificates: String,
+}
+
+/// A change of a rule: what is absent stays.
+#[derive(Clone, Debug, Default)]
+pub struct RuleChange {
+    /// Where to.
+    pub url: Option<CallbackUrl>,
+    /// Which events.
+    pub event_types: Option<Vec<EventType>>,
+    /// In which form.
+    pub body_format: Option<BodyFormat>,
+    /// On or off.
+    pub enabled: Option<bool>,
+    /// The authorities.
+    pub ca_certificates: Option<String>,
+}
+
+impl RuleChange {
+    /// Applies the change. A rule that we switched off is a rule like any other once its owner has
+    /// decided about it.
+    pub fn apply(self, rule: &mut CallbackRule) {
+        if let Some(url) = self.url {
+            rule.url = url;
+        }
+        if let Some(event_types) = self.event_types {
+            rule.event_types = event_types;
+        }
+        if let Some(body_format) = self.body_format {
+            rule.body_format = body_format;
+        }
+        if let Some(enabled) = self.enabled {
+            rule.enabled = enabled;
+            rule.disabled_reason = String::new();
+        }
+        if let Some(ca_certificates) = self.ca_certificates {
+            rule.ca_certificates = ca_certificates;
+        }
+    }
+}
+
+/// The form of a callback's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyFormat {
+    /// Standard Webhooks.
+    Standard,
+    /// Easemob's envelope.
+    Easemob,
+}
+
+impl BodyFormat {
+    /// Its name in the store.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Easemob => "easemob",
+        }
+    }
+
+    /// From its name in the store, whose constraint knows these two.
+    pub(crate) fn from_store(name: &str) -> Self {
+        if name == "easemob" { Self::Easemob } else { Self::Standard }
+    }
+}
+
+/// Where a callback goes: http or https, an authority without user and password, no fragment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallbackUrl(Uri);
+
+impl CallbackUrl {
+    /// The longest URL, in bytes.
+    pub const MAX_BYTES: usize = 2048;
+
+    /// Reads a URL that came in as the request's `field`.
+    ///
+    /// # Errors
+    /// [`Invalid::Argument`].
+    pub fn parse(field: impl fmt::Display, url: &str) -> Result<Self, Invalid> {
+        let refuse = |why: &str| Err(Invalid::argument(&field, why));
+        if url.len() > Self::MAX_BYTES {
+            return refuse("must be at most 2048 bytes long");
+        }
+        let Ok(uri) = url.parse::<Uri>() else {
+            return refuse("must be a URL, as https://example.com/callbacks");
+        };
+        let Some(authority) = uri.authority() else {
+            return refuse("must name a host");
+        };
+        if !matches!(uri.scheme_str(), Some("http" | "https")) {
+            return refuse("must start with http:// or https://");
+        }
+        if authority.as_str().contains('@') {
+            return refuse("must not hold a user or password");
+        }
+        if authority.host().is_empty() || url.contains('#') {
+            return refuse("must name a host and have no fragment");
+        }
+        Ok(Self(uri))
+    }
+
+    /// The URL.
+    #[must_use]
+    pub fn uri(&self) -> &Uri {
+        &self.0
+    }
+}
+
+impl fmt::Display for CallbackUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What signs callbacks: "whsec_" and the base64 of 24-64 bytes (Standard Webhooks).
+#[derive(Clone, PartialEq, Eq)]
+pub struct SigningSecret {
+    text: String,
+    key: Vec<u8>,
+}
+
+impl SigningSecret {
+    const PREFIX: &'static str = "whsec_";
+
+    /// The longest time for which an old secret goes on signing.
+    pub const MAX_GRACE: Duration = Duration::days(30);
+
+    /// Makes a secret of 256 random bits.
+    #[must_use]
+    pub fn generate() -> Self {
+        let mut key = vec![0; 32];
+        getrandom::fill(&mut key).expect("the system has a random generator");
+        Self { text: format!("{}{}", Self::PREFIX, BASE64_STANDARD.encode(&key)), key }
+    }
+
+    /// Reads a secret that came in as the request's `field`.
+    ///
+    /// # Errors
+    /// [`Invalid::Argument`].
+    pub fn parse(field: impl fmt::Display, text: &str) -> Result<Self, Invalid> {
+        let key = text.strip_prefix(Self::PREFIX).and_then(|b| BASE64_STANDARD.decode(b).ok());
+        match key {
+            Some(key) if (24..=64).contains(&key.len()) => Ok(Self { text: text.to_owned(), key }),
+            _ => {
+                Err(Invalid::argument(field, "must be \"whsec_\" and the base64 of 24 to 64 bytes"))
+            }
+        }
+    }
+
+    /// The secret as text, to be shown once, and what Easemob's `security` is made with.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.text
+    }
+
+    /// The key of the signature.
+    #[must_use]
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+}
+
+impl fmt::Debug for SigningSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SigningSecret(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_callback_url_is_http_with_a_host_and_nothing_secret() {
+        for good in ["http://localhost:8080/x", "https://example.com", "https://[::1]:9/p?q=1"] {
+            assert!(CallbackUrl::parse("url", good).is_ok(), "{good:?} was refused");
+        }
+        for bad in [
+            "",
+            "/path",
+            "ftp://x/",
+            "https://",
+            "https://u:p@x/",
+            "https://x/#f",
+            "file:///etc",
+            "https://a b/",
+            &format!("https://x/{}", "a".repeat(2048)),
+        ] {
+            assert!(CallbackUrl::parse("url", bad).is_err(), "{bad:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_signing_secret_has_its_form() {
+        let made = SigningSecret::generate();
+        assert_eq!(SigningSecret::parse("s", made.reveal()).unwrap(), made);
+        let of = |n: usize| format!("whsec_{}", BASE64_STANDARD.encode(vec![7; n]));
+        assert!(SigningSecret::parse("s", &of(24)).is_ok());
+        assert!(SigningSecret::parse("s", &of(64)).is_ok());
+        for bad in [&of(23), &of(65), "whsec_", "secret", "whsec_%%%"] {
+            assert!(SigningSecret::parse("s", bad).is_err(), "{bad:?} was taken");
+        }
+        assert!(!format!("{made:?}").contains(made.reveal()));
+    }
+}

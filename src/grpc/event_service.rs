@@ -1,0 +1,96 @@
+//! EventService.
+
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use super::convert::{app_call, event, event_state, opt_time};
+use crate::{
+    domain::{Error, EventFilter, EventId, EventPosition, EventType, Invalid, Username},
+    ops::{Call, events},
+    page_token::{self, Binding},
+    proto::{self, event_service_server::EventService},
+};
+
+pub(super) struct EventApi;
+
+#[tonic::async_trait]
+impl EventService for EventApi {
+    async fn list_events(
+        &self,
+        request: Request<proto::ListEventsRequest>,
+    ) -> Result<Response<proto::ListEventsResponse>, Status> {
+        let (call, message) = app_call(request)?;
+        let size = call.core.bounds.event_pages.choose(message.page_size)?;
+        let filter = filter(&call, &message)?;
+        // A token goes on with the conditions that it was given out for.
+        let conditions = format!("{filter:?}");
+        let binding =
+            Binding { call: "EventService/ListEvents", app: Some(call.app.id), owner: &conditions };
+        let before: EventPosition = page_token::read(binding, &message.page_token)?;
+        let page = events::list(&call, &filter, &before, size).await?;
+        Ok(Response::new(proto::ListEventsResponse {
+            events: page.items.into_iter().map(event).collect(),
+            next_page_token: page_token::write(binding, page.next),
+        }))
+    }
+
+    async fn get_event(
+        &self,
+        request: Request<proto::GetEventRequest>,
+    ) -> Result<Response<proto::GetEventResponse>, Status> {
+        let (call, message) = app_call(request)?;
+        let (found, attempts) = events::get(&call, event_id(message.event_id)?).await?;
+        Ok(Response::new(proto::GetEventResponse {
+            event: Some(event(found)),
+            attempts: attempts.into_iter().map(proto::DeliveryAttempt::from).collect(),
+        }))
+    }
+
+    async fn retry_event(
+        &self,
+        request: Request<proto::RetryEventRequest>,
+    ) -> Result<Response<proto::RetryEventResponse>, Status> {
+        let (call, message) = app_call(request)?;
+        let retried = events::retry(&call, event_id(message.event_id)?).await?;
+        Ok(Response::new(proto::RetryEventResponse { event: Some(event(retried)) }))
+    }
+
+    async fn retry_failed_events(
+        &self,
+        request: Request<proto::RetryFailedEventsRequest>,
+    ) -> Result<Response<proto::RetryFailedEventsResponse>, Status> {
+        let (call, message) = app_call(request)?;
+        let rule_id = rule_id(&message.rule_id)?;
+        let range =
+            (opt_time("from_time", message.from_time)?, opt_time("to_time", message.to_time)?);
+        let retried = events::retry_failed(&call, rule_id, range).await?;
+        Ok(Response::new(proto::RetryFailedEventsResponse {
+            retried_count: i32::try_from(retried).unwrap_or(i32::MAX),
+        }))
+    }
+}
+
+/// An id that can't be one names no event.
+fn event_id(text: String) -> Result<EventId, Error> {
+    EventId::parse(&text).ok_or(Error::EventNotFound(text))
+}
+
+fn rule_id(text: &str) -> Result<Uuid, Invalid> {
+    Uuid::try_parse(text).map_err(|_| Invalid::argument("rule_id", "must be a uuid"))
+}
+
+fn filter(call: &Call, message: &proto::ListEventsRequest) -> Result<EventFilter, Invalid> {
+    let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    Ok(EventFilter {
+        rule_id: given(&message.rule_id).map(|id| rule_id(&id)).transpose()?,
+        owner: given(&message.username)
+            .map(|name| Ok(call.owner_key(&Username::parse("username", &name)?)))
+            .transpose()?,
+        event_type: given(&message.r#type)
+            .map(|name| EventType::parse("type", &name))
+            .transpose()?,
+        state: event_state(message.state)?,
+        from: opt_time("from_time", message.from_time)?,
+        to: opt_time("to_time", message.to_time)?,
+    })
+}

@@ -1,0 +1,187 @@
+//! Callback rules: create, read, change, delete, rotate. For the operator only.
+
+use time::Duration;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::Core;
+use crate::{
+    domain::{App, AppKey, CallbackRule, Error, Invalid, RuleChange, RuleChoice, SigningSecret},
+    store::{Tx, apps, callback_rules},
+};
+
+/// Makes a rule, on from now on.
+///
+/// # Errors
+/// `AppNotFound`, `CallbackRuleLimitExceeded`.
+pub async fn create(
+    core: &Core,
+    deadline: Instant,
+    app_key: &AppKey,
+    choice: RuleChoice,
+    secret: Option<SigningSecret>,
+) -> Result<CallbackRule, Error> {
+    let secret = secret.unwrap_or_else(SigningSecret::generate);
+    let limit = core.bounds.callback_rules;
+    core.db
+        .retrying(|| async {
+            let mut tx = core.db.begin(deadline).await?;
+            // The app's row is locked, so that two who create at once count one after the other.
+            let app = apps::lock_by_key(&mut tx, app_key).await?;
+            let app = app.ok_or_else(|| Error::AppNotFound(app_key.clone()))?;
+            let count = callback_rules::count(&mut tx, app.id).await?;
+            if usize::try_from(count).unwrap_or(usize::MAX) >= limit {
+                return Err(Error::CallbackRuleLimitExceeded { app: app_key.clone(), limit });
+            }
+            let now = core.clock.now();
+            let rule = CallbackRule {
+                id: Uuid::new_v4(),
+                app_id: app.id,
+                url: choice.url.clone(),
+                event_types: choice.event_types.clone(),
+                body_format: choice.body_format,
+                enabled: true,
+                disabled_reason: String::new(),
+                ca_certificates: choice.ca_certificates.clone(),
+                secret: secret.clone(),
+                old_secret: None,
+                created_at: now,
+                modified_at: now,
+            };
+            callback_rules::create(&mut tx, &rule).await?;
+            tx.commit().await?;
+            Ok(rule)
+        })
+        .await
+}
+
+/// An app's rules, the oldest first.
+///
+/// # Errors
+/// `AppNotFound`.
+pub async fn list(
+    core: &Core,
+    deadline: Instant,
+    app_key: &AppKey,
+) -> Result<Vec<CallbackRule>, Error> {
+    core.db
+        .retrying(|| async {
+            let mut tx = core.db.begin(deadline).await?;
+            let app = app_of(&mut tx, app_key).await?;
+            callback_rules::of_app(&mut tx, app.id).await
+        })
+        .await
+}
+
+/// One rule.
+///
+/// # Errors
+/// `AppNotFound`, `CallbackRuleNotFound`.
+pub async fn get(
+    core: &Core,
+    deadline: Instant,
+    app_key: &AppKey,
+    rule_id: Uuid,
+) -> Result<CallbackRule, Error> {
+    core.db
+        .retrying(|| async {
+            let mut tx = core.db.begin(deadline).await?;
+            let app = app_of(&mut tx, app_key).await?;
+            found(callback_rules::get(&mut tx, app.id, rule_id).await?, rule_id)
+        })
+        .await
+}
+
+/// Changes a rule.
+///
+/// # Errors
+/// `AppNotFound`, `CallbackRuleNotFound`.
+pub async fn update(
+    core: &Core,
+    deadline: Instant,
+    app_key: &AppKey,
+    rule_id: Uuid,
+    change: RuleChange,
+) -> Result<CallbackRule, Error> {
+    let changed =
+        changing(core, deadline, app_key, rule_id, |rule| change.clone().apply(rule)).await?;
+    // What waited for a rule to be switched on can go.
+    core.outbox.news.notify_one();
+    Ok(changed)
+}
+
+/// Gives a rule a new secret; the old one signs too for `grace`.
+///
+/// # Errors
+/// `AppNotFound`, `CallbackRuleNotFound`, `Invalid` (grace).
+pub async fn rotate_secret(
+    core: &Core,
+    deadline: Instant,
+    app_key: &AppKey,
+    rule_id: Uuid,
+    secret: Option<SigningSecret>,
+    grace: Duration,
+) -> Result<CallbackRule, Error> {
+    if grace.is_negative() || grace > SigningSecret::MAX_GRACE {
+        return Err(Invalid::argument("grace", "must be between 0 and 30 days").into());
+    }
+    let secret = secret.unwrap_or_else(SigningSecret::generate);
+    let until = core.clock.now() + grace;
+    changing(core, deadline, app_key, rule_id, |rule| {
+        let old = std::mem::replace(&mut rule.secret, secret.clone());
+        rule.old_secret = (!grace.is_zero()).then_some((old, until));
+    })
+    .await
+}
+
+async fn changing(
+    core: &Core,
+    deadline: Instant,
+    app_key: &AppKey,
+    rule_id: Uuid,
+    change: impl Fn(&mut CallbackRule),
+) -> Result<CallbackRule, Error> {
+    core.db
+        .retrying(|| async {
+            let mut tx = core.db.begin(deadline).await?;
+            let app = app_of(&mut tx, app_key).await?;
+            let mut rule = found(callback_rules::lock(&mut tx, app.id, rule_id).await?, rule_id)?;
+            change(&mut rule);
+            rule.modified_at = core.clock.now();
+            callback_rules::update(&mut tx, &rule).await?;
+            tx.commit().await?;
+            Ok(rule)
+        })
+        .await
+}
+
+/// Deletes a rule. Its events are found no more at once, and removed in the background.
+///
+/// # Errors
+/// `AppNotFound`, `CallbackRuleNotFound`.
+pub async fn delete(
+    core: &Core,
+    deadline: Instant,
+    app_key: &AppKey,
+    rule_id: Uuid,
+) -> Result<(), Error> {
+    core.db
+        .retrying(|| async {
+            let mut tx = core.db.begin(deadline).await?;
+            let app = app_of(&mut tx, app_key).await?;
+            if !callback_rules::delete(&mut tx, app.id, rule_id).await? {
+                return Err(Error::CallbackRuleNotFound(rule_id.to_string()));
+            }
+            tx.commit().await
+        })
+        .await
+}
+
+async fn app_of(tx: &mut Tx, app_key: &AppKey) -> Result<App, Error> {
+    let app = apps::by_key(tx, app_key).await?;
+    app.ok_or_else(|| Error::AppNotFound(app_key.clone()))
+}
+
+fn found(rule: Option<CallbackRule>, rule_id: Uuid) -> Result<CallbackRule, Error> {
+    rule.ok_or_else(|| Error::CallbackRuleNotFound(rule_id.to_string()))
+}

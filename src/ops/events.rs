@@ -1,0 +1,265 @@
+//! Events: recording them with the change, and looking at what became of them.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use sqlx::PgConnection;
+use time::{Duration, OffsetDateTime};
+use tokio::{sync::Notify, time::Instant};
+use uuid::Uuid;
+
+use super::{Call, Core};
+use crate::{
+    domain::{
+        Attempt, CallbackRule, Error, Event, EventFilter, EventId, EventPosition, EventState,
+        EventType, NewEvent, OwnerKey, Page, PageSize, Username,
+    },
+    store::{Db, callback_rules, event_history, outbox},
+};
+
+/// How many failed events one call revives at the most.
+const REVIVE_LIMIT: i64 = 10_000;
+
+/// What the writers of events and the relay share.
+#[derive(Debug)]
+pub struct Outbox {
+    /// Told after a commit that may have written events: the relay need not wait for its next look.
+    pub news: Arc<Notify>,
+    message_ids: MessageIds,
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self { news: Arc::new(Notify::new()), message_ids: MessageIds::new() }
+    }
+}
+
+/// Numbers of 18-19 decimal digits, as Easemob's receivers expect one for each event: milliseconds
+/// since 2010, 8 random bits of this process, 14 bits of a counter.
+#[derive(Debug)]
+struct MessageIds {
+    process: u64,
+    counter: AtomicU64,
+}
+
+impl MessageIds {
+    fn new() -> Self {
+        Self {
+            process: u64::from(getrandom::u32().unwrap_or_default()) & 0xff,
+            counter: AtomicU64::new(0),
+        }
+    }
+
+    fn next(&self, now: OffsetDateTime) -> i64 {
+        const START: OffsetDateTime = time::macros::datetime!(2010-01-01 0:00 UTC);
+        let millis = u64::try_from((now - START).whole_milliseconds()).unwrap_or(0);
+        let count = self.counter.fetch_add(1, Ordering::Relaxed) & 0x3fff;
+        let id = (millis << 22) | (self.process << 14) | count;
+        i64::try_from(id & (u64::MAX >> 1)).expect("the sign bit is cleared")
+    }
+}
+
+/// Writes events into the outbox, in the transaction of the change, once for each rule that wants
+/// them.
+pub(super) async fn record(
+    tx: &mut PgConnection,
+    call: &Call,
+    events: Vec<NewEvent<'_>>,
+) -> Result<(), Error> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let now = call.core.clock.now();
+    let numbered: Vec<(NewEvent<'_>, i64)> =
+        events.into_iter().map(|event| (event, call.core.outbox.message_ids.next(now))).collect();
+    outbox::add(tx, call.app.id, &numbered, now).await
+}
+
+/// An event in which nothing happened, to try a rule out with.
+#[must_use]
+pub fn test_event(core: &Core, rule: &CallbackRule) -> Event {
+    let now = core.clock.now();
+    let username = Username::from_store("befriend-test".to_owned());
+    Event {
+        id: EventId { owner: OwnerKey::of(rule.app_id, &username), version: 0, rule_id: rule.id },
+        message_id: core.outbox.message_ids.next(now),
+        event_type: Some(EventType::CallbackTest),
+        owner: username.clone(),
+        friend: username,
+        detail: String::new(),
+        created_at: now,
+        attempts: 0,
+        state: EventState::Pending { next_attempt_at: now },
+    }
+}
+
+/// A page of the app's events, the newest first, older than `before`.
+///
+/// # Errors
+/// Only those of every call.
+pub async fn list(
+    call: &Call,
+    filter: &EventFilter,
+    before: &EventPosition,
+    size: PageSize,
+) -> Result<Page<Event, EventPosition>, Error> {
+    let rows = call.core.db.retrying(|| async {
+        let rules: Vec<Uuid> = match filter.rule_id {
+            Some(rule_id) => vec![rule_id],
+            None => rules_of(&call.core.db, call.app.id).await?,
+        };
+        let mut db = call.core.db.read().await?;
+        let rows = event_history::page(&mut db, call.app.id, &rules, filter, before, size).await;
+        db.done(rows)
+    });
+    Ok(Page::cut(rows.await?, size, |event| EventPosition {
+        created_at: event.created_at,
+        id: event.id,
+    }))
+}
+
+async fn rules_of(db: &Db, app_id: Uuid) -> Result<Vec<Uuid>, Error> {
+    let mut db = db.read().await?;
+    let rules = callback_rules::of_app(&mut db, app_id).await;
+    Ok(db.done(rules)?.into_iter().map(|rule| rule.id).collect())
+}
+
+/// An event with all tries to deliver it.
+///
+/// # Errors
+/// `EventNotFound`.
+pub async fn get(call: &Call, id: EventId) -> Result<(Event, Vec<Attempt>), Error> {
+    call.core
+        .db
+        .retrying(|| async {
+            // First the outbox: an event that moves to the history meanwhile is found there.
+            let mut db = call.core.db.read().await?;
+            let pending = outbox::get(&mut db, call.app.id, id).await;
+            if let Some(pending) = db.done(pending)? {
+                return Ok((pending.event, read_log(&pending.attempt_log)));
+            }
+            let mut db = call.core.db.read().await?;
+            let finished = event_history::get(&mut db, call.app.id, id).await;
+            let (event, log) = db.done(finished)?.ok_or_else(|| not_found(id))?;
+            Ok((event, read_log(&log)))
+        })
+        .await
+}
+
+/// Has an event sent again, or at once.
+///
+/// # Errors
+/// `EventNotFound`.
+pub async fn retry(call: &Call, id: EventId) -> Result<Event, Error> {
+    let event = call
+        .core
+        .db
+        .retrying(|| async {
+            let mut tx = call.core.db.begin(call.deadline).await?;
+            let now = call.core.clock.now();
+            if callback_rules::get(&mut tx, call.app.id, id.rule_id).await?.is_none() {
+                return Err(not_found(id));
+            }
+            outbox::hurry(&mut tx, call.app.id, id, now).await?;
+            event_history::revive(&mut tx, call.app.id, id, now).await?;
+            let pending = outbox::get(&mut tx, call.app.id, id).await?;
+            let pending = pending.ok_or_else(|| not_found(id))?;
+            tx.commit().await?;
+            Ok(pending.event)
+        })
+        .await?;
+    call.core.outbox.news.notify_one();
+    Ok(event)
+}
+
+/// Has the failed events of a rule that happened within `range` sent again, the oldest first, up to
+/// 10000. Returns how many.
+///
+/// # Errors
+/// `CallbackRuleNotFound`.
+pub async fn retry_failed(
+    call: &Call,
+    rule_id: Uuid,
+    range: (Option<OffsetDateTime>, Option<OffsetDateTime>),
+) -> Result<u64, Error> {
+    let revived = call
+        .core
+        .db
+        .retrying(|| async {
+            let mut tx = call.core.db.begin(call.deadline).await?;
+            if callback_rules::get(&mut tx, call.app.id, rule_id).await?.is_none() {
+                return Err(Error::CallbackRuleNotFound(rule_id.to_string()));
+            }
+            let now = call.core.clock.now();
+            let app_id = call.app.id;
+            let revived =
+                event_history::revive_failed(&mut tx, app_id, rule_id, range, REVIVE_LIMIT, now)
+                    .await?;
+            tx.commit().await?;
+            Ok(revived)
+        })
+        .await?;
+    call.core.outbox.news.notify_one();
+    Ok(revived)
+}
+
+/// The days of the history, today's and the coming ones, are there; those older than `retention` are
+/// dropped. Events of deleted rules are removed.
+///
+/// # Errors
+/// Those of the database; the next time goes on where this one stopped.
+pub async fn keep_house(core: &Core, deadline: Instant, retention: Duration) -> Result<(), Error> {
+    const AHEAD: i64 = 3;
+    const BATCH: i64 = 5000;
+    let today = core.clock.now().date();
+    for days in 0..=AHEAD {
+        let mut tx = core.db.begin(deadline).await?;
+        event_history::make_partition(&mut tx, today + Duration::days(days)).await?;
+        tx.commit().await?;
+    }
+    let mut tx = core.db.begin(deadline).await?;
+    let oldest = (core.clock.now() - retention).date();
+    event_history::drop_partitions_before(&mut tx, oldest).await?;
+    tx.commit().await?;
+
+    let mut db = core.db.read().await?;
+    let ruleless = outbox::ruleless(&mut db).await;
+    for rule_id in db.done(ruleless)? {
+        loop {
+            let mut tx = core.db.begin(deadline).await?;
+            let removed = outbox::remove(&mut tx, rule_id, BATCH).await?;
+            tx.commit().await?;
+            if removed == 0 {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn not_found(id: EventId) -> Error {
+    Error::EventNotFound(id.render())
+}
+
+/// The tries of a log, one JSON object a line. A line that can't be read is left out.
+fn read_log(log: &str) -> Vec<Attempt> {
+    log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn message_ids_have_18_or_19_digits_and_do_not_repeat() {
+        let ids = MessageIds::new();
+        let now = time::macros::datetime!(2026-11-21 12:00 UTC);
+        let mut made: Vec<i64> = (0..10_000).map(|_| ids.next(now)).collect();
+        assert!(made.iter().all(|id| (18..=19).contains(&id.to_string().len())));
+        made.sort_unstable();
+        made.dedup();
+        assert_eq!(made.len(), 10_000);
+    }
+}
