@@ -36,12 +36,24 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// How long a command that is typed at a console may take.
 const CONSOLE_TIME: Duration = Duration::from_secs(60);
 
+const EXAMPLES: &str = "\
+Examples:
+  befriend --demo                         try it: a private Postgres, a demo app, commands to paste
+  befriend --database-url postgres://...  serve on a Postgres of your own
+  befriend app create 'acme#chat'         create an app (a tenant) and see its credentials
+  befriend token 'acme#chat'              issue a token of that app";
+
 /// Friends, remarks and block lists as a service, over gRPC on Postgres.
 ///
-/// Without a command it serves. Every setting can be given as a flag or as the environment variable
-/// shown with it; a flag wins.
+/// Without a command it serves. A setting is given as a flag or as the environment variable that is
+/// shown with it; a flag wins. A TIME is a whole number with a unit: 250ms, 30s, 5m, 2h, 1d.
 #[derive(Debug, Parser)]
-#[command(name = "befriend", version, args_conflicts_with_subcommands = false)]
+#[command(
+    name = "befriend",
+    version,
+    args_conflicts_with_subcommands = false,
+    after_help = EXAMPLES
+)]
 pub struct Cli {
     #[command(flatten)]
     database: DatabaseArgs,
@@ -53,9 +65,9 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve (the default).
+    /// Serve; the same as no command.
     Serve(Box<ServeArgs>),
-    /// Bring the database's schema up to date, and end.
+    /// Bring the database's schema up to date.
     Migrate,
     /// Create, show and change apps (the tenants).
     #[command(subcommand)]
@@ -64,11 +76,11 @@ enum Command {
     Token {
         /// The app key, as "org#app".
         app_key: String,
-        /// How long it is to live [default: 1d].
+        /// How long it is to live: 1m at the least, 60d at the most.
         #[arg(long, value_name = "TIME", default_value = "1d", value_parser = config::any_duration)]
         ttl: Shown<Duration>,
     },
-    /// Ask a running befriend for its health; the exit code is 0 when it serves.
+    /// Ask a running befriend whether it serves; the exit code is 0 if so.
     Health(HealthArgs),
 }
 
@@ -284,9 +296,14 @@ async fn serve(database_args: DatabaseArgs, args: ServeArgs) -> Result<(), Failu
     }
     telemetry::start(args.log_format, &args.log);
     let stop = stop_on_signal();
-    let listener = TcpListener::bind(args.listen)
-        .await
-        .map_err(|e| format!("--listen: can't listen on {}: {e}", args.listen))?;
+    let listener = TcpListener::bind(args.listen).await.map_err(|e| match e.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "--listen: {} is taken by another program; choose another port, such as --listen \
+                 127.0.0.1:50052, or 0 for any",
+            args.listen
+        ),
+        _ => format!("--listen: can't listen on {}: {e}", args.listen),
+    })?;
     let database = Database::open(&database_args).await?;
     if args.migrate {
         store::migrate(&database.url).await?;
@@ -305,7 +322,7 @@ async fn serve(database_args: DatabaseArgs, args: ServeArgs) -> Result<(), Failu
     let address = listener.local_addr()?;
     tracing::info!(%address, tls = args.tls_cert.is_some(), "listening");
     if args.demo {
-        demo::prepare(&core, address, operator_token.as_ref()).await?;
+        demo::prepare(&core, address, args.tls_cert.is_some(), operator_token.as_ref()).await?;
     } else if let (Some(token), Some(_), None) =
         (&operator_token, &database.private, &args.operator_token)
     {
