@@ -38,7 +38,8 @@ proto-lint: ## Lint the protos, and compare them with the last tag for breaking 
 	@scripts/setup test
 	"$$(scripts/tool buf)" lint
 	@if tag=$$(git describe --tags --abbrev=0 2>/dev/null); then \
-	    set -x; "$$(scripts/tool buf)" breaking --against "$$(git rev-parse --git-common-dir)#tag=$$tag"; \
+	    echo "buf breaking, against $$tag"; \
+	    "$$(scripts/tool buf)" breaking --against "$$(git rev-parse --git-common-dir)#tag=$$tag"; \
 	fi
 
 tidy: ## Run the tests of the house rules only
