@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::{
+    ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
+    error::ErrorKind, parser::ValueSource,
+};
 use tokio::{net::TcpListener, time::Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -39,12 +42,24 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// How long a command that is typed at a console may take.
 const CONSOLE_TIME: Duration = Duration::from_secs(60);
 
+const EXAMPLES: &str = "\
+Examples:
+  befriend --demo                         try it: a private Postgres, a demo app, commands to paste
+  befriend --database-url postgres://...  serve on a Postgres of your own
+  befriend app create 'acme#chat'         create an app (a tenant) and see its credentials
+  befriend token 'acme#chat'              issue a token of that app";
+
 /// Friends, remarks and block lists as a service, over gRPC on Postgres.
 ///
-/// Without a command it serves. Every setting can be given as a flag or as the environment variable
-/// shown with it; a flag wins.
+/// Without a command it serves. A setting is given as a flag or as the environment variable that is
+/// shown with it; a flag wins. A TIME is a whole number with a unit: 250ms, 30s, 5m, 2h, 1d.
 #[derive(Debug, Parser)]
-#[command(name = "befriend", version, args_conflicts_with_subcommands = false)]
+#[command(
+    name = "befriend",
+    version,
+    args_conflicts_with_subcommands = false,
+    after_help = EXAMPLES
+)]
 pub struct Cli {
     #[command(flatten)]
     database: DatabaseArgs,
@@ -56,9 +71,9 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve (the default).
+    /// Serve; the same as no command.
     Serve(Box<ServeArgs>),
-    /// Bring the database's schema up to date, and end.
+    /// Bring the database's schema up to date.
     Migrate,
     /// Create, show and change apps (the tenants).
     #[command(subcommand)]
@@ -67,7 +82,7 @@ enum Command {
     Token {
         /// The app key, as "org#app".
         app_key: String,
-        /// How long it is to live [default: 1d].
+        /// How long it is to live: 1m at the least, 60d at the most.
         #[arg(long, value_name = "TIME", default_value = "1d", value_parser = config::any_duration)]
         ttl: Shown<Duration>,
     },
@@ -76,7 +91,7 @@ enum Command {
     Events(EventsCommand),
     /// Receive callbacks, for development: check their signatures and print them.
     Receiver(ReceiverArgs),
-    /// Ask a running befriend for its health; the exit code is 0 when it serves.
+    /// Ask a running befriend whether it serves; the exit code is 0 if so.
     Health(HealthArgs),
 }
 
@@ -222,7 +237,9 @@ struct HealthArgs {
 
 /// Runs the command of this process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = Cli::command().get_matches();
+    refuse_misplaced(&matches);
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let done = match runtime {
         Ok(runtime) => runtime.block_on(run(cli)),
@@ -237,9 +254,33 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Refuses a flag of `serve` that stands before another word: it would be read and not heeded.
+fn refuse_misplaced(matches: &ArgMatches) {
+    let Some((command, _)) = matches.subcommand() else { return };
+    let flags = ServeArgs::augment_args(clap::Command::new("serve"));
+    let misplaced = flags.get_arguments().find(|flag| {
+        let source = matches.value_source(flag.get_id().as_str());
+        source == Some(ValueSource::CommandLine)
+    });
+    if let Some(flag) = misplaced {
+        let flag = flag.get_long().unwrap_or_default();
+        let why = format!("--{flag} belongs behind `serve`, not before `{command}`");
+        Cli::command().error(ErrorKind::ArgumentConflict, why).exit();
+    }
+}
+
 #[expect(clippy::print_stderr, reason = "the last word of a command goes to its user")]
 fn complain(error: &Failure) {
-    eprintln!("befriend: {error}");
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        // Some errors say their cause themselves.
+        if !words.contains(&error.to_string()) {
+            words = format!("{words}: {error}");
+        }
+        cause = error.source();
+    }
+    eprintln!("befriend: {words}");
 }
 
 async fn run(cli: Cli) -> Result<ExitCode, Failure> {
@@ -331,19 +372,19 @@ fn console_deadline() -> Instant {
 
 async fn serve(database_args: DatabaseArgs, args: ServeArgs) -> Result<(), Failure> {
     if let Err(error) = args.check() {
-        Cli::command().error(clap::error::ErrorKind::ValueValidation, error).exit();
+        Cli::command().error(ErrorKind::ValueValidation, error).exit();
     }
     telemetry::start(args.log_format, &args.log);
     let stop = stop_on_signal();
-    let listener = TcpListener::bind(args.listen)
-        .await
-        .map_err(|e| format!("--listen: can't listen on {}: {e}", args.listen))?;
+    let listener = TcpListener::bind(args.listen).await.map_err(|e| match e.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "--listen: {} is taken by another program; choose another port, such as --listen \
+                 127.0.0.1:50052, or 0 for any",
+            args.listen
+        ),
+        _ => format!("--listen: can't listen on {}: {e}", args.listen),
+    })?;
     let database = Database::open(&database_args).await?;
-    if args.migrate {
-        store::migrate(&database.url).await?;
-    } else {
-        store::require_current(&database.url).await?;
-    }
     let operator_token = match (&args.operator_token, &database.private) {
         (Some(token), _) => Some(token.clone()),
         (None, Some(_)) => Some(kept_operator_token(&data_dir(&database_args))?),
@@ -353,10 +394,17 @@ async fn serve(database_args: DatabaseArgs, args: ServeArgs) -> Result<(), Failu
         }
     };
     let core = server::core(&database.url, &args, operator_token.clone(), Clock::system())?;
+    wait_for_database(&core, args.db_wait.0).await;
+    if args.migrate {
+        store::migrate(&database.url).await?;
+    } else {
+        store::require_current(&database.url).await?;
+    }
     let address = listener.local_addr()?;
     tracing::info!(%address, tls = args.tls_cert.is_some(), "listening");
     if args.demo {
-        demo::prepare(&core, address, operator_token.as_ref(), stop.clone()).await?;
+        let tls = args.tls_cert.is_some();
+        demo::prepare(&core, address, tls, operator_token.as_ref(), stop.clone()).await?;
     } else if let (Some(token), Some(_), None) =
         (&operator_token, &database.private, &args.operator_token)
     {
@@ -372,6 +420,16 @@ async fn serve(database_args: DatabaseArgs, args: ServeArgs) -> Result<(), Failu
     database.close().await?;
     tracing::info!("stopped");
     Ok(served?)
+}
+
+/// Gives a database that starts together with us the time for it. Whoever comes next says what is
+/// wrong if it never answers.
+async fn wait_for_database(core: &Core, longest: Duration) {
+    let deadline = Instant::now() + longest;
+    while !core.db.is_reachable().await && Instant::now() < deadline {
+        tracing::info!("waiting for the database");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
 }
 
 /// The operator's token of a private Postgres: made at the first start, kept beside the data, for
@@ -568,7 +626,7 @@ async fn health(args: HealthArgs) -> Result<ExitCode, Failure> {
         }
         endpoint = endpoint.tls_config(tls)?;
     }
-    let channel = endpoint.connect().await.map_err(|e| format!("{}: {e}", args.url))?;
+    let channel = endpoint.connect().await?;
     let request = HealthCheckRequest { service: String::new() };
     let status = HealthClient::new(channel).check(request).await?.into_inner().status();
     println!("{}", status.as_str_name());

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, builder::BoolishValueParser};
 
 use crate::{
     delivery::{PostmanSettings, RelaySettings, Schedule},
@@ -25,13 +25,17 @@ use crate::{
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Database")]
 pub struct DatabaseArgs {
-    /// The Postgres to use (15 or newer), as postgres://user:password@host:port/database. Without
-    /// one, befriend runs a private Postgres of its own in the data folder.
+    /// The Postgres to use, as postgres://user:password@host:port/database.
+    ///
+    /// Version 15 or newer. Without this setting befriend runs a private Postgres in the data folder,
+    /// from the server programs that are installed on this machine.
     #[arg(long, env = "DATABASE_URL", value_name = "URL", global = true, hide_env_values = true)]
     pub database_url: Option<String>,
 
-    /// The folder of the private Postgres [default: /var/lib/befriend for root, else
-    /// ~/.local/share/befriend].
+    /// The folder of the private Postgres [default: /var/lib/befriend or your own data folder].
+    ///
+    /// /var/lib/befriend is for root; others have befriend in ~/.local/share (or $XDG_DATA_HOME), on
+    /// macOS in ~/Library/Application Support.
     #[arg(long, env = "BEFRIEND_DATA_DIR", value_name = "FOLDER", global = true)]
     pub data_dir: Option<PathBuf>,
 }
@@ -58,7 +62,7 @@ pub struct ServeArgs {
     )]
     pub listen: SocketAddr,
 
-    /// The server's certificate chain (PEM); with --tls-key, the listener speaks TLS only.
+    /// The server's certificate chain (PEM), for TLS; goes with --tls-key.
     #[arg(
         long,
         env = "BEFRIEND_TLS_CERT",
@@ -88,11 +92,11 @@ pub struct ServeArgs {
     )]
     pub tls_client_ca: Option<PathBuf>,
 
-    /// Whether to answer reflection, which tells callers all services and messages.
-    #[arg(long, env = "BEFRIEND_REFLECTION", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, help_heading = "Listener")]
+    /// Answer reflection, by which tools such as grpcurl learn all services and messages.
+    #[arg(long, env = "BEFRIEND_REFLECTION", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, value_parser = BoolishValueParser::new(), help_heading = "Listener")]
     pub reflection: bool,
 
-    /// The largest message that is taken, in bytes.
+    /// The largest request message that is taken.
     #[arg(
         long,
         env = "BEFRIEND_MAX_MESSAGE",
@@ -102,7 +106,7 @@ pub struct ServeArgs {
     )]
     pub max_message: NonZeroUsize,
 
-    /// How many calls may be under way at once; more are UNAVAILABLE.
+    /// How many calls may be under way at once; more are refused as UNAVAILABLE.
     #[arg(
         long,
         env = "BEFRIEND_MAX_IN_FLIGHT",
@@ -126,24 +130,29 @@ pub struct ServeArgs {
     #[arg(long, env = "BEFRIEND_KEEPALIVE", value_name = "TIME", default_value = "30s", value_parser = duration, help_heading = "Listener")]
     pub keepalive: Shown<Duration>,
 
-    /// How long a call may take, whatever the caller's own deadline.
+    /// How long a call may take; a caller's own deadline can only shorten it.
     #[arg(long, env = "BEFRIEND_MAX_DURATION", value_name = "TIME", default_value = "15s", value_parser = duration, help_heading = "Listener")]
     pub max_duration: Shown<Duration>,
 
-    /// How long running calls may take to finish at shutdown.
+    /// How long calls under way may take to finish at shutdown.
     #[arg(long, env = "BEFRIEND_SHUTDOWN_TIMEOUT", value_name = "TIME", default_value = "20s", value_parser = duration, help_heading = "Listener")]
     pub shutdown_timeout: Shown<Duration>,
 
-    /// For how long to go on serving after the health check says NOT_SERVING at shutdown, so that
-    /// load balancers notice before calls fail.
+    /// How long to go on serving at shutdown after the health check says NOT_SERVING.
+    ///
+    /// Give load balancers the time to notice, so that no call is refused.
     #[arg(long, env = "BEFRIEND_DRAIN", value_name = "TIME", default_value = "0s", value_parser = any_duration, help_heading = "Listener")]
     pub drain: Shown<Duration>,
 
-    /// Bring the database's schema up to date at the start.
-    #[arg(long, env = "BEFRIEND_MIGRATE", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, help_heading = "Database")]
+    /// Bring the database's schema up to date at the start; false refuses to start on an old one.
+    #[arg(long, env = "BEFRIEND_MIGRATE", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, value_parser = BoolishValueParser::new(), help_heading = "Database")]
     pub migrate: bool,
 
-    /// Connections to the database at the most.
+    /// How long to wait at the start for a database that does not answer yet.
+    #[arg(long, env = "BEFRIEND_DB_WAIT", value_name = "TIME", default_value = "30s", value_parser = any_duration, help_heading = "Database")]
+    pub db_wait: Shown<Duration>,
+
+    /// How many connections to the database to open at the most.
     #[arg(
         long,
         env = "BEFRIEND_DB_CONNECTIONS",
@@ -153,7 +162,7 @@ pub struct ServeArgs {
     )]
     pub db_connections: NonZeroU32,
 
-    /// Connections to the database that are kept open when idle.
+    /// How many connections to the database to keep open when idle.
     #[arg(
         long,
         env = "BEFRIEND_DB_MIN_CONNECTIONS",
@@ -175,25 +184,28 @@ pub struct ServeArgs {
     #[arg(long, env = "BEFRIEND_DB_LOCK_TIMEOUT", value_name = "TIME", default_value = "3s", value_parser = duration, help_heading = "Database")]
     pub db_lock_timeout: Shown<Duration>,
 
-    /// The operator's token, at least 32 characters, for AppService. Without one AppService is shut,
-    /// except with the private Postgres, where one is made and shown at the start.
+    /// The operator's token, for AppService: at least 32 characters.
+    ///
+    /// Without one AppService refuses every call; but with the private Postgres befriend makes one,
+    /// keeps it in the data folder and shows it at the start.
     #[arg(long, env = "BEFRIEND_OPERATOR_TOKEN", value_name = "TOKEN", hide_env_values = true, value_parser = operator_token, help_heading = "Access")]
     pub operator_token: Option<Secret>,
 
-    /// How long an app token lives when its caller asks for no time.
+    /// How long an app token lives when no time is asked for.
     #[arg(long, env = "BEFRIEND_TOKEN_TTL", value_name = "TIME", default_value = "1d", value_parser = duration, help_heading = "Access")]
     pub token_ttl: Shown<Duration>,
 
-    /// The longest life of an app token that a caller can ask for.
+    /// The longest life of an app token that can be asked for.
     #[arg(long, env = "BEFRIEND_MAX_TOKEN_TTL", value_name = "TIME", default_value = "60d", value_parser = duration, help_heading = "Access")]
     pub max_token_ttl: Shown<Duration>,
 
-    /// For how long a token is taken without asking the database again: so late an instance notices
-    /// that another one revoked it or changed its app's limits.
+    /// How long a token is taken without asking the database again.
+    ///
+    /// So late an instance notices that another one revoked the token or changed its app's limits.
     #[arg(long, env = "BEFRIEND_TOKEN_CACHE", value_name = "TIME", default_value = "5s", value_parser = duration, help_heading = "Access")]
     pub token_cache: Shown<Duration>,
 
-    /// How many logins may fail a minute, from one address for one client_id.
+    /// How many logins may fail in a minute from one address for one client_id.
     #[arg(
         long,
         env = "BEFRIEND_FAILED_LOGINS",
@@ -204,10 +216,12 @@ pub struct ServeArgs {
     pub failed_logins: NonZeroU32,
 
     /// How many calls of one operation may come at once, in seconds' worth of the app's rate.
+    ///
+    /// 1 lets an app with 100 requests_per_second make 100 calls in the same moment.
     #[arg(long, env = "BEFRIEND_RATE_BURST", value_name = "SECONDS", default_value = "1", value_parser = burst, help_heading = "Limits")]
     pub rate_burst: f64,
 
-    /// How many instances share the apps' calls evenly: each allows its share of the rates.
+    /// How many instances share the calls: each allows its share of an app's rate.
     #[arg(
         long,
         env = "BEFRIEND_INSTANCES",
@@ -217,19 +231,19 @@ pub struct ServeArgs {
     )]
     pub instances: NonZeroU32,
 
-    /// Names in one ImportFriends.
+    /// How many names one ImportFriends may carry.
     #[arg(long, env = "BEFRIEND_MAX_IMPORT", value_name = "N", default_value = "10", value_parser = clap::value_parser!(u16).range(1..=500), help_heading = "Limits")]
     pub max_import: u16,
 
-    /// Names in one BlockUsers.
+    /// How many names one BlockUsers may carry.
     #[arg(long, env = "BEFRIEND_MAX_BLOCK", value_name = "N", default_value = "500", value_parser = clap::value_parser!(u16).range(1..=5000), help_heading = "Limits")]
     pub max_block: u16,
 
-    /// Others in one CheckRelations.
+    /// How many others one CheckRelations may ask about.
     #[arg(long, env = "BEFRIEND_MAX_CHECK", value_name = "N", default_value = "100", value_parser = clap::value_parser!(u16).range(1..=5000), help_heading = "Limits")]
     pub max_check: u16,
 
-    /// Users in one BatchCreateUsers.
+    /// How many users one BatchCreateUsers may carry.
     #[arg(long, env = "BEFRIEND_MAX_BATCH_USERS", value_name = "N", default_value = "60", value_parser = clap::value_parser!(u16).range(1..=5000), help_heading = "Limits")]
     pub max_batch_users: u16,
 
@@ -241,7 +255,7 @@ pub struct ServeArgs {
     #[arg(long, env = "BEFRIEND_MAX_USER_PAGE", value_name = "N", default_value = "100", value_parser = clap::value_parser!(u16).range(1..=5000), help_heading = "Limits")]
     pub max_user_page: u16,
 
-    /// What ListAllBlockedUsers returns at the most.
+    /// How many names ListAllBlockedUsers returns at the most.
     #[arg(
         long,
         env = "BEFRIEND_NEWEST_BLOCKS",
@@ -252,7 +266,7 @@ pub struct ServeArgs {
     pub newest_blocks: NonZeroU32,
 
     /// Deliver callbacks from this instance. Each event is delivered by one of the instances that do.
-    #[arg(long, env = "BEFRIEND_DELIVER", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, help_heading = "Callbacks")]
+    #[arg(long, env = "BEFRIEND_DELIVER", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, value_parser = BoolishValueParser::new(), help_heading = "Callbacks")]
     pub deliver: bool,
 
     /// How long to wait between the tries to deliver an event; after the last one it has failed.
@@ -300,7 +314,7 @@ pub struct ServeArgs {
 
     /// Let callbacks go to loopback and private addresses [default: true with the private Postgres,
     /// else false].
-    #[arg(long, env = "BEFRIEND_CALLBACK_ALLOW_PRIVATE", value_name = "BOOL", action = clap::ArgAction::Set, help_heading = "Callbacks")]
+    #[arg(long, env = "BEFRIEND_CALLBACK_ALLOW_PRIVATE", value_name = "BOOL", action = clap::ArgAction::Set, value_parser = BoolishValueParser::new(), help_heading = "Callbacks")]
     pub callback_allow_private: Option<bool>,
 
     /// How long delivered and failed events are kept, in whole days.
@@ -312,15 +326,17 @@ pub struct ServeArgs {
     pub max_callback_rules: u16,
 
     /// The form of the log.
-    #[arg(long, env = "BEFRIEND_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, help_heading = "Log")]
+    #[arg(long, env = "BEFRIEND_LOG_FORMAT", value_enum, value_name = "FORM", default_value_t = LogFormat::Text, help_heading = "Log")]
     pub log_format: LogFormat,
 
     /// What to log: a level, or levels by module, as "info,befriend::ops=debug".
     #[arg(long, env = "BEFRIEND_LOG", value_name = "FILTER", default_value = "info", value_parser = log_filter, help_heading = "Log")]
     pub log: String,
 
-    /// Make a demo app with a few users at the start, and show commands to try.
-    #[arg(long, env = "BEFRIEND_DEMO", help_heading = "Trying it")]
+    /// Make a demo app with a few users at the start, and print commands to paste.
+    ///
+    /// On loopback addresses only. The variable takes true or false.
+    #[arg(long, env = "BEFRIEND_DEMO", value_parser = BoolishValueParser::new(), help_heading = "Trying it")]
     pub demo: bool,
 }
 

@@ -30,6 +30,7 @@ const USERS: [(&str, &str); 5] =
 pub async fn prepare(
     core: &Arc<Core>,
     address: SocketAddr,
+    tls: bool,
     operator_token: Option<&Secret>,
     stop: CancellationToken,
 ) -> Result<(), Error> {
@@ -50,7 +51,7 @@ pub async fn prepare(
     }
     receive_callbacks(core, deadline, &key, stop).await?;
     let issued = tokens::issue_as_operator(core, deadline, &key, Duration::ZERO).await?;
-    print!("{}", text(address, issued.token.reveal(), operator_token.map(Secret::reveal)));
+    print!("{}", text(address, tls, issued.token.reveal(), operator_token.map(Secret::reveal)));
     Ok(())
 }
 
@@ -95,20 +96,22 @@ async fn receive_callbacks(
 }
 
 /// What is printed. Every line that starts with the command's name can be pasted as it is.
-fn text(address: SocketAddr, token: &str, operator_token: Option<&str>) -> String {
+fn text(address: SocketAddr, tls: bool, token: &str, operator_token: Option<&str>) -> String {
     let grpcurl = env::var("BEFRIEND_GRPCURL").unwrap_or_else(|_| "grpcurl".to_owned());
+    // Nobody has to trust a certificate to try things on their own machine.
+    let (wire, option) = if tls { ("TLS", "-insecure") } else { ("without TLS", "-plaintext") };
     let call = |title: &str, token: &str, message: &str, method: &str| {
         format!(
-            "# {title}\n{grpcurl} -plaintext -H 'authorization: Bearer {token}' -d '{message}' \
+            "# {title}\n{grpcurl} {option} -H 'authorization: Bearer {token}' -d '{message}' \
              {address} befriend.v1.{method}\n"
         )
     };
     let mut text = format!(
-        "\nbefriend listens on {address} (gRPC, without TLS).\n\
+        "\nbefriend listens on {address} (gRPC, {wire}). Ctrl-C ends it; the data stays.\n\
          The app {APP_KEY} has the users alice, bob, carol, dave and erin.\n\
          A token of the app: {token}\n\n\
          Paste these into another terminal:\n\n\
-         # What is there?\n{grpcurl} -plaintext {address} list\n"
+         # What is there?\n{grpcurl} {option} {address} list\n"
     );
     for (title, message, method) in [
         (

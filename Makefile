@@ -1,0 +1,65 @@
+# What can be done here. `make` lists it. Works with GNU make 3.81 (macOS).
+
+# Passed on to befriend: make run ARGS="--listen 127.0.0.1:50052"
+ARGS =
+# The name of the image that `make image` builds.
+IMAGE = befriend
+
+COMPOSE = $$(if docker compose version >/dev/null 2>&1; then echo docker compose; else echo docker-compose; fi)
+
+.DEFAULT_GOAL = help
+.PHONY: help run test check fmt lint proto-lint tidy build release doc image compose-up compose-down
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: ## Build and start befriend with a demo app; Ctrl-C ends it (more flags: ARGS="--listen 127.0.0.1:50052")
+	@scripts/setup run
+	@grpcurl=$$(scripts/tool grpcurl) || grpcurl=grpcurl; \
+	case $$grpcurl in *' '*) grpcurl="'$$grpcurl'";; esac; \
+	export BEFRIEND_GRPCURL="$$grpcurl"; exec cargo run --locked -- --demo $(ARGS)
+
+test: ## Run all tests (against a Postgres of their own; TEST_DATABASE_URL names another)
+	@scripts/setup test
+	cargo test --locked
+
+check: ## Look at everything that needs no run: format, lints, proto, house rules
+	@scripts/setup test
+	cargo fmt --check
+	@$(MAKE) --no-print-directory lint proto-lint tidy
+
+fmt: ## Format the code
+	cargo fmt
+
+lint: ## Run clippy; a warning is an error
+	cargo clippy --locked --all-targets -- -D warnings
+
+proto-lint: ## Lint the protos, and compare them with the last tag for breaking changes
+	@scripts/setup test
+	"$$(scripts/tool buf)" lint
+	@if tag=$$(git describe --tags --abbrev=0 2>/dev/null); then \
+	    echo "buf breaking, against $$tag"; \
+	    "$$(scripts/tool buf)" breaking --against "$$(git rev-parse --git-common-dir)#tag=$$tag"; \
+	fi
+
+tidy: ## Run the tests of the house rules only
+	@if [ -f tests/it/tidy.rs ]; then set -x; cargo test --locked --test it tidy; fi
+
+build: ## Build the debug binary: target/debug/befriend
+	cargo build --locked
+
+release: ## Build the optimised binary: target/release/befriend
+	cargo build --locked --release
+
+doc: ## Build the documentation of the library: target/doc/befriend/index.html
+	cargo doc --locked --no-deps
+
+image: ## Build the container image
+	DOCKER_BUILDKIT=1 docker build -t $(IMAGE) .
+
+compose-up: ## Start befriend and Postgres in containers
+	@scripts/make-env
+	$(COMPOSE) up --build --detach
+
+compose-down: ## Stop the containers; their data stays
+	$(COMPOSE) down
