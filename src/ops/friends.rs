@@ -1,6 +1,6 @@
 //! Friendships: add, remove, remark, read, import.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use sqlx::PgConnection;
 
@@ -101,10 +101,10 @@ pub async fn remove(
 }
 
 /// Ends all friendships of a user on both sides and clears the user's remarks, kept ones included.
-/// Returns how many friendships ended.
+/// Returns how many friendships ended. A friendship that begins while the call is under way may stay.
 ///
 /// # Errors
-/// `UserNotFound`; `Conflict` when the list kept changing under us.
+/// `UserNotFound`.
 pub async fn remove_all(call: &Call, owner: &Username) -> Result<usize, Error> {
     let owner_key = call.key(owner);
     call.core
@@ -112,15 +112,20 @@ pub async fn remove_all(call: &Call, owner: &Username) -> Result<usize, Error> {
         .retrying(|| async {
             let mut tx = call.core.db.begin(call.deadline).await?;
             // Whom to lock is known only from the list, and the list stands still only once its owner is
-            // locked: look first, lock in order, and look again.
+            // locked: look first, lock in order, and look again. Who came in between stays: to begin
+            // anew for them could go on for as long as there are callers who add.
             let seen = friends::names(&mut tx, owner_key, i64::MAX).await?;
             let keys = seen.iter().map(|name| call.key(name)).chain([owner_key]);
-            let locked = Locked::all(&mut tx, keys).await?;
-            found(locked.get(owner_key), owner)?;
-            let standing = friends::names(&mut tx, owner_key, i64::MAX).await?;
-            if standing.iter().any(|name| locked.get(call.key(name)).is_none()) {
-                return Err(Error::Conflict);
+            for key in keys.collect::<BTreeSet<OwnerKey>>() {
+                if key == owner_key {
+                    found(users::lock(&mut tx, key).await?, owner)?;
+                } else {
+                    // A friend who was deleted a moment ago still stands in the list, and goes too.
+                    users::lock_even_deleted(&mut tx, key).await?;
+                }
             }
+            let seen: Vec<&Username> = seen.iter().collect();
+            let standing = friends::are_friends(&mut tx, owner_key, &seen).await?;
             let keep = Remarks { owners_cleared: true, others_cleared: false };
             part(&mut tx, call, owner, &standing, keep).await?;
             friends::forget_remarks(&mut tx, owner_key).await?;
