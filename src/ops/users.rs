@@ -30,42 +30,43 @@ pub async fn create(call: &Call, new: &[(Username, Nickname)]) -> Result<Vec<Use
     if let Some((twice, _)) = new.iter().find(|(username, _)| !seen.insert(username)) {
         return Err(Error::UserAlreadyExists(twice.clone()));
     }
+    // Each turn more needs somebody else to have deleted one of the users meanwhile.
+    loop {
+        match call.core.db.retrying(|| try_to_create(call, new)).await? {
+            Attempt::Created(users) => return Ok(users),
+            Attempt::StillLeaving(username) => leave(call, &username).await?,
+        }
+    }
+}
+
+enum Attempt {
+    Created(Vec<User>),
+    /// The name's former holder was deleted, but stands in lists yet.
+    StillLeaving(Username),
+}
+
+async fn try_to_create(call: &Call, new: &[(Username, Nickname)]) -> Result<Attempt, Error> {
     // In key order, so that two batches with users in common can't deadlock.
     let mut ascending: Vec<usize> = (0..new.len()).collect();
     ascending.sort_by_key(|&i| call.key(&new[i].0));
-    call.core
-        .db
-        .retrying(|| async {
-            let mut tx = call.core.db.begin(call.deadline).await?;
-            let now = call.core.clock.now();
-            let mut created: Vec<Option<User>> = vec![None; new.len()];
-            for &i in &ascending {
-                let (username, nickname) = &new[i];
-                let user =
-                    users::create(&mut tx, call.app.id, username, nickname, Uuid::new_v4(), now)
-                        .await?;
-                if user.is_none() {
-                    drop(tx);
-                    return taken(call, username).await;
-                }
-                created[i] = user;
-            }
-            tx.commit().await?;
-            Ok(created.into_iter().flatten().collect())
-        })
-        .await
-}
-
-/// The name could not be taken: somebody has it, or had it and still stands in lists, which is
-/// cleaned up first.
-async fn taken<T>(call: &Call, username: &Username) -> Result<T, Error> {
-    let mut db = call.core.db.read().await?;
-    let holder = users::get(&mut db, call.key(username)).await;
-    if db.done(holder)?.is_some() {
-        return Err(Error::UserAlreadyExists(username.clone()));
+    let mut tx = call.core.db.begin(call.deadline).await?;
+    let now = call.core.clock.now();
+    let mut created: Vec<Option<User>> = vec![None; new.len()];
+    for i in ascending {
+        let (username, nickname) = &new[i];
+        let id = Uuid::new_v4();
+        created[i] = users::create(&mut tx, call.app.id, username, nickname, id, now).await?;
+        if created[i].is_none() {
+            // The attempt locked the row in its way, so what the row says now was the reason.
+            return if users::lock_leaving(&mut tx, call.key(username)).await? {
+                Ok(Attempt::StillLeaving(username.clone()))
+            } else {
+                Err(Error::UserAlreadyExists(username.clone()))
+            };
+        }
     }
-    leave(call, username).await?;
-    Err(Error::Conflict)
+    tx.commit().await?;
+    Ok(Attempt::Created(created.into_iter().flatten().collect()))
 }
 
 /// A user and the heads of their lists.
