@@ -352,8 +352,9 @@ async fn befriend_some(
     Ok(added.into_iter().cloned().collect())
 }
 
-/// The names of an import: duplicates folded, each with the user it names, if it can name one.
-struct Wanted<'a>(Vec<(&'a str, Option<Username>)>);
+/// The names of an import: duplicates folded, each as it is told to the caller (a username in lower
+/// case, anything else as it was given) and with the other user it names, if it names one.
+struct Wanted(Vec<(String, Option<Username>)>);
 
 enum Fate {
     Succeeded,
@@ -361,15 +362,15 @@ enum Fate {
     LimitExceeded,
 }
 
-impl<'a> Wanted<'a> {
-    fn read(owner: &Username, names: &'a [String]) -> Self {
+impl Wanted {
+    fn read(owner: &Username, names: &[String]) -> Self {
         let mut seen = HashSet::new();
         let mut wanted = Vec::new();
         for name in names {
             let user = Username::parse("usernames", name).ok();
-            let folded = user.as_ref().map_or(name.as_str(), Username::as_str).to_owned();
-            if seen.insert(folded) {
-                wanted.push((name.as_str(), user.filter(|user| user != owner)));
+            let told = user.as_ref().map_or(name.as_str(), Username::as_str).to_owned();
+            if seen.insert(told.clone()) {
+                wanted.push((told, user.filter(|user| user != owner)));
             }
         }
         Self(wanted)
@@ -381,15 +382,14 @@ impl<'a> Wanted<'a> {
 
     fn outcome(&self, fate: impl Fn(&Username) -> Fate) -> ImportOutcome {
         let mut outcome = ImportOutcome::default();
-        for (name, user) in &self.0 {
+        for (told, user) in &self.0 {
             let list = match user.as_ref().map(&fate) {
                 Some(Fate::Succeeded) => &mut outcome.succeeded,
                 Some(Fate::NotFound) => &mut outcome.not_found,
                 Some(Fate::LimitExceeded) => &mut outcome.limit_exceeded,
                 None => &mut outcome.failed,
             };
-            // A user is told by their name, anything else as it was given.
-            list.push(user.as_ref().map_or(*name, Username::as_str).to_owned());
+            list.push(told.clone());
         }
         outcome
     }
