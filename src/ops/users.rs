@@ -21,6 +21,10 @@ use crate::{
 /// others may wait for.
 const LEAVING_BATCH: i64 = 100;
 
+/// How many former friends one transaction makes forget their remarks: no locks, and mostly nothing
+/// to do.
+const FORGETTING_BATCH: i64 = 1000;
+
 /// Creates users, all or none. Returns them in the order given.
 ///
 /// # Errors
@@ -185,13 +189,18 @@ pub async fn finish_leaving(core: &Arc<Core>, deadline: Instant) -> Result<usize
 }
 
 /// Takes a deleted user out of all lists, batch by batch, each a transaction that leaves both sides
-/// of what it touched in agreement.
+/// of what it touched in agreement; then out of what is kept for a re-add.
 async fn leave(call: &Call, username: &Username) -> Result<(), Error> {
-    while call.core.db.retrying(|| leave_one_batch(call, username)).await? {}
-    Ok(())
+    let db = &call.core.db;
+    while db.retrying(|| leave_one_batch(call, username)).await? {}
+    let mut after = String::new();
+    while let Some(last) = db.retrying(|| be_forgotten(call, username, &after)).await? {
+        after = last;
+    }
+    db.retrying(|| leave_for_good(call, username)).await
 }
 
-/// One batch; false when the user has left altogether.
+/// One batch; false when the user stands in no list any more.
 async fn leave_one_batch(call: &Call, username: &Username) -> Result<bool, Error> {
     let key = call.key(username);
     let mut tx = call.core.db.begin(call.deadline).await?;
@@ -223,11 +232,39 @@ async fn leave_one_batch(call: &Call, username: &Username) -> Result<bool, Error
     let clean = friends::names(&mut tx, key, 1).await?.is_empty()
         && blocks::blockers(&mut tx, key, 1).await?.is_empty()
         && blocks::names(&mut tx, key, 1).await?.is_empty();
-    if clean {
-        // Remarks kept for a re-add go with the user too.
-        friends::forget_remarks(&mut tx, key).await?;
-        users::has_left(&mut tx, key).await?;
-    }
     tx.commit().await?;
     Ok(!clean)
+}
+
+/// Clears the remarks that a batch of former friends keep on a leaving user: whoever comes under the
+/// name later is somebody else. Returns the last of the batch; nothing when there are no more.
+async fn be_forgotten(
+    call: &Call,
+    username: &Username,
+    after: &str,
+) -> Result<Option<String>, Error> {
+    let key = call.key(username);
+    let mut tx = call.core.db.begin(call.deadline).await?;
+    if !users::lock_leaving(&mut tx, key).await? {
+        return Ok(None);
+    }
+    let former = friends::ever(&mut tx, key, after, FORGETTING_BATCH).await?;
+    let keys: Vec<OwnerKey> = former.iter().map(|name| call.key(name)).collect();
+    // Without the locks of the owners: nobody sees these remarks, and each transaction touches them
+    // under one owner or, as this one, on one user only, so that no two wait for each other.
+    friends::forget_remarks_on(&mut tx, &keys, username).await?;
+    tx.commit().await?;
+    Ok(former.into_iter().next_back().map(Username::into_string))
+}
+
+/// The end: the user's own kept remarks go, and the name is free.
+async fn leave_for_good(call: &Call, username: &Username) -> Result<(), Error> {
+    let key = call.key(username);
+    let mut tx = call.core.db.begin(call.deadline).await?;
+    if !users::lock_leaving(&mut tx, key).await? {
+        return Ok(());
+    }
+    friends::forget_remarks(&mut tx, key).await?;
+    users::has_left(&mut tx, key).await?;
+    tx.commit().await
 }
