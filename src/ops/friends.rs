@@ -1,6 +1,6 @@
 //! Friendships: add, remove, remark, read, import.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use sqlx::PgConnection;
 
@@ -103,10 +103,10 @@ pub async fn remove(
 }
 
 /// Ends all friendships of a user on both sides and clears the user's remarks, kept ones included.
-/// Returns how many friendships ended.
+/// Returns how many friendships ended. A friendship that begins while the call is under way may stay.
 ///
 /// # Errors
-/// `UserNotFound`; `Conflict` when the list kept changing under us.
+/// `UserNotFound`.
 pub async fn remove_all(call: &Call, owner: &Username) -> Result<usize, Error> {
     let owner_key = call.key(owner);
     call.core
@@ -114,15 +114,20 @@ pub async fn remove_all(call: &Call, owner: &Username) -> Result<usize, Error> {
         .retrying(|| async {
             let mut tx = call.core.db.begin(call.deadline).await?;
             // Whom to lock is known only from the list, and the list stands still only once its owner is
-            // locked: look first, lock in order, and look again.
+            // locked: look first, lock in order, and look again. Who came in between stays: to begin
+            // anew for them could go on for as long as there are callers who add.
             let seen = friends::names(&mut tx, owner_key, i64::MAX).await?;
             let keys = seen.iter().map(|name| call.key(name)).chain([owner_key]);
-            let locked = Locked::all(&mut tx, keys).await?;
-            found(locked.get(owner_key), owner)?;
-            let standing = friends::names(&mut tx, owner_key, i64::MAX).await?;
-            if standing.iter().any(|name| locked.get(call.key(name)).is_none()) {
-                return Err(Error::Conflict);
+            for key in keys.collect::<BTreeSet<OwnerKey>>() {
+                if key == owner_key {
+                    found(users::lock(&mut tx, key).await?, owner)?;
+                } else {
+                    // A friend who was deleted a moment ago still stands in the list, and goes too.
+                    users::lock_even_deleted(&mut tx, key).await?;
+                }
             }
+            let seen: Vec<&Username> = seen.iter().collect();
+            let standing = friends::are_friends(&mut tx, owner_key, &seen).await?;
             let keep = Remarks { owners_cleared: true, others_cleared: false };
             part(&mut tx, call, owner, &standing, keep).await?;
             friends::forget_remarks(&mut tx, owner_key).await?;
@@ -379,8 +384,9 @@ async fn befriend_some(
     Ok(added.into_iter().cloned().collect())
 }
 
-/// The names of an import: duplicates folded, each with the user it names, if it can name one.
-struct Wanted<'a>(Vec<(&'a str, Option<Username>)>);
+/// The names of an import: duplicates folded, each as it is told to the caller (a username in lower
+/// case, anything else as it was given) and with the other user it names, if it names one.
+struct Wanted(Vec<(String, Option<Username>)>);
 
 enum Fate {
     Succeeded,
@@ -388,15 +394,15 @@ enum Fate {
     LimitExceeded,
 }
 
-impl<'a> Wanted<'a> {
-    fn read(owner: &Username, names: &'a [String]) -> Self {
+impl Wanted {
+    fn read(owner: &Username, names: &[String]) -> Self {
         let mut seen = HashSet::new();
         let mut wanted = Vec::new();
         for name in names {
             let user = Username::parse("usernames", name).ok();
-            let folded = user.as_ref().map_or(name.as_str(), Username::as_str).to_owned();
-            if seen.insert(folded) {
-                wanted.push((name.as_str(), user.filter(|user| user != owner)));
+            let told = user.as_ref().map_or(name.as_str(), Username::as_str).to_owned();
+            if seen.insert(told.clone()) {
+                wanted.push((told, user.filter(|user| user != owner)));
             }
         }
         Self(wanted)
@@ -408,15 +414,14 @@ impl<'a> Wanted<'a> {
 
     fn outcome(&self, fate: impl Fn(&Username) -> Fate) -> ImportOutcome {
         let mut outcome = ImportOutcome::default();
-        for (name, user) in &self.0 {
+        for (told, user) in &self.0 {
             let list = match user.as_ref().map(&fate) {
                 Some(Fate::Succeeded) => &mut outcome.succeeded,
                 Some(Fate::NotFound) => &mut outcome.not_found,
                 Some(Fate::LimitExceeded) => &mut outcome.limit_exceeded,
                 None => &mut outcome.failed,
             };
-            // A user is told by their name, anything else as it was given.
-            list.push(user.as_ref().map_or(*name, Username::as_str).to_owned());
+            list.push(told.clone());
         }
         outcome
     }

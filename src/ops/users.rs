@@ -21,6 +21,10 @@ use crate::{
 /// others may wait for.
 const LEAVING_BATCH: i64 = 100;
 
+/// How many former friends one transaction makes forget their remarks: no locks, and mostly nothing
+/// to do.
+const FORGETTING_BATCH: i64 = 1000;
+
 /// Creates users, all or none. Returns them in the order given.
 ///
 /// # Errors
@@ -30,42 +34,43 @@ pub async fn create(call: &Call, new: &[(Username, Nickname)]) -> Result<Vec<Use
     if let Some((twice, _)) = new.iter().find(|(username, _)| !seen.insert(username)) {
         return Err(Error::UserAlreadyExists(twice.clone()));
     }
+    // Each turn more needs somebody else to have deleted one of the users meanwhile.
+    loop {
+        match call.core.db.retrying(|| try_to_create(call, new)).await? {
+            Attempt::Created(users) => return Ok(users),
+            Attempt::StillLeaving(username) => leave(call, &username).await?,
+        }
+    }
+}
+
+enum Attempt {
+    Created(Vec<User>),
+    /// The name's former holder was deleted, but stands in lists yet.
+    StillLeaving(Username),
+}
+
+async fn try_to_create(call: &Call, new: &[(Username, Nickname)]) -> Result<Attempt, Error> {
     // In key order, so that two batches with users in common can't deadlock.
     let mut ascending: Vec<usize> = (0..new.len()).collect();
     ascending.sort_by_key(|&i| call.key(&new[i].0));
-    call.core
-        .db
-        .retrying(|| async {
-            let mut tx = call.core.db.begin(call.deadline).await?;
-            let now = call.core.clock.now();
-            let mut created: Vec<Option<User>> = vec![None; new.len()];
-            for &i in &ascending {
-                let (username, nickname) = &new[i];
-                let user =
-                    users::create(&mut tx, call.app.id, username, nickname, Uuid::new_v4(), now)
-                        .await?;
-                if user.is_none() {
-                    drop(tx);
-                    return taken(call, username).await;
-                }
-                created[i] = user;
-            }
-            tx.commit().await?;
-            Ok(created.into_iter().flatten().collect())
-        })
-        .await
-}
-
-/// The name could not be taken: somebody has it, or had it and still stands in lists, which is
-/// cleaned up first.
-async fn taken<T>(call: &Call, username: &Username) -> Result<T, Error> {
-    let mut db = call.core.db.read().await?;
-    let holder = users::get(&mut db, call.key(username)).await;
-    if db.done(holder)?.is_some() {
-        return Err(Error::UserAlreadyExists(username.clone()));
+    let mut tx = call.core.db.begin(call.deadline).await?;
+    let now = call.core.clock.now();
+    let mut created: Vec<Option<User>> = vec![None; new.len()];
+    for i in ascending {
+        let (username, nickname) = &new[i];
+        let id = Uuid::new_v4();
+        created[i] = users::create(&mut tx, call.app.id, username, nickname, id, now).await?;
+        if created[i].is_none() {
+            // The attempt locked the row in its way, so what the row says now was the reason.
+            return if users::lock_leaving(&mut tx, call.key(username)).await? {
+                Ok(Attempt::StillLeaving(username.clone()))
+            } else {
+                Err(Error::UserAlreadyExists(username.clone()))
+            };
+        }
     }
-    leave(call, username).await?;
-    Err(Error::Conflict)
+    tx.commit().await?;
+    Ok(Attempt::Created(created.into_iter().flatten().collect()))
 }
 
 /// A user and the heads of their lists.
@@ -187,13 +192,18 @@ pub async fn finish_leaving(core: &Arc<Core>, deadline: Instant) -> Result<usize
 }
 
 /// Takes a deleted user out of all lists, batch by batch, each a transaction that leaves both sides
-/// of what it touched in agreement.
+/// of what it touched in agreement; then out of what is kept for a re-add.
 async fn leave(call: &Call, username: &Username) -> Result<(), Error> {
-    while call.core.db.retrying(|| leave_one_batch(call, username)).await? {}
-    Ok(())
+    let db = &call.core.db;
+    while db.retrying(|| leave_one_batch(call, username)).await? {}
+    let mut after = String::new();
+    while let Some(last) = db.retrying(|| be_forgotten(call, username, &after)).await? {
+        after = last;
+    }
+    db.retrying(|| leave_for_good(call, username)).await
 }
 
-/// One batch; false when the user has left altogether.
+/// One batch; false when the user stands in no list any more.
 async fn leave_one_batch(call: &Call, username: &Username) -> Result<bool, Error> {
     let key = call.key(username);
     let mut tx = call.core.db.begin(call.deadline).await?;
@@ -225,11 +235,39 @@ async fn leave_one_batch(call: &Call, username: &Username) -> Result<bool, Error
     let clean = friends::names(&mut tx, key, 1).await?.is_empty()
         && blocks::blockers(&mut tx, key, 1).await?.is_empty()
         && blocks::names(&mut tx, key, 1).await?.is_empty();
-    if clean {
-        // Remarks kept for a re-add go with the user too.
-        friends::forget_remarks(&mut tx, key).await?;
-        users::has_left(&mut tx, key).await?;
-    }
     call.commit(tx).await?;
     Ok(!clean)
+}
+
+/// Clears the remarks that a batch of former friends keep on a leaving user: whoever comes under the
+/// name later is somebody else. Returns the last of the batch; nothing when there are no more.
+async fn be_forgotten(
+    call: &Call,
+    username: &Username,
+    after: &str,
+) -> Result<Option<String>, Error> {
+    let key = call.key(username);
+    let mut tx = call.core.db.begin(call.deadline).await?;
+    if !users::lock_leaving(&mut tx, key).await? {
+        return Ok(None);
+    }
+    let former = friends::ever(&mut tx, key, after, FORGETTING_BATCH).await?;
+    let keys: Vec<OwnerKey> = former.iter().map(|name| call.key(name)).collect();
+    // Without the locks of the owners: nobody sees these remarks, and each transaction touches them
+    // under one owner or, as this one, on one user only, so that no two wait for each other.
+    friends::forget_remarks_on(&mut tx, &keys, username).await?;
+    tx.commit().await?;
+    Ok(former.into_iter().next_back().map(Username::into_string))
+}
+
+/// The end: the user's own kept remarks go, and the name is free.
+async fn leave_for_good(call: &Call, username: &Username) -> Result<(), Error> {
+    let key = call.key(username);
+    let mut tx = call.core.db.begin(call.deadline).await?;
+    if !users::lock_leaving(&mut tx, key).await? {
+        return Ok(());
+    }
+    friends::forget_remarks(&mut tx, key).await?;
+    users::has_left(&mut tx, key).await?;
+    tx.commit().await
 }

@@ -37,6 +37,14 @@ where owner_key = $1
   and not deleted
 order by friend_name
 limit $2";
+    EVER = "\
+-- friends.ever
+select friend_name
+from friends
+where owner_key = $1
+  and friend_name > $2
+order by friend_name
+limit $3";
     PAGE = "\
 -- friends.page
 select f.friend_name, f.remark
@@ -107,6 +115,14 @@ where owner_key = $1
 update friends
 set remark = ''
 where owner_key = $1
+  and deleted
+  and remark <> ''";
+    FORGET_REMARKS_ON = "\
+-- friends.forget_remarks_on
+update friends
+set remark = ''
+where owner_key = any($1)
+  and friend_name = $2
   and deleted
   and remark <> ''";
     SET_REMARK = "\
@@ -204,6 +220,18 @@ pub(crate) async fn names(
     Ok(usernames(names))
 }
 
+/// Everybody who is or was a friend of a user, in name order, after `after`.
+pub(crate) async fn ever(
+    db: &mut PgConnection,
+    owner: OwnerKey,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<Username>, Error> {
+    let names: Vec<String> =
+        query_scalar(EVER).bind(owner.as_uuid()).bind(after).bind(limit).fetch_all(db).await?;
+    Ok(usernames(names))
+}
+
 /// Entries in username order, after `after`; nothing when there is no such user.
 pub(crate) async fn page(
     db: &mut PgConnection,
@@ -296,6 +324,16 @@ pub(crate) async fn forget_remark(
 /// Clears the remarks that all tombstones of a list keep.
 pub(crate) async fn forget_remarks(db: &mut PgConnection, owner: OwnerKey) -> Result<(), Error> {
     query(FORGET_REMARKS).bind(owner.as_uuid()).execute(db).await?;
+    Ok(())
+}
+
+/// Clears the remarks on one friend that tombstones of these owners' lists keep.
+pub(crate) async fn forget_remarks_on(
+    db: &mut PgConnection,
+    owners: &[OwnerKey],
+    friend: &Username,
+) -> Result<(), Error> {
+    query(FORGET_REMARKS_ON).bind(uuids(owners)).bind(friend.as_str()).execute(db).await?;
     Ok(())
 }
 

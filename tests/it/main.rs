@@ -5,4 +5,6 @@
 
 mod support;
 
+mod concurrency;
 mod friends;
+mod model;

@@ -1,6 +1,7 @@
 //! What the stories stand on.
 
 pub mod app;
+pub mod invariants;
 pub mod postgres;
 
 pub use app::{Tenant, TestApp};

@@ -6,7 +6,7 @@
 
 use std::{
     env,
-    hash::{DefaultHasher, Hash as _, Hasher as _},
+    hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState},
     str::FromStr as _,
     sync::{
         OnceLock,
@@ -35,8 +35,14 @@ enum Server {
 }
 
 static SERVER: OnceLock<Server> = OnceLock::new();
-static TEMPLATE: tokio::sync::OnceCell<String> = tokio::sync::OnceCell::const_new();
+static RUN: tokio::sync::OnceCell<Run> = tokio::sync::OnceCell::const_new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
+
+const TEMPLATE_PREFIX: &str = "befriend_template_";
+
+/// The numbers of the advisory locks under which a template is made and old databases are dropped.
+const MAKING: i64 = 7_263_417;
+const SWEEPING: i64 = 7_263_418;
 
 impl Server {
     fn choose() -> Self {
@@ -99,10 +105,11 @@ fn server() -> &'static Server {
     SERVER.get_or_init(Server::choose)
 }
 
-async fn admin() -> PgConnection {
+async fn admin(application_name: &str) -> PgConnection {
     let server = tokio::task::spawn_blocking(server).await.expect("the server starts");
     PgConnectOptions::from_str(server.url())
         .expect("the server has a URL")
+        .application_name(application_name)
         .connect()
         .await
         .expect("the server takes connections")
@@ -119,7 +126,7 @@ fn url_of(database: &str) -> String {
 
 /// A new, migrated database of its own; returns its URL.
 pub async fn fresh_database() -> String {
-    let template = TEMPLATE.get_or_init(template).await;
+    let template = &run().await.template;
     database(&format!("template {template} strategy file_copy")).await
 }
 
@@ -130,21 +137,49 @@ pub async fn empty_database() -> String {
 
 async fn database(options: &str) -> String {
     let number = DATABASES.fetch_add(1, Ordering::Relaxed);
-    let name = format!("befriend_test_{}_{number}", std::process::id());
-    let mut admin = admin().await;
-    run(&mut admin, format!("drop database if exists {name} (force)")).await;
-    run(&mut admin, format!("create database {name} {options}")).await;
+    let name = format!("{}_{number}", run().await.name);
+    let mut admin = admin("befriend_tests").await;
+    execute(&mut admin, format!("create database {name} {options}")).await;
     url_of(&name)
 }
 
-async fn run(admin: &mut PgConnection, sql: String) {
+async fn execute(admin: &mut PgConnection, sql: String) {
     let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(admin).await;
     done.expect("the server lets us make databases");
 }
 
-/// The template, named by the migrations' contents and made once: under another name first, so that
-/// nobody sees it half-made.
-async fn template() -> String {
+/// This process on its server, where others may run tests too.
+struct Run {
+    /// What its databases' names begin with.
+    name: String,
+    /// The migrated database that the tests' own are copies of.
+    template: String,
+    /// Shows by its application_name that the run goes on, and by a shared lock that its template is
+    /// in use. Never closed: it ends with the process, however that ends.
+    _lease: PgConnection,
+}
+
+async fn run() -> &'static Run {
+    RUN.get_or_init(|| async {
+        let random = RandomState::new().build_hasher().finish();
+        let name = format!("befriend_run_{random:016x}");
+        let mut lease = admin(&name).await;
+        let (template, hash) = template_name();
+        sqlx::query("select pg_advisory_lock_shared($1)")
+            .bind(hash)
+            .execute(&mut lease)
+            .await
+            .expect("a lock");
+        make_template(&mut lease, &template).await;
+        // Nobody waits for it: what it does not get done is left to the next run.
+        std::thread::spawn(remove_old);
+        Run { name, template, _lease: lease }
+    })
+    .await
+}
+
+/// The template's name and the number of its lock, both from the migrations' contents.
+fn template_name() -> (String, i64) {
     let mut hasher = DefaultHasher::new();
     let mut files: Vec<_> = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"))
         .expect("there are migrations")
@@ -154,48 +189,90 @@ async fn template() -> String {
     for file in files {
         std::fs::read(file).expect("a migration can be read").hash(&mut hasher);
     }
-    let name = format!("befriend_template_{:016x}", hasher.finish());
-    let mut admin = admin().await;
-    remove_old(&mut admin, &name).await;
-    // Several processes may want the template at once: an advisory lock lets one make it.
-    sqlx::query("select pg_advisory_lock(7263417)").execute(&mut admin).await.expect("a lock");
+    let hash = hasher.finish();
+    (format!("{TEMPLATE_PREFIX}{hash:016x}"), hash.cast_signed())
+}
+
+/// Makes the template unless it is there: under another name first, so that nobody sees it half-made.
+async fn make_template(admin: &mut PgConnection, name: &str) {
+    // Several processes may want it at once: one makes it.
+    sqlx::query("select pg_advisory_lock($1)")
+        .bind(MAKING)
+        .execute(&mut *admin)
+        .await
+        .expect("a lock");
     let there: bool =
         sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
-            .bind(&name)
-            .fetch_one(&mut admin)
+            .bind(name)
+            .fetch_one(&mut *admin)
             .await
             .expect("the catalog can be read");
     if !there {
         let raw = format!("{name}_raw");
-        run(&mut admin, format!("drop database if exists {raw} (force)")).await;
-        run(&mut admin, format!("create database {raw}")).await;
+        execute(admin, format!("drop database if exists {raw} (force)")).await;
+        execute(admin, format!("create database {raw}")).await;
         store::migrate(&url_of(&raw)).await.expect("the migrations run");
-        run(&mut admin, format!("alter database {raw} rename to {name}")).await;
+        // A database that somebody is connected to can't be copied.
+        execute(admin, format!("alter database {raw} with allow_connections false")).await;
+        execute(admin, format!("alter database {raw} rename to {name}")).await;
     }
-    admin.close().await.expect("the lock is given back");
-    name
+    sqlx::query("select pg_advisory_unlock($1)").bind(MAKING).execute(admin).await.expect("a lock");
 }
 
-/// Drops the databases of processes that are gone. One in use stays: dropping it fails.
-async fn remove_old(admin: &mut PgConnection, template: &str) {
-    let names: Vec<String> = sqlx::query_scalar(
-        "select datname from pg_database d
-         where (datname like 'befriend\\_test\\_%' or datname like 'befriend\\_template\\_%')
-           and datname <> $1
-           and not exists (select from pg_stat_activity a where a.datname = d.datname)",
-    )
-    .bind(template)
-    .fetch_all(&mut *admin)
-    .await
-    .expect("the catalog can be read");
-    for name in names {
-        let pid = name.strip_prefix("befriend_test_").and_then(|rest| rest.split('_').next());
-        let alive = pid.and_then(|pid| pid.parse().ok()).is_some_and(|pid| {
-            nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None).is_ok()
-        });
-        if !alive && pid.is_some() {
-            let drop = format!("drop database if exists {name}");
-            let _ = sqlx::raw_sql(AssertSqlSafe(drop)).execute(&mut *admin).await;
+/// Drops the databases of runs that are over, and templates that no run uses.
+fn remove_old() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let mut admin = admin("befriend_sweeper").await;
+        // One sweeper is enough, and two would get into each other's way.
+        if !locked(&mut admin, SWEEPING).await {
+            return;
         }
-    }
+        let databases: Vec<String> = sqlx::query_scalar(
+            "select d.datname
+             from pg_database d
+             where d.datname like 'befriend\\_run\\_%'
+               and not exists (
+                   select
+                   from pg_stat_activity a
+                   where a.datname = d.datname
+                      or a.application_name = regexp_replace(d.datname, '_[0-9]+$', '')
+               )",
+        )
+        .fetch_all(&mut admin)
+        .await
+        .expect("the catalog can be read");
+        for name in databases {
+            drop_quietly(&mut admin, &name).await;
+        }
+        let templates: Vec<String> =
+            sqlx::query_scalar("select datname from pg_database where starts_with(datname, $1)")
+                .bind(TEMPLATE_PREFIX)
+                .fetch_all(&mut admin)
+                .await
+                .expect("the catalog can be read");
+        for name in templates {
+            let hash =
+                u64::from_str_radix(&name[TEMPLATE_PREFIX.len()..], 16).map(u64::cast_signed);
+            // Users of a template hold its lock together; whoever gets it alone is the last.
+            if let Ok(hash) = hash
+                && locked(&mut admin, hash).await
+            {
+                drop_quietly(&mut admin, &name).await;
+                let unlocked = sqlx::query("select pg_advisory_unlock($1)").bind(hash);
+                unlocked.execute(&mut admin).await.expect("a lock");
+            }
+        }
+    });
+}
+
+async fn locked(admin: &mut PgConnection, number: i64) -> bool {
+    let lock = sqlx::query_scalar("select pg_try_advisory_lock($1)").bind(number);
+    lock.fetch_one(admin).await.expect("a lock")
+}
+
+/// Somebody may have dropped it, or be looking at it: then it stays for the next run.
+async fn drop_quietly(admin: &mut PgConnection, name: &str) {
+    let drop = format!("drop database if exists {name}");
+    let _ = sqlx::raw_sql(AssertSqlSafe(drop)).execute(admin).await;
 }

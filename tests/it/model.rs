@@ -1,0 +1,539 @@
+//! Random operations on the service and on a model of it in memory: every answer, and all lists,
+//! remarks, counts and versions at the end, must be the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use befriend::{clock::Clock, proto};
+use proptest::{
+    collection::vec,
+    prelude::*,
+    test_runner::{Config, FileFailurePersistence, TestRunner},
+};
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+use crate::support::{Tenant, TestApp, invariants};
+
+/// So few that their lists are full all the time.
+const USERS: usize = 6;
+
+/// Where the seeds of failures are kept; a run begins with them.
+const SEEDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/model.seeds");
+
+#[test]
+fn the_service_answers_as_its_model_does() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let app = runtime.block_on(TestApp::with(&["--db-connections", "4"], Clock::system()));
+    let config = Config {
+        cases: 40,
+        max_shrink_iters: 200,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(SEEDS))),
+        ..Config::default()
+    };
+    let cases = std::cell::Cell::new(0);
+    let done = TestRunner::new(config).run(&vec(op(), 1..80), |ops| {
+        cases.set(cases.get() + 1);
+        runtime.block_on(check(&app, &format!("case#n{}", cases.get()), &ops));
+        Ok(())
+    });
+    if let Err(failure) = done {
+        panic!("{failure}");
+    }
+}
+
+#[tokio::test]
+async fn a_remark_kept_for_a_former_friend_is_not_for_whoever_takes_their_name() {
+    let app = TestApp::start().await;
+    // Too rare a sequence to wait for: befriend, remark, remove, delete, create, befriend.
+    let ops = [
+        Op::Add(0, 1),
+        Op::Remark(0, 1, 1),
+        Op::Remark(1, 0, 2),
+        Op::Remove { owner: 0, friend: 1, clear_remark: false },
+        Op::Delete(1),
+        Op::Create(1),
+        Op::Add(0, 1),
+    ];
+    check(&app, "acme#chat", &ops).await;
+}
+
+/// A call, with users by their number.
+#[derive(Clone, Debug)]
+enum Op {
+    Create(usize),
+    Delete(usize),
+    Limits { friends: i32, blocks: i32 },
+    Add(usize, usize),
+    Remove { owner: usize, friend: usize, clear_remark: bool },
+    RemoveAll(usize),
+    Remark(usize, usize, u8),
+    Import(usize, Vec<String>),
+    Block(usize, Vec<usize>),
+    Unblock(usize, usize),
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let user = || 0..USERS;
+    prop_oneof![
+        3 => user().prop_map(Op::Create),
+        2 => user().prop_map(Op::Delete),
+        1 => (0..5, 0..5).prop_map(|(friends, blocks)| Op::Limits { friends, blocks }),
+        10 => (user(), user()).prop_map(|(owner, friend)| Op::Add(owner, friend)),
+        4 => (user(), user(), any::<bool>()).prop_map(|(owner, friend, clear_remark)| {
+            Op::Remove { owner, friend, clear_remark }
+        }),
+        1 => user().prop_map(Op::RemoveAll),
+        6 => (user(), user(), 0..3_u8).prop_map(|(owner, friend, remark)| {
+            Op::Remark(owner, friend, remark)
+        }),
+        4 => (user(), vec(imported(), 1..6)).prop_map(|(owner, names)| Op::Import(owner, names)),
+        4 => (user(), vec(user(), 1..4)).prop_map(|(owner, others)| Op::Block(owner, others)),
+        2 => (user(), user()).prop_map(|(owner, other)| Op::Unblock(owner, other)),
+    ]
+}
+
+/// A name for an import: of a user, in upper case too, of nobody, or impossible.
+fn imported() -> impl Strategy<Value = String> {
+    prop_oneof![
+        12 => (0..USERS).prop_map(name),
+        2 => (0..USERS).prop_map(|user| name(user).to_uppercase()),
+        1 => Just("nobody".to_owned()),
+        1 => Just("not a name".to_owned()),
+    ]
+}
+
+fn name(user: usize) -> String {
+    format!("user{user}")
+}
+
+fn remark_of(number: u8) -> String {
+    if number == 0 { String::new() } else { format!("remark {number}") }
+}
+
+/// What a call came to.
+#[derive(Debug, PartialEq, Eq)]
+enum Answer {
+    Done,
+    Count(i32),
+    Names(Vec<String>),
+    Imported {
+        succeeded: Vec<String>,
+        not_found: Vec<String>,
+        full: Vec<String>,
+        failed: Vec<String>,
+    },
+    Refused {
+        code: Code,
+        reason: String,
+        who: Option<String>,
+    },
+}
+
+fn refused(code: Code, reason: &str, who: usize) -> Answer {
+    Answer::Refused { code, reason: reason.to_owned(), who: Some(name(who)) }
+}
+
+fn unknown(user: usize) -> Answer {
+    refused(Code::NotFound, "USER_NOT_FOUND", user)
+}
+
+/// Runs the operations on a new app and on a new model, and compares.
+async fn check(app: &TestApp, app_key: &str, ops: &[Op]) {
+    let mut model = Model { friend_limit: 3, block_limit: 3, users: BTreeMap::new() };
+    let limits = proto::AppLimitsChange {
+        friend_limit: Some(3),
+        block_limit: Some(3),
+        requests_per_second: Some(1_000_000),
+    };
+    let tenant = app.tenant_with(app_key, limits).await;
+    // Most operations should find somebody.
+    let beginning: Vec<Op> = (0..USERS - 1).map(Op::Create).collect();
+    for (step, op) in beginning.iter().chain(ops).enumerate() {
+        let answer = call(app, &tenant, op).await;
+        assert_eq!(answer, model.apply(op), "step {step}: {op:?}");
+    }
+    for user in 0..USERS {
+        assert_eq!(look(&tenant, user).await, model.look(user), "{}", name(user));
+    }
+    invariants::hold(app.pool()).await;
+}
+
+async fn call(app: &TestApp, tenant: &Tenant, op: &Op) -> Answer {
+    let done = match op.clone() {
+        Op::Create(user) => {
+            let user = proto::NewUser { username: name(user), nickname: String::new() };
+            let request = proto::CreateUserRequest { user: Some(user) };
+            tenant.users().create_user(request).await.map(|_| Answer::Done)
+        }
+        Op::Delete(user) => {
+            let request = proto::DeleteUserRequest { username: name(user) };
+            tenant.users().delete_user(request).await.map(|_| Answer::Done)
+        }
+        Op::Limits { friends, blocks } => {
+            let limits = proto::AppLimitsChange {
+                friend_limit: Some(friends),
+                block_limit: Some(blocks),
+                requests_per_second: None,
+            };
+            let app_key = tenant.app.app_key.clone();
+            let request = proto::UpdateAppRequest { app_key, limits: Some(limits) };
+            app.apps().update_app(request).await.map(|_| Answer::Done)
+        }
+        Op::Add(owner, friend) => {
+            tenant.befriend(&name(owner), &name(friend)).await.map(|_| Answer::Done)
+        }
+        Op::Remove { owner, friend, clear_remark } => {
+            let request = proto::RemoveFriendRequest {
+                owner: name(owner),
+                friend: name(friend),
+                clear_remark,
+            };
+            tenant.friends().remove_friend(request).await.map(|_| Answer::Done)
+        }
+        Op::RemoveAll(owner) => {
+            let request = proto::RemoveAllFriendsRequest { owner: name(owner) };
+            let answer = tenant.friends().remove_all_friends(request).await;
+            answer.map(|answer| Answer::Count(answer.into_inner().removed_count))
+        }
+        Op::Remark(owner, friend, remark) => {
+            let done = tenant.remark(&name(owner), &name(friend), &remark_of(remark)).await;
+            done.map(|entry| Answer::Names(vec![entry.username, entry.remark]))
+        }
+        Op::Import(owner, usernames) => {
+            let request =
+                proto::ImportFriendsRequest { owner: name(owner), usernames, notify: false };
+            let answer = tenant.friends().import_friends(request).await;
+            answer.map(|answer| {
+                let proto::ImportFriendsResponse { succeeded, not_found, limit_exceeded, failed } =
+                    answer.into_inner();
+                Answer::Imported { succeeded, not_found, full: limit_exceeded, failed }
+            })
+        }
+        Op::Block(owner, others) => {
+            let others: Vec<String> = others.into_iter().map(name).collect();
+            let others: Vec<&str> = others.iter().map(String::as_str).collect();
+            tenant.block(&name(owner), &others).await.map(Answer::Names)
+        }
+        Op::Unblock(owner, other) => {
+            let request = proto::UnblockUserRequest { owner: name(owner), username: name(other) };
+            tenant.blocks().unblock_user(request).await.map(|_| Answer::Done)
+        }
+    };
+    done.unwrap_or_else(|status| {
+        let info = status.get_details_error_info().expect("every error carries an ErrorInfo");
+        let who = ["username", "friend"].iter().find_map(|key| info.metadata.get(*key).cloned());
+        Answer::Refused { code: status.code(), reason: info.reason, who }
+    })
+}
+
+/// All that can be read of a user.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    head: proto::ListHead,
+    /// With remarks.
+    friends: Vec<(String, String)>,
+    /// Newest first.
+    blocked: Vec<String>,
+    /// Of everybody: is a friend, is blocked, blocks.
+    relations: Vec<(bool, bool, bool)>,
+}
+
+async fn look(tenant: &Tenant, user: usize) -> Option<Seen> {
+    let owner = name(user);
+    let head = match tenant.head(&owner).await {
+        Ok(head) => head,
+        Err(status) => {
+            assert_eq!(status.code(), Code::NotFound, "{status:?}");
+            return None;
+        }
+    };
+    let friends = walk_friends(tenant, &owner).await.unwrap();
+    let names: Vec<&String> = friends.iter().map(|(name, _)| name).collect();
+    assert_eq!(tenant.friends_of(&owner).await.unwrap().iter().collect::<Vec<_>>(), names);
+    let blocked = walk_blocked(tenant, &owner).await.unwrap();
+    assert_eq!(tenant.blocked_by(&owner).await.unwrap(), blocked);
+    let request =
+        proto::CheckRelationsRequest { username: owner, others: (0..USERS).map(name).collect() };
+    let relations = tenant.relations().check_relations(request).await.unwrap().into_inner();
+    let relations = relations.relations.into_iter();
+    Some(Seen {
+        head,
+        friends,
+        blocked,
+        relations: relations.map(|r| (r.is_friend, r.blocks, r.blocked_by)).collect(),
+    })
+}
+
+/// The friend list in pages of two.
+async fn walk_friends(tenant: &Tenant, owner: &str) -> Result<Vec<(String, String)>, Status> {
+    let mut friends = Vec::new();
+    let mut request = proto::ListFriendsRequest {
+        owner: owner.to_owned(),
+        page_size: 2,
+        page_token: String::new(),
+        include_remark: true,
+    };
+    loop {
+        let page = tenant.friends().list_friends(request.clone()).await?.into_inner();
+        friends.extend(page.friends.into_iter().map(|f| (f.username, f.remark.unwrap())));
+        if page.next_page_token.is_empty() {
+            return Ok(friends);
+        }
+        request.page_token = page.next_page_token;
+    }
+}
+
+/// The block list in pages of two.
+async fn walk_blocked(tenant: &Tenant, owner: &str) -> Result<Vec<String>, Status> {
+    let mut blocked = Vec::new();
+    let mut request = proto::ListBlockedUsersRequest {
+        owner: owner.to_owned(),
+        page_size: 2,
+        page_token: String::new(),
+    };
+    loop {
+        let page = tenant.blocks().list_blocked_users(request.clone()).await?.into_inner();
+        blocked.extend(page.usernames);
+        if page.next_page_token.is_empty() {
+            return Ok(blocked);
+        }
+        request.page_token = page.next_page_token;
+    }
+}
+
+/// The service as it is meant to be, in the simplest form.
+struct Model {
+    friend_limit: i32,
+    block_limit: i32,
+    /// Everybody who ever existed.
+    users: BTreeMap<usize, User>,
+}
+
+#[derive(Default)]
+struct User {
+    deleted: bool,
+    version: i64,
+    friends: BTreeSet<usize>,
+    /// Also on those who are friends no more.
+    remarks: BTreeMap<usize, String>,
+    /// The oldest first.
+    blocked: Vec<usize>,
+}
+
+impl Model {
+    fn apply(&mut self, op: &Op) -> Answer {
+        self.run(op).unwrap_or_else(|refusal| refusal)
+    }
+
+    fn run(&mut self, op: &Op) -> Result<Answer, Answer> {
+        match *op {
+            Op::Create(user) => {
+                if self.there(user).is_ok() {
+                    return Err(refused(Code::AlreadyExists, "USER_ALREADY_EXISTS", user));
+                }
+                self.users.entry(user).or_default().deleted = false;
+            }
+            Op::Delete(user) => self.delete(user)?,
+            Op::Limits { friends, blocks } => {
+                (self.friend_limit, self.block_limit) = (friends, blocks);
+            }
+            Op::Add(owner, friend) => self.add(owner, friend)?,
+            Op::Remove { owner, friend, clear_remark } => {
+                not_self(owner, &[friend])?;
+                self.there(owner)?;
+                self.there(friend)?;
+                if clear_remark {
+                    self.user(owner).remarks.remove(&friend);
+                }
+                self.part(owner, friend);
+            }
+            Op::RemoveAll(owner) => {
+                self.there(owner)?;
+                let friends = self.user(owner).friends.clone();
+                for &friend in &friends {
+                    self.part(owner, friend);
+                }
+                self.user(owner).remarks.clear();
+                return Ok(Answer::Count(i32::try_from(friends.len()).unwrap()));
+            }
+            Op::Remark(owner, friend, remark) => {
+                self.there(owner)?;
+                if !self.user(owner).friends.contains(&friend) {
+                    self.there(friend)?;
+                    return Err(refused(Code::FailedPrecondition, "NOT_FRIENDS", friend));
+                }
+                let remark = remark_of(remark);
+                let user = self.user(owner);
+                if user.remarks.insert(friend, remark.clone()).unwrap_or_default() != remark {
+                    user.version += 1;
+                }
+                return Ok(Answer::Names(vec![name(friend), remark]));
+            }
+            Op::Import(owner, ref names) => return self.import(owner, names),
+            Op::Block(owner, ref others) => return self.block(owner, others),
+            Op::Unblock(owner, other) => {
+                self.there(owner)?;
+                self.there(other)?;
+                self.unblock(owner, other);
+            }
+        }
+        Ok(Answer::Done)
+    }
+
+    fn user(&mut self, user: usize) -> &mut User {
+        self.users.get_mut(&user).expect("the user was looked for before")
+    }
+
+    fn there(&self, user: usize) -> Result<(), Answer> {
+        if self.users.get(&user).is_some_and(|user| !user.deleted) {
+            Ok(())
+        } else {
+            Err(unknown(user))
+        }
+    }
+
+    fn is_full(&mut self, user: usize) -> bool {
+        self.user(user).friends.len() >= usize::try_from(self.friend_limit).unwrap()
+    }
+
+    fn add(&mut self, owner: usize, friend: usize) -> Result<(), Answer> {
+        not_self(owner, &[friend])?;
+        self.there(owner)?;
+        self.there(friend)?;
+        if self.user(owner).friends.contains(&friend) {
+            return Ok(());
+        }
+        for user in [owner, friend] {
+            if self.is_full(user) {
+                return Err(refused(Code::ResourceExhausted, "FRIEND_LIMIT_EXCEEDED", user));
+            }
+        }
+        self.join(owner, friend);
+        Ok(())
+    }
+
+    fn join(&mut self, owner: usize, friend: usize) {
+        for (a, b) in [(owner, friend), (friend, owner)] {
+            self.user(a).friends.insert(b);
+            self.user(a).version += 1;
+        }
+    }
+
+    fn part(&mut self, owner: usize, friend: usize) {
+        for (a, b) in [(owner, friend), (friend, owner)] {
+            if self.user(a).friends.remove(&b) {
+                self.user(a).version += 1;
+            }
+        }
+    }
+
+    fn unblock(&mut self, owner: usize, other: usize) {
+        let user = self.user(owner);
+        let before = user.blocked.len();
+        user.blocked.retain(|blocked| *blocked != other);
+        if user.blocked.len() < before {
+            user.version += 1;
+        }
+    }
+
+    fn block(&mut self, owner: usize, others: &[usize]) -> Result<Answer, Answer> {
+        not_self(owner, others)?;
+        self.there(owner)?;
+        let mut wanted: Vec<usize> = Vec::new();
+        for &other in others {
+            if !wanted.contains(&other) {
+                self.there(other)?;
+                wanted.push(other);
+            }
+        }
+        let limit = usize::try_from(self.block_limit).unwrap();
+        let user = self.user(owner);
+        let fresh: Vec<usize> =
+            wanted.iter().copied().filter(|other| !user.blocked.contains(other)).collect();
+        if !fresh.is_empty() && user.blocked.len() + fresh.len() > limit {
+            return Err(refused(Code::ResourceExhausted, "BLOCK_LIMIT_EXCEEDED", owner));
+        }
+        user.version += i64::try_from(fresh.len()).unwrap();
+        user.blocked.extend(fresh);
+        Ok(Answer::Names(wanted.into_iter().map(name).collect()))
+    }
+
+    fn import(&mut self, owner: usize, names: &[String]) -> Result<Answer, Answer> {
+        self.there(owner)?;
+        let full_before = self.is_full(owner);
+        let mut wanted: Vec<String> = Vec::new();
+        for name in names.iter().map(|name| name.to_lowercase()) {
+            if !wanted.contains(&name) {
+                wanted.push(name);
+            }
+        }
+        let [mut succeeded, mut not_found, mut full, mut failed] = [(); 4].map(|()| Vec::new());
+        for username in wanted {
+            let list = match (0..USERS).find(|user| name(*user) == username) {
+                Some(user) if user == owner => &mut failed,
+                Some(user) if self.there(user).is_err() => &mut not_found,
+                Some(user) if self.user(owner).friends.contains(&user) => &mut succeeded,
+                Some(_) if full_before => {
+                    return Err(refused(Code::ResourceExhausted, "FRIEND_LIMIT_EXCEEDED", owner));
+                }
+                Some(user) if self.is_full(owner) || self.is_full(user) => &mut full,
+                Some(user) => {
+                    self.join(owner, user);
+                    &mut succeeded
+                }
+                None if username.contains(' ') => &mut failed,
+                None => &mut not_found,
+            };
+            list.push(username);
+        }
+        Ok(Answer::Imported { succeeded, not_found, full, failed })
+    }
+
+    /// The user leaves all lists, and is forgotten by all: who comes under the name later is another.
+    fn delete(&mut self, user: usize) -> Result<(), Answer> {
+        self.there(user)?;
+        for other in self.users.keys().copied().collect::<Vec<_>>() {
+            self.part(user, other);
+            self.unblock(user, other);
+            self.unblock(other, user);
+            self.user(other).remarks.remove(&user);
+        }
+        let gone = self.user(user);
+        gone.remarks.clear();
+        gone.version += 1;
+        gone.deleted = true;
+        Ok(())
+    }
+
+    fn look(&self, user: usize) -> Option<Seen> {
+        let seen = self.users.get(&user).filter(|user| !user.deleted)?;
+        let count = |len: usize| i32::try_from(len).unwrap();
+        let remark = |friend| seen.remarks.get(friend).cloned().unwrap_or_default();
+        Some(Seen {
+            head: proto::ListHead {
+                friend_count: count(seen.friends.len()),
+                block_count: count(seen.blocked.len()),
+                version: seen.version,
+            },
+            friends: seen.friends.iter().map(|friend| (name(*friend), remark(friend))).collect(),
+            blocked: seen.blocked.iter().rev().map(|other| name(*other)).collect(),
+            relations: (0..USERS)
+                .map(|other| {
+                    let blocks_us = |other: &User| other.blocked.contains(&user);
+                    (
+                        seen.friends.contains(&other),
+                        seen.blocked.contains(&other),
+                        self.users.get(&other).is_some_and(blocks_us),
+                    )
+                })
+                .collect(),
+        })
+    }
+}
+
+fn not_self(owner: usize, others: &[usize]) -> Result<(), Answer> {
+    if others.contains(&owner) {
+        return Err(refused(Code::InvalidArgument, "SELF_RELATION", owner));
+    }
+    Ok(())
+}
