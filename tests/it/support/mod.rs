@@ -2,8 +2,11 @@
 
 pub mod app;
 pub mod postgres;
+pub mod soundness;
+pub mod tenant;
 
 pub use app::{Tenant, TestApp};
+pub use soundness::expect_sound;
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};

@@ -1,0 +1,101 @@
+//! The calls that stories make most, a line each.
+
+use befriend::proto;
+use tonic::Status;
+
+use super::{Tenant, TestApp};
+
+/// Limits with this friend limit, and a rate that no test reaches.
+pub fn friend_limit(limit: i32) -> proto::AppLimitsChange {
+    proto::AppLimitsChange { friend_limit: Some(limit), ..unhurried() }
+}
+
+/// A rate that no test reaches; all else as it is.
+fn unhurried() -> proto::AppLimitsChange {
+    proto::AppLimitsChange {
+        requests_per_second: Some(1_000_000),
+        ..proto::AppLimitsChange::default()
+    }
+}
+
+/// Owned names.
+pub fn strings(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// A server with one tenant and these users.
+pub async fn acme(usernames: &[&str]) -> (TestApp, Tenant) {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("acme#chat").await;
+    tenant.create(usernames).await;
+    (app, tenant)
+}
+
+impl TestApp {
+    /// Changes a tenant's limits.
+    pub async fn set_limits(&self, tenant: &Tenant, limits: proto::AppLimitsChange) {
+        let app_key = tenant.app.app_key.clone();
+        let request = proto::UpdateAppRequest { app_key, limits: Some(limits) };
+        self.apps().update_app(request).await.expect("the limits change");
+    }
+}
+
+impl Tenant {
+    /// Creates so many users of numbered names, as "f000", and returns the names in order.
+    pub async fn crowd(&self, prefix: &str, size: usize) -> Vec<String> {
+        let names: Vec<String> = (0..size).map(|n| format!("{prefix}{n:03}")).collect();
+        self.create(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        names
+    }
+
+    /// Makes two users friends, with a server extension on the owner's entry.
+    pub async fn befriend_with(
+        &self,
+        owner: &str,
+        friend: &str,
+        server_extension: &str,
+    ) -> Result<proto::User, Status> {
+        let request = proto::AddFriendRequest {
+            owner: owner.to_owned(),
+            friend: friend.to_owned(),
+            server_extension: server_extension.to_owned(),
+        };
+        let answer = self.friends().add_friend(request).await?;
+        Ok(answer.into_inner().friend.expect("a profile"))
+    }
+
+    /// Ends a friendship and forgets the owner's remark.
+    pub async fn unfriend_and_forget(
+        &self,
+        owner: &str,
+        friend: &str,
+    ) -> Result<proto::User, Status> {
+        let request = proto::RemoveFriendRequest {
+            owner: owner.to_owned(),
+            friend: friend.to_owned(),
+            clear_remark: true,
+        };
+        let answer = self.friends().remove_friend(request).await?;
+        Ok(answer.into_inner().friend.expect("a profile"))
+    }
+
+    /// Ends all friendships of a user and returns how many.
+    pub async fn unfriend_all(&self, owner: &str) -> Result<i32, Status> {
+        let request = proto::RemoveAllFriendsRequest { owner: owner.to_owned() };
+        Ok(self.friends().remove_all_friends(request).await?.into_inner().removed_count)
+    }
+
+    /// One entry of a friend list.
+    pub async fn entry(&self, owner: &str, friend: &str) -> Result<proto::Friend, Status> {
+        let request =
+            proto::GetFriendRequest { owner: owner.to_owned(), friend: friend.to_owned() };
+        let answer = self.friends().get_friend(request).await?;
+        Ok(answer.into_inner().friend.expect("an entry"))
+    }
+
+    /// A user's profile.
+    pub async fn profile(&self, username: &str) -> Result<proto::User, Status> {
+        let request = proto::GetUserRequest { username: username.to_owned() };
+        Ok(self.users().get_user(request).await?.into_inner().user.expect("a user"))
+    }
+}
