@@ -5,5 +5,8 @@
 
 mod support;
 
+mod blocks;
 mod friends;
+mod imports;
+mod relations;
 mod remarks;

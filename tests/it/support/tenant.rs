@@ -10,6 +10,11 @@ pub fn friend_limit(limit: i32) -> proto::AppLimitsChange {
     proto::AppLimitsChange { friend_limit: Some(limit), ..unhurried() }
 }
 
+/// Limits with this block limit, and a rate that no test reaches.
+pub fn block_limit(limit: i32) -> proto::AppLimitsChange {
+    proto::AppLimitsChange { block_limit: Some(limit), ..unhurried() }
+}
+
 /// A rate that no test reaches; all else as it is.
 fn unhurried() -> proto::AppLimitsChange {
     proto::AppLimitsChange {
@@ -97,5 +102,40 @@ impl Tenant {
     pub async fn profile(&self, username: &str) -> Result<proto::User, Status> {
         let request = proto::GetUserRequest { username: username.to_owned() };
         Ok(self.users().get_user(request).await?.into_inner().user.expect("a user"))
+    }
+
+    /// Imports friends.
+    pub async fn import(
+        &self,
+        owner: &str,
+        usernames: &[&str],
+    ) -> Result<proto::ImportFriendsResponse, Status> {
+        let request = proto::ImportFriendsRequest {
+            owner: owner.to_owned(),
+            usernames: strings(usernames),
+            notify: false,
+        };
+        Ok(self.friends().import_friends(request).await?.into_inner())
+    }
+
+    /// Takes a user out of a block list.
+    pub async fn unblock(&self, owner: &str, username: &str) -> Result<proto::User, Status> {
+        let request =
+            proto::UnblockUserRequest { owner: owner.to_owned(), username: username.to_owned() };
+        Ok(self.blocks().unblock_user(request).await?.into_inner().user.expect("a user"))
+    }
+
+    /// How a user stands to others, as (is_friend, blocks, blocked_by).
+    pub async fn relations_of(
+        &self,
+        username: &str,
+        others: &[&str],
+    ) -> Result<Vec<(bool, bool, bool)>, Status> {
+        let request =
+            proto::CheckRelationsRequest { username: username.to_owned(), others: strings(others) };
+        let answer = self.relations().check_relations(request).await?.into_inner();
+        let names: Vec<&str> = answer.relations.iter().map(|r| r.username.as_str()).collect();
+        assert_eq!(names, others, "one answer for each, in order");
+        Ok(answer.relations.iter().map(|r| (r.is_friend, r.blocks, r.blocked_by)).collect())
     }
 }
