@@ -186,8 +186,34 @@ pub async fn finish_leaving(core: &Arc<Core>, deadline: Instant) -> Result<usize
 /// Takes a deleted user out of all lists, batch by batch, each a transaction that leaves both sides
 /// of what it touched in agreement.
 async fn leave(call: &Call, username: &Username) -> Result<(), Error> {
+    let mut after = String::new();
+    while let Some(last) =
+        call.core.db.retrying(|| forget_one_batch(call, username, &after)).await?
+    {
+        after = last.into_string();
+    }
     while call.core.db.retrying(|| leave_one_batch(call, username)).await? {}
     Ok(())
+}
+
+/// Clears the remarks on a deleted user that former friends keep for a re-add: whoever uses the name
+/// next is somebody else. The user's own list, which gets no new entries any more, tells who they are.
+/// Returns the last former friend of the batch that follows `after`; nothing when there are no more.
+async fn forget_one_batch(
+    call: &Call,
+    username: &Username,
+    after: &str,
+) -> Result<Option<Username>, Error> {
+    let key = call.key(username);
+    let mut tx = call.core.db.begin(call.deadline).await?;
+    if !users::lock_leaving(&mut tx, key).await? {
+        return Ok(None);
+    }
+    let mut former = friends::former(&mut tx, key, after, LEAVING_BATCH).await?;
+    let keys: Vec<OwnerKey> = former.iter().map(|name| call.key(name)).collect();
+    friends::forget_remarks_on(&mut tx, &keys, username).await?;
+    tx.commit().await?;
+    Ok(former.pop())
 }
 
 /// One batch; false when the user has left altogether.

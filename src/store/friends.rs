@@ -19,6 +19,8 @@ select f.friend_name, f.version, f.remark, f.extension, f.server_extension, f.cr
              and not deleted
        ) as bidirectional
 from friends f
+join users u on u.owner_key = f.owner_key and u.deleted_at is null
+join users o on o.owner_key = $3 and o.deleted_at is null
 where f.owner_key = $1
   and f.friend_name = $2
   and not f.deleted";
@@ -37,6 +39,15 @@ where owner_key = $1
   and not deleted
 order by friend_name
 limit $2";
+    FORMER = "\
+-- friends.former
+select friend_name
+from friends
+where owner_key = $1
+  and friend_name > $2
+  and deleted
+order by friend_name
+limit $3";
     PAGE = "\
 -- friends.page
 select f.friend_name, f.remark
@@ -109,6 +120,14 @@ set remark = ''
 where owner_key = $1
   and deleted
   and remark <> ''";
+    FORGET_REMARKS_ON = "\
+-- friends.forget_remarks_on
+update friends
+set remark = ''
+where owner_key = any($1)
+  and friend_name = $2
+  and deleted
+  and remark <> ''";
     SET_REMARK = "\
 -- friends.set_remark
 update friends
@@ -165,7 +184,8 @@ pub(crate) struct GoneEntry<'a> {
     pub(crate) clear_remark: bool,
 }
 
-/// One entry of a list. `bidirectional` is looked up in the friend's list.
+/// One entry of a list; nothing when either user is deleted, also while the entry still waits for its
+/// clean-up. `bidirectional` is looked up in the friend's list.
 pub(crate) async fn get(
     db: &mut PgConnection,
     owner: (OwnerKey, &Username),
@@ -201,6 +221,18 @@ pub(crate) async fn names(
 ) -> Result<Vec<Username>, Error> {
     let names: Vec<String> =
         query_scalar(NAMES).bind(owner.as_uuid()).bind(limit).fetch_all(db).await?;
+    Ok(usernames(names))
+}
+
+/// Up to `limit` former friends of a user, in name order after `after`.
+pub(crate) async fn former(
+    db: &mut PgConnection,
+    owner: OwnerKey,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<Username>, Error> {
+    let names: Vec<String> =
+        query_scalar(FORMER).bind(owner.as_uuid()).bind(after).bind(limit).fetch_all(db).await?;
     Ok(usernames(names))
 }
 
@@ -296,6 +328,16 @@ pub(crate) async fn forget_remark(
 /// Clears the remarks that all tombstones of a list keep.
 pub(crate) async fn forget_remarks(db: &mut PgConnection, owner: OwnerKey) -> Result<(), Error> {
     query(FORGET_REMARKS).bind(owner.as_uuid()).execute(db).await?;
+    Ok(())
+}
+
+/// Clears the remarks on a user that the tombstones of these others keep.
+pub(crate) async fn forget_remarks_on(
+    db: &mut PgConnection,
+    others: &[OwnerKey],
+    friend: &Username,
+) -> Result<(), Error> {
+    query(FORGET_REMARKS_ON).bind(uuids(others)).bind(friend.as_str()).execute(db).await?;
     Ok(())
 }
 
