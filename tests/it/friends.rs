@@ -28,9 +28,7 @@ async fn a_friendship_stands_in_both_lists_and_is_made_once() {
 #[tokio::test]
 async fn the_answer_of_an_add_or_removal_is_the_friends_whole_profile() {
     let (_app, tenant) = acme(&["alice"]).await;
-    let user = proto::NewUser { username: "bob".to_owned(), nickname: "Bob 👷".to_owned() };
-    let request = proto::CreateUserRequest { user: Some(user) };
-    let bob = tenant.users().create_user(request).await.unwrap().into_inner().user.unwrap();
+    let bob = tenant.create_one("bob", "Bob 👷").await.unwrap();
     assert_eq!((bob.nickname.as_str(), bob.activated), ("Bob 👷", true));
 
     assert_eq!(tenant.befriend("alice", "bob").await.unwrap(), bob);

@@ -6,7 +6,9 @@
 mod support;
 
 mod blocks;
+mod deletions;
 mod friends;
 mod imports;
 mod relations;
 mod remarks;
+mod users;

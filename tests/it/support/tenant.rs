@@ -138,4 +138,17 @@ impl Tenant {
         assert_eq!(names, others, "one answer for each, in order");
         Ok(answer.relations.iter().map(|r| (r.is_friend, r.blocks, r.blocked_by)).collect())
     }
+
+    /// Deletes a user.
+    pub async fn delete(&self, username: &str) -> Result<proto::User, Status> {
+        let request = proto::DeleteUserRequest { username: username.to_owned() };
+        Ok(self.users().delete_user(request).await?.into_inner().user.expect("a user"))
+    }
+
+    /// Creates a user.
+    pub async fn create_one(&self, username: &str, nickname: &str) -> Result<proto::User, Status> {
+        let user = proto::NewUser { username: username.to_owned(), nickname: nickname.to_owned() };
+        let request = proto::CreateUserRequest { user: Some(user) };
+        Ok(self.users().create_user(request).await?.into_inner().user.expect("a user"))
+    }
 }
