@@ -5,6 +5,7 @@
 
 mod support;
 
+mod access;
 mod blocks;
 mod deletions;
 mod friends;
