@@ -24,11 +24,7 @@ impl TokenService for TokenApi {
     ) -> Result<Response<proto::IssueTokenResponse>, Status> {
         let (deadline, from) = (deadline_of(&request), peer(request.extensions()));
         let message = request.into_inner();
-        let ttl = match message.ttl {
-            None => Duration::ZERO,
-            Some(ttl) => Duration::try_from(ttl)
-                .map_err(|_| Invalid::argument("ttl", "must not be negative"))?,
-        };
+        let ttl = message.ttl.map_or(Ok(Duration::ZERO), lifetime)?;
         let login = Login { from, client_id: Some(message.client_id) };
         let secret = Secret::presented(&message.client_secret);
         let issued = tokens::issue(&self.0, deadline, login, &secret, ttl).await?;
@@ -51,5 +47,14 @@ impl TokenService for TokenApi {
         };
         tokens::revoke(&call, &token).await?;
         Ok(Response::new(proto::RevokeTokenResponse {}))
+    }
+}
+
+/// A duration as the wire has it, checked member by member: the conversion that comes with the type
+/// panics on the most negative one.
+fn lifetime(ttl: prost_types::Duration) -> Result<Duration, Invalid> {
+    match (u64::try_from(ttl.seconds), u32::try_from(ttl.nanos)) {
+        (Ok(seconds), Ok(nanos @ ..1_000_000_000)) => Ok(Duration::new(seconds, nanos)),
+        _ => Err(Invalid::argument("ttl", "must be a duration that is not negative")),
     }
 }
