@@ -6,10 +6,13 @@
 mod support;
 
 mod access;
+mod apps;
 mod blocks;
 mod deletions;
 mod friends;
 mod imports;
+mod pages;
 mod relations;
 mod remarks;
+mod tokens;
 mod users;
