@@ -37,6 +37,21 @@ pub async fn acme(usernames: &[&str]) -> (TestApp, Tenant) {
 }
 
 impl TestApp {
+    /// Issues a token for these credentials, with the default life if none is asked for.
+    pub async fn login(
+        &self,
+        client_id: &str,
+        client_secret: &str,
+        ttl: Option<std::time::Duration>,
+    ) -> Result<proto::IssueTokenResponse, Status> {
+        let request = proto::IssueTokenRequest {
+            client_id: client_id.to_owned(),
+            client_secret: client_secret.to_owned(),
+            ttl: ttl.map(|ttl| ttl.try_into().expect("a test asks for little")),
+        };
+        Ok(self.logins().issue_token(request).await?.into_inner())
+    }
+
     /// Changes a tenant's limits.
     pub async fn set_limits(&self, tenant: &Tenant, limits: proto::AppLimitsChange) {
         let app_key = tenant.app.app_key.clone();
@@ -150,5 +165,16 @@ impl Tenant {
         let user = proto::NewUser { username: username.to_owned(), nickname: nickname.to_owned() };
         let request = proto::CreateUserRequest { user: Some(user) };
         Ok(self.users().create_user(request).await?.into_inner().user.expect("a user"))
+    }
+
+    /// The same tenant with another token.
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { token: token.to_owned(), ..self.clone() }
+    }
+
+    /// Ends a token; an empty one stands for the tenant's own.
+    pub async fn revoke(&self, token: &str) -> Result<(), Status> {
+        let request = proto::RevokeTokenRequest { access_token: token.to_owned() };
+        self.tokens().revoke_token(request).await.map(drop)
     }
 }
