@@ -9,6 +9,7 @@ mod access;
 mod apps;
 mod blocks;
 mod deletions;
+mod errors;
 mod friends;
 mod imports;
 mod pages;

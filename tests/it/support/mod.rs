@@ -5,6 +5,7 @@ pub mod postgres;
 pub mod raw;
 pub mod soundness;
 pub mod tenant;
+pub mod wire;
 
 pub use app::{Tenant, TestApp};
 pub use soundness::expect_sound;

@@ -52,6 +52,38 @@ impl TestApp {
         Ok(self.logins().issue_token(request).await?.into_inner())
     }
 
+    /// Holds the row of a user, on a connection of its own, until the transaction is dropped: calls
+    /// that change the user wait meanwhile.
+    pub async fn hold(&self, username: &str) -> sqlx::Transaction<'static, sqlx::Postgres> {
+        let outside = sqlx::PgPool::connect(&self.database_url).await.expect("a connection");
+        let mut held = outside.begin().await.expect("a transaction");
+        let done = sqlx::query("select from users where username = $1 for update")
+            .bind(username)
+            .execute(&mut *held)
+            .await
+            .expect("the row can be locked");
+        assert_eq!(done.rows_affected(), 1, "there is one {username}");
+        held
+    }
+
+    /// Comes back when a connection of the server waits for a lock.
+    pub async fn until_somebody_waits_for_a_lock(&self) {
+        let mut outside = self.pool().acquire().await.expect("a connection");
+        loop {
+            let waits: bool = sqlx::query_scalar(
+                "select exists (select from pg_stat_activity
+                                where datname = current_database() and wait_event_type = 'Lock')",
+            )
+            .fetch_one(&mut *outside)
+            .await
+            .expect("the activity can be read");
+            if waits {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Changes a tenant's limits.
     pub async fn set_limits(&self, tenant: &Tenant, limits: proto::AppLimitsChange) {
         let app_key = tenant.app.app_key.clone();
