@@ -11,6 +11,7 @@ mod blocks;
 mod deletions;
 mod errors;
 mod friends;
+mod hostile;
 mod imports;
 mod pages;
 mod relations;
