@@ -420,6 +420,12 @@ impl ServeArgs {
         }
     }
 
+    /// How long delivered and failed events are kept.
+    #[must_use]
+    pub fn event_retention(&self) -> time::Duration {
+        self.event_retention.0.try_into().expect("a setting is at most 366 days")
+    }
+
     /// How long tokens live.
     #[must_use]
     pub fn lifetimes(&self) -> TokenLifetimes {

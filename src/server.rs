@@ -63,6 +63,7 @@ pub fn core(
         db: Db::new(url, &args.db()).map_err(ServeError::DatabaseUrl)?,
         clock,
         bounds: args.bounds(),
+        event_retention: args.event_retention(),
         lifetimes: args.lifetimes(),
         access: Access::new(args.access(operator_token)),
         rates: Rates::new(args.rates()),
@@ -102,8 +103,7 @@ pub async fn serve(
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
 
     let background = CancellationToken::new();
-    let retention = args.event_retention.0;
-    let upkeep = tokio::spawn(upkeep::run(Arc::clone(&core), retention, background.clone()));
+    let upkeep = tokio::spawn(upkeep::run(Arc::clone(&core), background.clone()));
     let relay = args.deliver.then(|| {
         let news = Arc::clone(&core.outbox.news);
         let relay = Relay::new(core.db.clone(), core.clock.clone(), news, postman, args.relay());

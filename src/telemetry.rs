@@ -6,7 +6,10 @@
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::{
-    Layer as _, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+    Layer as _,
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
 };
 
 use crate::config::LogFormat;
@@ -14,6 +17,12 @@ use crate::config::LogFormat;
 /// Starts logging to standard error. `filter` was checked when the settings were read.
 pub fn start(format: LogFormat, filter: &str) {
     let targets: Targets = filter.parse().unwrap_or_default();
+    // The database's notices tell of things that are already as they should be.
+    let targets = if filter.contains("sqlx::postgres::notice") {
+        targets
+    } else {
+        targets.with_target("sqlx::postgres::notice", LevelFilter::WARN)
+    };
     let registry = tracing_subscriber::registry();
     let stderr = std::io::stderr;
     // A second start, as in tests, keeps the first.

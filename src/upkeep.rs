@@ -19,10 +19,10 @@ const PAUSE: Duration = Duration::from_secs(10);
 const ROUND: Duration = Duration::from_secs(600);
 
 /// Does rounds until `stop`.
-pub async fn run(core: Arc<Core>, event_retention: Duration, stop: CancellationToken) {
+pub async fn run(core: Arc<Core>, stop: CancellationToken) {
     let rounds = async {
         loop {
-            round(&core, event_retention).await;
+            round(&core).await;
             tokio::time::sleep(PAUSE).await;
         }
     };
@@ -33,10 +33,9 @@ pub async fn run(core: Arc<Core>, event_retention: Duration, stop: CancellationT
 }
 
 /// One round. Failures are logged and left to the next.
-pub async fn round(core: &Arc<Core>, event_retention: Duration) {
+pub async fn round(core: &Arc<Core>) {
     let deadline = Instant::now() + ROUND;
-    let retention = event_retention.try_into().unwrap_or(time::Duration::MAX);
-    if let Err(error) = events::keep_house(core, deadline, retention).await {
+    if let Err(error) = events::keep_house(core, deadline).await {
         tracing::warn!(%error, "the history of events is tidied later");
     }
     if let Err(error) = users::finish_leaving(core, deadline).await {

@@ -6,12 +6,12 @@ use tonic::{Request, Response, Status};
 
 use super::{
     callback_rules::{change, choice, render, secret, which},
-    convert::limits_change,
+    convert::{duration, limits_change},
     gate::deadline_of,
 };
 use crate::{
     delivery::{Postman, send},
-    domain::{AppKey, Invalid},
+    domain::AppKey,
     ops::{Core, apps, callbacks, events},
     page_token::{self, Binding},
     proto::{self, app_service_server::AppService},
@@ -173,10 +173,7 @@ impl AppService for AppApi {
         let secret = secret(&message.secret)?;
         let grace = match message.grace {
             None => time::Duration::DAY,
-            Some(grace) => std::time::Duration::try_from(grace)
-                .ok()
-                .and_then(|grace| time::Duration::try_from(grace).ok())
-                .ok_or_else(|| Invalid::argument("grace", "must not be negative"))?,
+            Some(grace) => duration("grace", grace)?.try_into().unwrap_or(time::Duration::MAX),
         };
         let rule =
             callbacks::rotate_secret(&self.core, deadline, &key, rule_id, secret, grace).await?;

@@ -73,6 +73,18 @@ pub(super) fn timestamp(time: OffsetDateTime) -> Option<Timestamp> {
     })
 }
 
+/// Reads a duration, member by member: the conversion that comes with the type panics on the most
+/// negative one.
+pub(super) fn duration(
+    field: &'static str,
+    duration: prost_types::Duration,
+) -> Result<std::time::Duration, Invalid> {
+    match (u64::try_from(duration.seconds), u32::try_from(duration.nanos)) {
+        (Ok(seconds), Ok(nanos @ ..1_000_000_000)) => Ok(std::time::Duration::new(seconds, nanos)),
+        _ => Err(Invalid::argument(field, "must be a duration that is not negative")),
+    }
+}
+
 /// Reads a time that may be absent.
 pub(super) fn opt_time(
     field: &'static str,

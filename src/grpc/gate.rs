@@ -241,11 +241,14 @@ fn parse_timeout(text: &str) -> Option<Duration> {
 }
 
 /// An error without our details comes from tonic's reading of the request: a message that is none, or
-/// too large, or wrongly compressed. tonic calls some of these INTERNAL; they are the caller's.
+/// too large, packed or unpacked, or wrongly compressed. tonic calls some of these INTERNAL and one
+/// RESOURCE_EXHAUSTED; they are the caller's, and no retry helps.
 fn with_details(response: Response<Body>) -> Response<Body> {
     let ours = response.headers().contains_key("grpc-status-details-bin");
     match code_of(&response) {
-        Code::Internal | Code::OutOfRange | Code::InvalidArgument if !ours => {
+        Code::Internal | Code::OutOfRange | Code::ResourceExhausted | Code::InvalidArgument
+            if !ours =>
+        {
             let told = Status::from_header_map(response.headers());
             let why = told.map_or_else(String::new, |status| status.message().to_owned());
             Status::from(Invalid::argument("message", format!("can't be read: {why}"))).into_http()

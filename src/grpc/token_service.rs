@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 use tonic::{Request, Response, Status};
 
 use super::{
-    convert::app_call,
+    convert::{app_call, duration},
     gate::{bearer, deadline_of, peer},
 };
 use crate::{
-    domain::{Error, Invalid, Secret},
+    domain::{Error, Secret},
     ops::{Core, access::Login, tokens},
     proto::{self, token_service_server::TokenService},
 };
@@ -24,11 +24,7 @@ impl TokenService for TokenApi {
     ) -> Result<Response<proto::IssueTokenResponse>, Status> {
         let (deadline, from) = (deadline_of(&request), peer(request.extensions()));
         let message = request.into_inner();
-        let ttl = match message.ttl {
-            None => Duration::ZERO,
-            Some(ttl) => Duration::try_from(ttl)
-                .map_err(|_| Invalid::argument("ttl", "must not be negative"))?,
-        };
+        let ttl = message.ttl.map_or(Ok(Duration::ZERO), |ttl| duration("ttl", ttl))?;
         let login = Login { from, client_id: Some(message.client_id) };
         let secret = Secret::presented(&message.client_secret);
         let issued = tokens::issue(&self.0, deadline, login, &secret, ttl).await?;

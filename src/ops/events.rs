@@ -205,12 +205,12 @@ pub async fn retry_failed(
     Ok(revived)
 }
 
-/// The days of the history, today's and the coming ones, are there; those older than `retention` are
+/// The days of the history, today's and the coming ones, are there; those older than the retention are
 /// dropped. Events of deleted rules are removed.
 ///
 /// # Errors
 /// Those of the database; the next time goes on where this one stopped.
-pub async fn keep_house(core: &Core, deadline: Instant, retention: Duration) -> Result<(), Error> {
+pub async fn keep_house(core: &Core, deadline: Instant) -> Result<(), Error> {
     const AHEAD: i64 = 3;
     const BATCH: i64 = 5000;
     let today = core.clock.now().date();
@@ -220,7 +220,7 @@ pub async fn keep_house(core: &Core, deadline: Instant, retention: Duration) -> 
         tx.commit().await?;
     }
     let mut tx = core.db.begin(deadline).await?;
-    let oldest = (core.clock.now() - retention).date();
+    let oldest = (core.clock.now() - core.event_retention).date();
     event_history::drop_partitions_before(&mut tx, oldest).await?;
     tx.commit().await?;
 

@@ -35,6 +35,8 @@ pub struct Core {
     pub clock: Clock,
     /// The bounds of requests.
     pub bounds: Bounds,
+    /// How long delivered and failed events are kept.
+    pub event_retention: time::Duration,
     /// How long tokens live.
     pub lifetimes: TokenLifetimes,
     /// Who may call what.

@@ -19,6 +19,8 @@ select f.friend_name, f.version, f.remark, f.extension, f.server_extension, f.cr
              and not deleted
        ) as bidirectional
 from friends f
+join users u on u.owner_key = f.owner_key and u.deleted_at is null
+join users o on o.owner_key = $3 and o.deleted_at is null
 where f.owner_key = $1
   and f.friend_name = $2
   and not f.deleted";
@@ -181,7 +183,8 @@ pub(crate) struct GoneEntry<'a> {
     pub(crate) clear_remark: bool,
 }
 
-/// One entry of a list. `bidirectional` is looked up in the friend's list.
+/// One entry of a list; nothing when either user is deleted, also while the entry still waits for its
+/// clean-up. `bidirectional` is looked up in the friend's list.
 pub(crate) async fn get(
     db: &mut PgConnection,
     owner: (OwnerKey, &Username),

@@ -5,6 +5,18 @@
 
 mod support;
 
+mod access;
+mod apps;
+mod blocks;
 mod concurrency;
+mod deletions;
+mod errors;
 mod friends;
+mod hostile;
+mod imports;
 mod model;
+mod pages;
+mod relations;
+mod remarks;
+mod tokens;
+mod users;

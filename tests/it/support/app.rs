@@ -9,8 +9,9 @@ use befriend::{
     ops::Core,
     proto::{
         self, app_service_client::AppServiceClient, block_service_client::BlockServiceClient,
-        friend_service_client::FriendServiceClient, relation_service_client::RelationServiceClient,
-        token_service_client::TokenServiceClient, user_service_client::UserServiceClient,
+        event_service_client::EventServiceClient, friend_service_client::FriendServiceClient,
+        relation_service_client::RelationServiceClient, token_service_client::TokenServiceClient,
+        user_service_client::UserServiceClient,
     },
     server,
 };
@@ -197,6 +198,11 @@ impl Tenant {
     /// UserService.
     pub fn users(&self) -> UserServiceClient<Authorized> {
         UserServiceClient::new(self.authorized())
+    }
+
+    /// EventService.
+    pub fn events(&self) -> EventServiceClient<Authorized> {
+        EventServiceClient::new(self.authorized())
     }
 
     /// TokenService.

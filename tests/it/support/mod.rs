@@ -3,8 +3,13 @@
 pub mod app;
 pub mod invariants;
 pub mod postgres;
+pub mod raw;
+pub mod soundness;
+pub mod tenant;
+pub mod wire;
 
 pub use app::{Tenant, TestApp};
+pub use soundness::expect_sound;
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};

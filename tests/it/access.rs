@@ -1,0 +1,221 @@
+//! Who may call what, for every method in the descriptors: a method that is added later is walked
+//! from its first day.
+
+use prost::Message as _;
+use prost_reflect::{
+    DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor, Value,
+};
+use sqlx::{AssertSqlSafe, PgPool};
+use tonic::{Code, Status};
+
+use crate::support::{
+    Tenant, TestApp, app::OPERATOR_TOKEN, expect_error, metadata, raw, tenant::acme,
+};
+
+/// Who may call a method.
+#[derive(PartialEq)]
+enum Caller {
+    Anybody,
+    App,
+    Operator,
+}
+
+fn caller_of(method: &MethodDescriptor) -> Caller {
+    match (method.parent_service().name(), method.name()) {
+        ("TokenService", "IssueToken") => Caller::Anybody,
+        ("AppService", _) => Caller::Operator,
+        _ => Caller::App,
+    }
+}
+
+/// What stands in a field of a valid request: A's or nobody's, never only B's. alice and bob are
+/// friends; erin is there and carol is not; B has them all.
+fn value(method: &str, field: &FieldDescriptor, foreign_token: &str) -> Value {
+    let text = |text: &str| Value::String(text.to_owned());
+    let list = |name: &str| Value::List(vec![text(name)]);
+    match (method, field.name()) {
+        ("AddFriend", "friend") => text("erin"),
+        ("CreateUser" | "BatchCreateUsers", "username") => text("carol"),
+        ("DeleteUser", "username") => text("erin"),
+        (_, "owner" | "username") => text("alice"),
+        (_, "friend") => text("bob"),
+        ("UnblockUser", _) => text("bob"),
+        ("BlockUsers" | "ImportFriends", "usernames") => list("erin"),
+        (_, "others") => list("bob"),
+        (_, "remark" | "server_extension" | "nickname") => text("set-by-a"),
+        (_, "page_token") => text(""),
+        (_, "page_size") => Value::I32(0),
+        (_, "clear_remark" | "include_remark" | "notify") => Value::Bool(true),
+        ("RevokeToken", "access_token") => text(foreign_token),
+        (_, _) => match field.kind() {
+            Kind::Message(message) if field.is_list() => {
+                Value::List(vec![Value::Message(filled(method, message, foreign_token))])
+            }
+            Kind::Message(message) => Value::Message(filled(method, message, foreign_token)),
+            _ => panic!(
+                "access::value does not know the field {}: say there what stands in a valid \
+                 request of {method}",
+                field.full_name()
+            ),
+        },
+    }
+}
+
+fn filled(method: &str, message: MessageDescriptor, foreign_token: &str) -> DynamicMessage {
+    let mut request = DynamicMessage::new(message.clone());
+    for field in message.fields() {
+        let value = value(method, &field, foreign_token);
+        request.set_field(&field, value);
+    }
+    request
+}
+
+/// A tenant whose contents all carry the mark.
+async fn marked_tenant(app: &TestApp, app_key: &str, usernames: &[&str], mark: &str) -> Tenant {
+    let tenant = app.tenant(app_key).await;
+    for name in usernames {
+        tenant.create_one(name, mark).await.unwrap();
+    }
+    for (owner, friend) in [("alice", "bob"), ("bob", "alice")] {
+        tenant.befriend_with(owner, friend, mark).await.unwrap();
+        tenant.remark(owner, friend, mark).await.unwrap();
+        tenant.block(owner, &[friend]).await.unwrap();
+    }
+    tenant
+}
+
+/// All rows of an app in all tables, as text. A table belongs to an app by its column app_id, or to
+/// one of the app's users by its column owner_key.
+async fn rows_of(app: &Tenant, pool: &PgPool) -> Vec<String> {
+    let tables: Vec<(String, bool, bool)> = sqlx::query_as(
+        "select table_name::text, bool_or(column_name = 'app_id'), bool_or(column_name = 'owner_key')
+         from information_schema.columns
+         where table_schema = 'public' and table_name <> '_sqlx_migrations'
+         group by table_name",
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap();
+    let mut rows = Vec::new();
+    for (table, by_app, by_owner) in tables {
+        let of_app = match (by_app, by_owner) {
+            (true, _) => "t.app_id = $1::uuid",
+            (false, true) => "t.owner_key in (select owner_key from users where app_id = $1::uuid)",
+            (false, false) => panic!(
+                "the table {table} has neither app_id nor owner_key: tell access::rows_of which \
+                 app its rows belong to"
+            ),
+        };
+        let select =
+            format!("select '{table}: ' || t::text from {table} t where {of_app} order by 1");
+        let found: Vec<String> = sqlx::query_scalar(AssertSqlSafe(select))
+            .bind(&app.app.uuid)
+            .fetch_all(pool)
+            .await
+            .unwrap();
+        rows.extend(found);
+    }
+    rows
+}
+
+#[tokio::test]
+async fn no_call_of_one_app_touches_or_tells_anything_of_another() {
+    let app = TestApp::start().await;
+    let everybody = ["alice", "bob", "carol", "erin", "of-b-only"];
+    let b = marked_tenant(&app, "b#app", &everybody, "of-b").await;
+    let before = rows_of(&b, app.pool()).await;
+    assert!(before.iter().any(|row| row.contains("of-b")));
+
+    for (number, method) in raw::methods().into_iter().enumerate() {
+        if caller_of(&method) != Caller::App {
+            continue;
+        }
+        let name = raw::operation(&method);
+        let key = format!("a#app{number}");
+        let a = marked_tenant(&app, &key, &["alice", "bob", "erin"], "of-a").await;
+        let request = filled(method.name(), method.input(), &b.token).encode_to_vec();
+        let bearer = format!("Bearer {}", a.token);
+        let answer = raw::call(&app.channel, &method, &[("authorization", &bearer)], request).await;
+        let answer = answer.unwrap_or_else(|refused| {
+            panic!("{name} refused its request ({refused}): make access::value give a valid one")
+        });
+        let leaks = answer.windows(4).any(|window| window == b"of-b");
+        assert!(!leaks, "{name} told of another app: {:?}", String::from_utf8_lossy(&answer));
+        assert_eq!(rows_of(&b, app.pool()).await, before, "{name} changed another app");
+    }
+    assert_eq!(b.friends_of("alice").await.unwrap(), ["bob"], "its token was not revoked");
+}
+
+#[tokio::test]
+async fn every_method_is_shut_without_a_valid_token() {
+    // Failed tries are counted; here, more than usual.
+    let app = TestApp::with(&["--failed-logins", "1000"], befriend::clock::Clock::system()).await;
+    let tenant = app.tenant("acme#chat").await;
+    let right_form = format!("Bearer bft_{}", "A".repeat(43));
+    let secret = format!("Bearer {}", tenant.client_secret);
+    let (basic, bare) = (format!("Basic {}", tenant.token), tenant.token.clone());
+    let longer = format!("Bearer {}x", tenant.token);
+    let wrong =
+        ["", "Bearer", "Bearer ", "Bearer rubbish", &right_form, &secret, &basic, &bare, &longer];
+    for method in raw::methods() {
+        let reason = match caller_of(&method) {
+            Caller::Anybody => "INVALID_CREDENTIALS",
+            _ => "UNAUTHENTICATED",
+        };
+        let shut = |answer: Result<Vec<u8>, Status>| {
+            expect_error(answer, Code::Unauthenticated, reason);
+        };
+        shut(raw::call(&app.channel, &method, &[], Vec::new()).await);
+        for authorization in wrong {
+            let headers = [("authorization", authorization)];
+            shut(raw::call(&app.channel, &method, &headers, Vec::new()).await);
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_method_is_shut_for_the_other_kind_of_token() {
+    let (app, tenant) = acme(&[]).await;
+    for method in raw::methods() {
+        let (token, required) = match caller_of(&method) {
+            Caller::Anybody => continue,
+            Caller::App => (OPERATOR_TOKEN, "app"),
+            Caller::Operator => (tenant.token.as_str(), "operator"),
+        };
+        let headers = [("authorization", &*format!("Bearer {token}"))];
+        let refused = raw::call(&app.channel, &method, &headers, Vec::new()).await;
+        let details = expect_error(refused, Code::PermissionDenied, "TOKEN_SCOPE");
+        assert_eq!(metadata(&details, "required"), required, "{}", raw::operation(&method));
+    }
+}
+
+#[tokio::test]
+async fn the_scheme_of_a_token_is_read_in_any_case() {
+    let (app, tenant) = acme(&["alice"]).await;
+    let method = raw::methods().into_iter().find(|m| m.name() == "GetUser").unwrap();
+    let request = filled("GetUser", method.input(), "").encode_to_vec();
+    for scheme in ["Bearer", "bearer", "BEARER"] {
+        let headers = [("authorization", &*format!("{scheme} {}", tenant.token))];
+        raw::call(&app.channel, &method, &headers, request.clone()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn guessing_the_operators_token_is_braked() {
+    let app = TestApp::with(&["--failed-logins", "3"], befriend::clock::Clock::system()).await;
+    let tenant = app.tenant("acme#chat").await;
+    let method = raw::methods().into_iter().find(|m| m.name() == "ListApps").unwrap();
+    let try_as = async |token: &str| {
+        let headers = [("authorization", &*format!("Bearer {token}"))];
+        raw::call(&app.channel, &method, &headers, Vec::new()).await
+    };
+    for guess in ["a guess", "another", "a third"] {
+        expect_error(try_as(guess).await, Code::Unauthenticated, "UNAUTHENTICATED");
+    }
+    // Not even the right one is looked at now, lest its answer tell.
+    for token in ["a fourth", OPERATOR_TOKEN] {
+        let details = expect_error(try_as(token).await, Code::ResourceExhausted, "RATE_LIMITED");
+        assert!(details.retry_info().unwrap().retry_delay.unwrap().as_secs() <= 60);
+    }
+    tenant.create(&["alice"]).await; // Apps are not affected.
+}
