@@ -225,13 +225,13 @@ struct HealthArgs {
     )]
     url: String,
     /// The authority that signed the server's certificate (PEM).
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "BEFRIEND_HEALTH_CA", value_name = "FILE")]
     ca: Option<PathBuf>,
     /// The client's certificate (PEM), where the server asks for one.
-    #[arg(long, value_name = "FILE", requires = "key")]
+    #[arg(long, env = "BEFRIEND_HEALTH_CERT", value_name = "FILE", requires = "key")]
     cert: Option<PathBuf>,
     /// The private key of --cert (PEM).
-    #[arg(long, value_name = "FILE", requires = "cert")]
+    #[arg(long, env = "BEFRIEND_HEALTH_KEY", value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
 }
 
