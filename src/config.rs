@@ -17,7 +17,7 @@ use crate::{
     delivery::{PostmanSettings, RelaySettings, Schedule},
     domain::{Bounds, PageSizes, Secret, TokenLifetimes},
     grpc::GateSettings,
-    ops::{access::AccessSettings, rate::RateSettings},
+    ops::{access::AccessSettings, rate::RateSettings, watch::WatchSettings},
     store::DbSettings,
 };
 
@@ -265,6 +265,46 @@ pub struct ServeArgs {
     )]
     pub newest_blocks: NonZeroU32,
 
+    /// Friend requests that a user can have pending, got and sent each.
+    #[arg(long, env = "BEFRIEND_MAX_PENDING_REQUESTS", value_name = "N", default_value = "500", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Limits")]
+    pub max_pending_requests: u16,
+
+    /// How long a friend request waits for its answer; 0s for ever.
+    #[arg(long, env = "BEFRIEND_REQUEST_EXPIRY", value_name = "TIME", default_value = "30d", value_parser = any_duration, help_heading = "Limits")]
+    pub request_expiry: Shown<Duration>,
+
+    /// The largest page of SyncFriends and SyncBlocks.
+    #[arg(long, env = "BEFRIEND_MAX_SYNC_PAGE", value_name = "N", default_value = "500", value_parser = clap::value_parser!(u16).range(1..=5000), help_heading = "Following lists")]
+    pub max_sync_page: u16,
+
+    /// How long removed entries and ended friend requests are remembered. Who follows a list and was
+    /// away for longer gets the whole list anew.
+    #[arg(long, env = "BEFRIEND_TOMBSTONE_RETENTION", value_name = "TIME", default_value = "30d", value_parser = duration, help_heading = "Following lists")]
+    pub tombstone_retention: Shown<Duration>,
+
+    /// How many may watch lists of this instance at once.
+    #[arg(
+        long,
+        env = "BEFRIEND_MAX_WATCHERS",
+        value_name = "N",
+        default_value = "10000",
+        help_heading = "Following lists"
+    )]
+    pub max_watchers: NonZeroUsize,
+
+    /// How often to look for changes of watched lists made by other instances; this instance's own
+    /// are seen at once.
+    #[arg(long, env = "BEFRIEND_WATCH_POLL", value_name = "TIME", default_value = "250ms", value_parser = duration, help_heading = "Following lists")]
+    pub watch_poll: Shown<Duration>,
+
+    /// How long a watcher may take to read a message before its stream ends.
+    #[arg(long, env = "BEFRIEND_WATCH_PATIENCE", value_name = "TIME", default_value = "30s", value_parser = duration, help_heading = "Following lists")]
+    pub watch_patience: Shown<Duration>,
+
+    /// After how long a watcher's stream ends, so that the watcher shows its token again.
+    #[arg(long, env = "BEFRIEND_WATCH_LONGEST", value_name = "TIME", default_value = "1h", value_parser = duration, help_heading = "Following lists")]
+    pub watch_longest: Shown<Duration>,
+
     /// Deliver callbacks from this instance. Each event is delivered by one of the instances that do.
     #[arg(long, env = "BEFRIEND_DELIVER", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, value_parser = BoolishValueParser::new(), help_heading = "Callbacks")]
     pub deliver: bool,
@@ -414,6 +454,9 @@ impl ServeArgs {
             block_pages: sizes(self.max_page, 50),
             user_pages: sizes(self.max_user_page, 10),
             app_pages: sizes(self.max_user_page, 50),
+            sync_pages: sizes(self.max_sync_page, 100),
+            request_pages: sizes(self.max_page, 10),
+            pending_requests: self.max_pending_requests.into(),
             callback_rules: self.max_callback_rules.into(),
             event_pages: sizes(self.max_user_page, 10),
             newest_blocks: self.newest_blocks.get().into(),
@@ -424,6 +467,30 @@ impl ServeArgs {
     #[must_use]
     pub fn event_retention(&self) -> time::Duration {
         self.event_retention.0.try_into().expect("a setting is at most 366 days")
+    }
+
+    /// How long removed entries are remembered for followers.
+    #[must_use]
+    pub fn tombstone_retention(&self) -> time::Duration {
+        self.tombstone_retention.0.try_into().expect("a setting is at most 366 days")
+    }
+
+    /// How long a friend request waits; nothing for ever.
+    #[must_use]
+    pub fn request_life(&self) -> Option<time::Duration> {
+        let life = self.request_expiry.0.try_into().expect("a setting is at most 366 days");
+        Some(life).filter(|life: &time::Duration| !life.is_zero())
+    }
+
+    /// How watching works.
+    #[must_use]
+    pub fn watches(&self) -> WatchSettings {
+        WatchSettings {
+            max_watchers: self.max_watchers.get(),
+            poll: self.watch_poll.0,
+            patience: self.watch_patience.0,
+            longest: self.watch_longest.0,
+        }
     }
 
     /// How long tokens live.

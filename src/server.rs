@@ -13,7 +13,13 @@ use crate::{
     delivery::{Postman, PostmanSettings, Relay},
     domain::Secret,
     grpc::{self, Gate},
-    ops::{Core, access::Access, events::Outbox, rate::Rates},
+    ops::{
+        Core,
+        access::Access,
+        events::Outbox,
+        rate::Rates,
+        watch::{self, Watches},
+    },
     proto,
     store::Db,
     upkeep,
@@ -64,6 +70,9 @@ pub fn core(
         clock,
         bounds: args.bounds(),
         event_retention: args.event_retention(),
+        tombstone_retention: args.tombstone_retention(),
+        request_life: args.request_life(),
+        watches: Watches::new(args.watches()),
         lifetimes: args.lifetimes(),
         access: Access::new(args.access(operator_token)),
         rates: Rates::new(args.rates()),
@@ -104,6 +113,7 @@ pub async fn serve(
 
     let background = CancellationToken::new();
     let upkeep = tokio::spawn(upkeep::run(Arc::clone(&core), background.clone()));
+    let versions = tokio::spawn(watch::follow_versions(Arc::clone(&core)));
     let relay = args.deliver.then(|| {
         let news = Arc::clone(&core.outbox.news);
         let relay = Relay::new(core.db.clone(), core.clock.clone(), news, postman, args.relay());
@@ -121,6 +131,7 @@ pub async fn serve(
         watch.abort();
         set_health(&health, ServingStatus::NotServing).await;
         tokio::time::sleep(args.drain.0).await;
+        core.watches.end();
         closing.cancel();
         tokio::time::sleep(args.shutdown_timeout.0).await;
         tracing::warn!("calls still under way at the end of the shutdown time were cut off");
@@ -132,6 +143,8 @@ pub async fn serve(
     background.cancel();
     // It ends between two steps; what it was doing goes on at the next start.
     let _ = upkeep.await;
+    core.watches.end();
+    let _ = versions.await;
     if let Some(relay) = relay {
         // Tries under way are finished and settled; what is not by then is tried again.
         if tokio::time::timeout(args.shutdown_timeout.0, relay).await.is_err() {

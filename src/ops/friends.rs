@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use sqlx::PgConnection;
 
-use super::{Call, events, found, locks::Locked};
+use super::{Call, events, found, locks::Locked, requests};
 use crate::{
     domain::{
-        Error, EventType, Extension, Friend, FriendEntry, ImportOutcome, Invalid, NewEvent,
-        OwnerKey, Page, PageSize, Remark, User, Username,
+        EntryChange, Error, EventType, Extension, Friend, FriendEntry, ImportOutcome, Invalid,
+        NewEvent, OwnerKey, Page, PageSize, Remark, User, Username,
     },
     store::{
         friends::{self, GoneEntry, NewEntry},
@@ -28,7 +28,6 @@ pub async fn add(
 ) -> Result<User, Error> {
     refuse_self("friend", owner, friend)?;
     let (owner_key, friend_key) = (call.key(owner), call.key(friend));
-    let limit = call.app.limits.friend_limit;
     call.core
         .db
         .retrying(|| async {
@@ -39,33 +38,53 @@ pub async fn add(
             if !friends::are_friends(&mut tx, owner_key, &[friend]).await?.is_empty() {
                 return Ok(profile);
             }
-            let gained = users::gain_friend(&mut tx, &[owner_key, friend_key], limit).await?;
-            let version_of = |key, username: &Username| match gained.iter().find(|(k, _)| *k == key)
-            {
-                Some((_, version)) => Ok(*version),
-                None => Err(Error::FriendLimitExceeded { username: username.clone(), limit }),
-            };
-            let entries = [
-                NewEntry {
-                    owner: owner_key,
-                    friend,
-                    version: version_of(owner_key, owner)?,
-                    server_extension: server_extension.as_str(),
-                },
-                NewEntry {
-                    owner: friend_key,
-                    friend: owner,
-                    version: version_of(friend_key, friend)?,
-                    server_extension: "",
-                },
-            ];
-            friends::put(&mut tx, &entries, call.core.clock.now()).await?;
-            let added = vec![added_event(&entries[0], owner)];
-            events::record(&mut tx, call, added).await?;
-            call.commit(tx).await?;
+            if has_requests(&locked, owner_key) {
+                requests::settle_between(&mut tx, call, owner, friend).await?;
+            }
+            let (one, other) = ((owner_key, owner), (friend_key, friend));
+            join(&mut tx, call, one, other, server_extension).await?;
+            call.commit(tx, [owner_key, friend_key]).await?;
             Ok(profile)
         })
         .await
+}
+
+/// Whether a locked user has any pending request, got or sent.
+fn has_requests(locked: &Locked, key: OwnerKey) -> bool {
+    let head = locked.get(key).map(|account| account.head);
+    head.is_some_and(|head| head.incoming_requests + head.outgoing_requests > 0)
+}
+
+/// Makes two users friends, who are not yet, both locked, and tells of it as the owner's doing.
+pub(super) async fn join(
+    tx: &mut PgConnection,
+    call: &Call,
+    owner: (OwnerKey, &Username),
+    friend: (OwnerKey, &Username),
+    server_extension: &Extension,
+) -> Result<(), Error> {
+    let limit = call.app.limits.friend_limit;
+    let gained = users::gain_friend(tx, &[owner.0, friend.0], limit).await?;
+    let version_of = |(key, username): (OwnerKey, &Username)| {
+        let version = gained.iter().find(|(gainer, _)| *gainer == key).map(|(_, version)| *version);
+        version.ok_or_else(|| Error::FriendLimitExceeded { username: username.clone(), limit })
+    };
+    let entries = [
+        NewEntry {
+            owner: owner.0,
+            friend: friend.1,
+            version: version_of(owner)?,
+            server_extension: server_extension.as_str(),
+        },
+        NewEntry {
+            owner: friend.0,
+            friend: owner.1,
+            version: version_of(friend)?,
+            server_extension: "",
+        },
+    ];
+    friends::put(tx, &entries, call.core.clock.now()).await?;
+    events::record(tx, call, vec![added_event(&entries[0], owner.1)]).await
 }
 
 /// Ends a friendship on both sides; no friends stay so. The owner's remark is kept for a later
@@ -96,7 +115,7 @@ pub async fn remove(
                 let keep = Remarks { owners_cleared: clear_remark, others_cleared: false };
                 part(&mut tx, call, owner, std::slice::from_ref(friend), keep).await?;
             }
-            call.commit(tx).await?;
+            call.commit(tx, [owner_key, friend_key]).await?;
             Ok(profile)
         })
         .await
@@ -131,7 +150,7 @@ pub async fn remove_all(call: &Call, owner: &Username) -> Result<usize, Error> {
             let keep = Remarks { owners_cleared: true, others_cleared: false };
             part(&mut tx, call, owner, &standing, keep).await?;
             friends::forget_remarks(&mut tx, owner_key).await?;
-            call.commit(tx).await?;
+            call.commit(tx, standing.iter().map(|name| call.key(name)).chain([owner_key])).await?;
             Ok(standing.len())
         })
         .await
@@ -187,15 +206,15 @@ pub(super) async fn part(
     friends::bury(tx, &gone, call.core.clock.now()).await
 }
 
-/// Sets the owner's remark on a friend; the same remark again changes nothing. Returns the entry.
+/// Changes the owner's entry of a friend; what is the same already changes nothing. Returns the entry.
 ///
 /// # Errors
 /// `UserNotFound`, `NotFriends`.
-pub async fn set_remark(
+pub async fn update(
     call: &Call,
     owner: &Username,
     friend: &Username,
-    remark: &Remark,
+    change: &EntryChange,
 ) -> Result<Friend, Error> {
     let (owner_key, friend_key) = (call.key(owner), call.key(friend));
     call.core
@@ -208,25 +227,57 @@ pub async fn set_remark(
                 found(users::get(&mut tx, friend_key).await?, friend)?;
                 return Err(not_friends(owner, friend));
             };
-            if entry.remark == remark.as_str() {
+            let before = [&*entry.remark, &*entry.extension, &*entry.server_extension];
+            let after = [
+                change.remark.as_ref().map_or(before[0], Remark::as_str),
+                change.extension.as_ref().map_or(before[1], Extension::as_str),
+                change.server_extension.as_ref().map_or(before[2], Extension::as_str),
+            ];
+            if before == after {
                 return Ok(entry);
             }
             let version = users::next_version(&mut tx, owner_key).await?;
             let now = call.core.clock.now();
-            let entry =
-                friends::set_remark(&mut tx, owner_key, friend, remark, version, now).await?;
-            let set = NewEvent {
-                event_type: EventType::FriendRemarkSet,
-                owner: (owner_key, owner),
-                version,
-                friend,
-                detail: remark.as_str(),
-            };
-            events::record(&mut tx, call, vec![set]).await?;
-            call.commit(tx).await?;
-            Ok(entry)
+            let changed = friends::update(&mut tx, owner_key, friend, after, version, now).await?;
+            if before[0] != after[0] {
+                let set = NewEvent {
+                    event_type: EventType::FriendRemarkSet,
+                    owner: (owner_key, owner),
+                    version,
+                    friend,
+                    detail: after[0],
+                };
+                events::record(&mut tx, call, vec![set]).await?;
+            }
+            call.commit(tx, [owner_key]).await?;
+            Ok(changed)
         })
         .await
+}
+
+/// Users who are friends of both, in username order after the name `after`.
+///
+/// # Errors
+/// `UserNotFound` for either.
+pub async fn mutual(
+    call: &Call,
+    username: &Username,
+    other: &Username,
+    after: &str,
+    size: PageSize,
+) -> Result<Page<Username, String>, Error> {
+    let keys = [call.key(username), call.key(other)];
+    let rows = call.core.db.retrying(|| async {
+        for (key, name) in keys.into_iter().zip([username, other]) {
+            let mut db = call.core.db.read().await?;
+            let user = users::get(&mut db, key).await;
+            found(db.done(user)?, name)?;
+        }
+        let mut db = call.core.db.read().await?;
+        let rows = friends::mutual(&mut db, keys, after, size.rows_to_read()).await;
+        db.done(rows)
+    });
+    Ok(Page::cut(rows.await?, size, |name| name.as_str().to_owned()))
 }
 
 /// One entry of a friend list.
@@ -323,7 +374,12 @@ pub async fn import(
                 return Err(Error::FriendLimitExceeded { username: owner.clone(), limit });
             }
             let added = befriend_some(&mut tx, call, owner, &strangers, room, notify).await?;
-            call.commit(tx).await?;
+            if has_requests(&locked, owner_key) {
+                for friend in &added {
+                    requests::settle_between(&mut tx, call, owner, friend).await?;
+                }
+            }
+            call.commit(tx, added.iter().map(|name| call.key(name)).chain([owner_key])).await?;
             Ok(wanted.outcome(|name| {
                 if friends_already.contains(name) || added.contains(name) {
                     Fate::Succeeded

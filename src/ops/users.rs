@@ -11,10 +11,11 @@ use uuid::Uuid;
 use super::{
     Call, Core, blocks as block_ops, found,
     friends::{Remarks, part},
+    requests as request_ops,
 };
 use crate::{
     domain::{Error, ListHead, Nickname, OwnerKey, Page, PageSize, User, Username},
-    store::{apps, blocks, friends, users},
+    store::{apps, blocks, friends, requests, users},
 };
 
 /// How many entries of others one transaction cleans up when a user leaves: each takes a lock that
@@ -156,7 +157,7 @@ pub async fn delete(call: &Call, username: &Username) -> Result<User, Error> {
         .db
         .retrying(|| async {
             let mut tx = call.core.db.begin(call.deadline).await?;
-            let account = found(users::lock_to_delete(&mut tx, key).await?, username)?;
+            let account = found(users::lock(&mut tx, key).await?, username)?;
             users::mark_deleted(&mut tx, key, call.core.clock.now()).await?;
             tx.commit().await?;
             Ok(account.user)
@@ -211,8 +212,11 @@ async fn leave_one_batch(call: &Call, username: &Username) -> Result<bool, Error
     // deleted user's lists any more, so whoever is gone at the second look was cleaned up by another.
     let friends = friends::names(&mut tx, key, LEAVING_BATCH).await?;
     let blockers = blocks::blockers(&mut tx, key, LEAVING_BATCH).await?;
-    let others = friends.iter().chain(&blockers).map(|name| call.key(name));
-    for locked in others.chain([key]).collect::<BTreeSet<OwnerKey>>() {
+    let asked = requests::others(&mut tx, key, LEAVING_BATCH).await?;
+    let askers = asked.iter().map(|(name, ..)| name);
+    let others = friends.iter().chain(&blockers).chain(askers).map(|name| call.key(name));
+    let locked: BTreeSet<OwnerKey> = others.chain([key]).collect();
+    for &locked in &locked {
         if locked != key {
             // The other may be leaving too: both rows go all the same.
             users::lock_even_deleted(&mut tx, locked).await?;
@@ -229,13 +233,19 @@ async fn leave_one_batch(call: &Call, username: &Username) -> Result<bool, Error
             block_ops::release(&mut tx, call, blocker, &[username]).await?;
         }
     }
+    // Whoever was asked or asks no more at the second look was cleaned up by another.
+    let still: Vec<_> = requests::others(&mut tx, key, LEAVING_BATCH).await?;
+    for request in asked.iter().filter(|request| still.contains(request)) {
+        request_ops::forget(&mut tx, call, username, request).await?;
+    }
     let blocked = blocks::names(&mut tx, key, LEAVING_BATCH).await?;
     block_ops::release(&mut tx, call, username, &blocked.iter().collect::<Vec<_>>()).await?;
 
     let clean = friends::names(&mut tx, key, 1).await?.is_empty()
         && blocks::blockers(&mut tx, key, 1).await?.is_empty()
-        && blocks::names(&mut tx, key, 1).await?.is_empty();
-    call.commit(tx).await?;
+        && blocks::names(&mut tx, key, 1).await?.is_empty()
+        && requests::others(&mut tx, key, 1).await?.is_empty();
+    call.commit(tx, locked).await?;
     Ok(!clean)
 }
 

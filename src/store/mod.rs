@@ -17,6 +17,7 @@ pub(crate) mod leases;
 mod migrate;
 pub(crate) mod outbox;
 pub(crate) mod relations;
+pub(crate) mod requests;
 pub(crate) mod tokens;
 pub(crate) mod users;
 
@@ -43,6 +44,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         friends::STATEMENTS,
         blocks::STATEMENTS,
         relations::STATEMENTS,
+        requests::STATEMENTS,
         callback_rules::STATEMENTS,
         outbox::STATEMENTS,
         leases::STATEMENTS,

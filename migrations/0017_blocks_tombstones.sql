@@ -1,0 +1,1 @@
+create index blocks_tombstones on blocks (updated_at) where deleted;
