@@ -24,6 +24,9 @@ const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a look at the database may take before it counts as away.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long the database's connections may take to close at the end.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Why the service could not begin, or the listener ended before its time.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -79,6 +82,8 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
     let (health, health_service) = tonic_health::server::health_reporter();
+    // Nobody is served before the database was seen.
+    set_health(&health, ServingStatus::NotServing).await;
     let mut routes = grpc::routes(&core, args.max_message.get());
     routes.add_service(health_service);
     if args.reflection {
@@ -122,7 +127,8 @@ pub async fn serve(
     background.cancel();
     // It ends between two steps; what it was doing goes on at the next start.
     let _ = upkeep.await;
-    core.db.close().await;
+    // Calls that were cut off hold on to their connections: whoever ends the process ends them.
+    let _ = tokio::time::timeout(CLOSE_TIMEOUT, core.db.close()).await;
     Ok(served?)
 }
 
