@@ -12,7 +12,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use crate::support::{
-    TestApp, metadata,
+    Tenant, TestApp, metadata,
     tenant::{acme, block_limit, friend_limit},
     wire::{self, Wire},
 };
@@ -175,10 +175,11 @@ async fn provoke(reason: ErrorReason) -> Option<Status> {
             tenant.befriend("alice", "bob").await.map(drop)
         }
         ErrorReason::DeadlineExceeded => {
-            let app = TestApp::with(&["--max-duration", "300ms"], Clock::system()).await;
-            let tenant = app.tenant("acme#chat").await;
-            tenant.create(&["alice", "bob"]).await;
+            let (app, tenant) = acme(&["alice", "bob"]).await;
             let _held = app.hold("alice").await;
+            let flags = ["--max-duration", "50ms"];
+            let hasty = TestApp::on(&app.database_url, &flags, Clock::system()).await;
+            let tenant = Tenant { channel: hasty.channel.clone(), ..tenant };
             tenant.befriend("alice", "bob").await.map(drop)
         }
         ErrorReason::Internal => {

@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod postgres;
+pub mod process;
 pub mod raw;
 pub mod soundness;
 pub mod tenant;
