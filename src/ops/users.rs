@@ -46,7 +46,7 @@ pub async fn create(call: &Call, new: &[(Username, Nickname)]) -> Result<Vec<Use
                         .await?;
                 if user.is_none() {
                     drop(tx);
-                    return taken(call, username).await;
+                    return taken(call, username, new).await;
                 }
                 created[i] = user;
             }
@@ -56,15 +56,21 @@ pub async fn create(call: &Call, new: &[(Username, Nickname)]) -> Result<Vec<Use
         .await
 }
 
-/// The name could not be taken: somebody has it, or had it and still stands in lists, which is
-/// cleaned up first.
-async fn taken<T>(call: &Call, username: &Username) -> Result<T, Error> {
+/// The name could not be taken: somebody has it, or had it and still stands in lists. Those who had
+/// one of the new names are cleaned up first, all at once: the retries are few.
+async fn taken<T>(
+    call: &Call,
+    username: &Username,
+    new: &[(Username, Nickname)],
+) -> Result<T, Error> {
     let mut db = call.core.db.read().await?;
     let holder = users::get(&mut db, call.key(username)).await;
     if db.done(holder)?.is_some() {
         return Err(Error::UserAlreadyExists(username.clone()));
     }
-    leave(call, username).await?;
+    for (name, _) in new {
+        leave(call, name).await?;
+    }
     Err(Error::Conflict)
 }
 
