@@ -117,6 +117,7 @@ pub async fn serve(
         set_health(&health, ServingStatus::NotServing).await;
         tokio::time::sleep(args.drain.0).await;
         closing.cancel();
+        end_watches(health).await;
         tokio::time::sleep(args.shutdown_timeout.0).await;
         tracing::warn!("calls still under way at the end of the shutdown time were cut off");
     };
@@ -188,5 +189,13 @@ async fn set_health(health: &HealthReporter, status: ServingStatus) {
     health.set_service_status("", status).await;
     for service in grpc::SERVICES {
         health.set_service_status(service, status).await;
+    }
+}
+
+/// Ends the streams of those who watch the health, who would hold up the end as calls under way.
+async fn end_watches(mut health: HealthReporter) {
+    health.clear_service_status("").await;
+    for service in grpc::SERVICES {
+        health.clear_service_status(service).await;
     }
 }
