@@ -99,6 +99,17 @@ async fn a_call_that_does_not_end_holds_nothing_up_beyond_the_shutdown_time() {
     waiting.abort();
 }
 
+#[tokio::test]
+async fn an_open_health_watch_does_not_hold_up_the_end() {
+    let mut app = TestApp::with(&["--shutdown-timeout", "1h"], Clock::system()).await;
+    let request = HealthCheckRequest { service: String::new() };
+    let watch = HealthClient::new(app.channel.clone()).watch(request).await.unwrap();
+    app.stop.cancel();
+    let ended = tokio::time::timeout(Duration::from_secs(20), app.serving.take().unwrap()).await;
+    ended.expect("the server ends").unwrap();
+    drop(watch);
+}
+
 /// The services that reflection of version 1 lists.
 async fn listed(channel: Channel) -> Result<Vec<String>, Status> {
     use pb::v1::{
