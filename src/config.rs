@@ -4,6 +4,7 @@
 //! for single settings, [`ServeArgs::check`] for those that must fit each other.
 
 use std::{
+    convert::Infallible,
     fmt,
     net::SocketAddr,
     num::{NonZeroU32, NonZeroUsize},
@@ -188,7 +189,7 @@ pub struct ServeArgs {
     ///
     /// Without one AppService refuses every call; but with the private Postgres befriend makes one,
     /// keeps it in the data folder and shows it at the start.
-    #[arg(long, env = "BEFRIEND_OPERATOR_TOKEN", value_name = "TOKEN", hide_env_values = true, value_parser = operator_token, help_heading = "Access")]
+    #[arg(long, env = "BEFRIEND_OPERATOR_TOKEN", value_name = "TOKEN", hide_env_values = true, value_parser = secret, help_heading = "Access")]
     pub operator_token: Option<Secret>,
 
     /// How long an app token lives when no time is asked for.
@@ -380,7 +381,7 @@ pub struct ServeArgs {
     pub demo: bool,
 }
 
-/// Two or more settings that do not fit each other.
+/// Settings that do not fit each other, or one that must not be shown.
 #[derive(Debug, thiserror::Error)]
 #[error("{setting}: {why}")]
 pub struct SettingError {
@@ -389,7 +390,7 @@ pub struct SettingError {
 }
 
 impl ServeArgs {
-    /// Refuses settings that do not fit each other.
+    /// Refuses settings that do not fit each other, and secrets that are too weak.
     ///
     /// # Errors
     /// [`SettingError`] with the setting's name.
@@ -415,6 +416,14 @@ impl ServeArgs {
         }
         if self.token_ttl.0 < TokenLifetimes::MIN {
             return refuse("--token-ttl", "must be at least 1m".to_owned());
+        }
+        if let Some(token) = self.operator_token.as_ref().map(Secret::reveal)
+            && (token.len() < 32 || !token.bytes().all(|b| b.is_ascii_graphic()))
+        {
+            return refuse(
+                "--operator-token",
+                "must be at least 32 visible ASCII characters without spaces".to_owned(),
+            );
         }
         if self.demo && !self.listen.ip().is_loopback() {
             return refuse(
@@ -597,10 +606,8 @@ fn burst(text: &str) -> Result<f64, String> {
     }
 }
 
-fn operator_token(text: &str) -> Result<Secret, String> {
-    if text.len() < 32 || !text.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err("must be at least 32 visible ASCII characters without spaces".to_owned());
-    }
+/// Takes a secret as it is. clap would show one that it refuses, so [`ServeArgs::check`] refuses it.
+fn secret(text: &str) -> Result<Secret, Infallible> {
     Ok(Secret::presented(text))
 }
 

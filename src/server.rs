@@ -31,6 +31,9 @@ const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a look at the database may take before it counts as away.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long the database's connections may take to close at the end.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Why the service could not begin, or the listener ended before its time.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -92,6 +95,8 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
     let (health, health_service) = tonic_health::server::health_reporter();
+    // Nobody is served before the database was seen.
+    set_health(&health, ServingStatus::NotServing).await;
     let postman = Arc::new(Postman::new(postman));
     let mut routes = grpc::routes(&core, &postman, args.max_message.get());
     routes.add_service(health_service);
@@ -133,6 +138,7 @@ pub async fn serve(
         tokio::time::sleep(args.drain.0).await;
         core.watches.end();
         closing.cancel();
+        end_watches(health).await;
         tokio::time::sleep(args.shutdown_timeout.0).await;
         tracing::warn!("calls still under way at the end of the shutdown time were cut off");
     };
@@ -153,7 +159,8 @@ pub async fn serve(
             );
         }
     }
-    core.db.close().await;
+    // Calls that were cut off hold on to their connections: whoever ends the process ends them.
+    let _ = tokio::time::timeout(CLOSE_TIMEOUT, core.db.close()).await;
     Ok(served?)
 }
 
@@ -213,5 +220,13 @@ async fn set_health(health: &HealthReporter, status: ServingStatus) {
     health.set_service_status("", status).await;
     for service in grpc::SERVICES {
         health.set_service_status(service, status).await;
+    }
+}
+
+/// Ends the streams of those who watch the health, who would hold up the end as calls under way.
+async fn end_watches(mut health: HealthReporter) {
+    health.clear_service_status("").await;
+    for service in grpc::SERVICES {
+        health.clear_service_status(service).await;
     }
 }

@@ -108,6 +108,6 @@ impl BlockService for BlockApi {
             up_to_date: !page.has_more,
             changes: follow::changes(page.changes),
         };
-        Ok(Response::new(follow::stream(messages, render)))
+        Ok(Response::new(follow::watching(messages, render)))
     }
 }

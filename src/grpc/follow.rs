@@ -2,13 +2,12 @@
 
 use std::pin::Pin;
 
-use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
+use futures_util::{Stream, StreamExt as _, future::ready, stream};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use crate::{
-    domain::{
-        BlockChange, Change as _, Error, FriendChange, Invalid, SyncPage, SyncPosition, Username,
-    },
+    domain::{BlockChange, Change as _, FriendChange, Invalid, SyncPage, SyncPosition, Username},
     ops::{Call, watch::Messages},
     page_token::{self, Binding},
     proto,
@@ -58,13 +57,15 @@ impl Walk {
 }
 
 /// The messages of a watcher as a stream of the wire's messages.
-pub(super) fn stream<C: Send + 'static, T: Send + 'static>(
+pub(super) fn watching<C: Send + 'static, T: Send + 'static>(
     messages: Messages<C>,
     render: impl Fn(SyncPage<C>) -> T + Send + 'static,
 ) -> Watching<T> {
-    let rendered =
-        move |message: Result<SyncPage<C>, Error>| message.map(&render).map_err(Status::from);
-    Box::pin(ReceiverStream::new(messages).map(rendered))
+    let pages = ReceiverStream::new(messages.pages).map(move |page| Ok(render(page)));
+    // No reason was given for an end in good order.
+    let end = stream::once(messages.end);
+    let end = end.filter_map(|reason| ready(reason.ok().map(|error| Err(Status::from(error)))));
+    Box::pin(pages.chain(end))
 }
 
 impl From<FriendChange> for proto::FriendChange {

@@ -169,7 +169,7 @@ impl FriendService for FriendApi {
             up_to_date: !page.has_more,
             changes: follow::changes(page.changes),
         };
-        Ok(Response::new(follow::stream(messages, render)))
+        Ok(Response::new(follow::watching(messages, render)))
     }
 
     async fn send_friend_request(

@@ -11,6 +11,9 @@ use crate::{
     store::{blocks, friends, users},
 };
 
+/// The head of a list and changes of it; nothing when there is no such user.
+type Read<C> = Result<Option<(ListVersion, Vec<C>)>, Error>;
+
 /// Which of a user's lists is followed.
 pub trait List: Copy + Send + Sync {
     /// What changes in it.
@@ -24,7 +27,7 @@ pub trait List: Copy + Send + Sync {
         owner: OwnerKey,
         after: i64,
         rows: i64,
-    ) -> impl Future<Output = Result<Option<(ListVersion, Vec<Self::Change>)>, Error>> + Send;
+    ) -> impl Future<Output = Read<Self::Change>> + Send;
 }
 
 /// The friend list; entries that were not changed after the time are left out.
@@ -44,7 +47,7 @@ impl List for Friends {
         owner: OwnerKey,
         after: i64,
         rows: i64,
-    ) -> Result<Option<(ListVersion, Vec<FriendChange>)>, Error> {
+    ) -> Read<FriendChange> {
         friends::changes(db, owner, after, rows, self.0).await
     }
 }
@@ -58,7 +61,7 @@ impl List for Blocks {
         owner: OwnerKey,
         after: i64,
         rows: i64,
-    ) -> Result<Option<(ListVersion, Vec<BlockChange>)>, Error> {
+    ) -> Read<BlockChange> {
         blocks::changes(db, owner, after, rows).await
     }
 }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
@@ -25,9 +25,7 @@ use super::{
     sync::{List, changes},
 };
 use crate::{
-    domain::{
-        Change, Error, Outage, OwnerKey, PageSize, PageSizes, SyncPage, SyncPosition, Username,
-    },
+    domain::{Error, Outage, OwnerKey, PageSize, PageSizes, SyncPage, SyncPosition, Username},
     store::users,
 };
 
@@ -149,11 +147,17 @@ async fn look(core: &Core, owners: &[OwnerKey]) -> Result<(), Error> {
     Ok(())
 }
 
-/// What a watcher gets.
-pub type Messages<C> = mpsc::Receiver<Result<SyncPage<C>, Error>>;
+/// What a watcher gets: pages, and when they end the reason, if it is not that the stream has lasted
+/// for its time or the instance shuts down. The reason goes its own way, past pages that nobody reads.
+#[derive(Debug)]
+pub struct Messages<C> {
+    /// The pages.
+    pub pages: mpsc::Receiver<SyncPage<C>>,
+    /// Why they ended.
+    pub end: oneshot::Receiver<Error>,
+}
 
-/// Sends what changed in a user's list since a version, and then what changes. The channel closes
-/// without an error when the instance shuts down or the stream has lasted for its time.
+/// Sends what changed in a user's list since a version, and then what changes.
 ///
 /// # Errors
 /// `UserNotFound`, `VersionAhead`; `Unavailable` when too many watch.
@@ -173,10 +177,11 @@ where
     let size = PAGE.choose(0)?;
     let position = SyncPosition { version: since_version, purged_to: None };
     let first = changes(&call, list, &owner, position, size).await?;
-    let (sender, receiver) = mpsc::channel(WAITING);
+    let (sender, pages) = mpsc::channel(WAITING);
+    let (reason, end) = oneshot::channel();
     let watcher = Watcher { call, list, owner, size, sender, moved, _place: place };
-    tokio::spawn(watcher.run(first));
-    Ok(receiver)
+    tokio::spawn(watcher.run(first, reason));
+    Ok(Messages { pages, end })
 }
 
 /// A place among the watchers of this instance.
@@ -204,13 +209,13 @@ struct Watcher<L: List> {
     list: L,
     owner: Username,
     size: PageSize,
-    sender: mpsc::Sender<Result<SyncPage<L::Change>, Error>>,
+    sender: mpsc::Sender<SyncPage<L::Change>>,
     moved: watch::Receiver<i64>,
     _place: Place,
 }
 
 impl<L: List> Watcher<L> {
-    async fn run(mut self, first: SyncPage<L::Change>) {
+    async fn run(mut self, first: SyncPage<L::Change>, reason: oneshot::Sender<Error>) {
         let stop = self.call.core.watches.stop.clone();
         let ends = Instant::now() + self.call.core.watches.settings.longest;
         let sender = self.sender.clone();
@@ -219,8 +224,8 @@ impl<L: List> Watcher<L> {
             () = tokio::time::sleep_until(ends) => {}
             () = sender.closed() => {}
             ended = self.follow(first) => {
-                // The reader may be gone, or too slow even for this.
-                let _ = sender.try_send(Err(ended));
+                // The reader may be gone.
+                let _ = reason.send(ended);
             }
         }
     }
@@ -256,7 +261,7 @@ impl<L: List> Watcher<L> {
 
     async fn send(&self, page: SyncPage<L::Change>) -> Result<(), Error> {
         let patience = self.call.core.watches.settings.patience;
-        match self.sender.send_timeout(Ok(page), patience).await {
+        match self.sender.send_timeout(page, patience).await {
             Ok(()) => Ok(()),
             Err(_) => Err(Error::WatcherTooSlow),
         }

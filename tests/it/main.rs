@@ -3,20 +3,28 @@
 //!
 //! A test is a story about one rule, and its name is a sentence.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 mod support;
 
 mod access;
 mod apps;
 mod blocks;
 mod concurrency;
+mod console;
 mod deletions;
 mod errors;
 mod friends;
 mod hostile;
 mod imports;
+mod limits;
+mod logs;
 mod model;
 mod pages;
 mod relations;
 mod remarks;
+mod server;
+mod settings;
+mod tls;
 mod tokens;
 mod users;

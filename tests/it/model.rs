@@ -514,6 +514,7 @@ impl Model {
                 friend_count: count(seen.friends.len()),
                 block_count: count(seen.blocked.len()),
                 version: seen.version,
+                ..proto::ListHead::default()
             },
             friends: seen.friends.iter().map(|friend| (name(*friend), remark(friend))).collect(),
             blocked: seen.blocked.iter().rev().map(|other| name(*other)).collect(),

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod invariants;
 pub mod postgres;
+pub mod process;
 pub mod raw;
 pub mod soundness;
 pub mod tenant;
