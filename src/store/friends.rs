@@ -24,11 +24,14 @@ where f.owner_key = $1
   and not f.deleted";
     ARE_FRIENDS = "\
 -- friends.are_friends
-select friend_name
-from friends
-where owner_key = $1
-  and friend_name = any($2)
-  and not deleted";
+select other.name
+from unnest($2::text[]) as other (name)
+where (
+    select not deleted
+    from friends
+    where owner_key = $1
+      and friend_name = other.name
+)";
     NAMES = "\
 -- friends.names
 select friend_name
@@ -197,7 +200,7 @@ pub(crate) async fn get(
     Ok(row.map(Friend::from))
 }
 
-/// Which of the others are friends of a user.
+/// Which of the others are friends of a user. Looked up one by one: see `relations`.
 pub(crate) async fn are_friends(
     db: &mut PgConnection,
     owner: OwnerKey,
