@@ -8,3 +8,5 @@ mod support;
 mod concurrency;
 mod friends;
 mod model;
+mod plans;
+mod statements;

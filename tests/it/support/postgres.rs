@@ -20,9 +20,7 @@ use befriend::{
     store,
 };
 use nix::unistd::geteuid;
-use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions,
-};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
 
 /// The server that this process uses, and what keeps it alive.
 enum Server {
