@@ -9,4 +9,5 @@ mod concurrency;
 mod friends;
 mod model;
 mod plans;
+mod schema;
 mod statements;
