@@ -11,3 +11,4 @@ mod model;
 mod plans;
 mod schema;
 mod statements;
+mod tidy;

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod invariants;
 pub mod postgres;
+pub mod race;
 
 pub use app::{Tenant, TestApp};
 
