@@ -3,7 +3,7 @@
 -- version of the sending, the newest-first order.
 create table friend_requests (
     owner_key     uuid                     not null,
-    direction     text                     not null,
+    direction     text collate "C"         not null,
     other_name    text collate "C"         not null,
     state         text                     not null,
     sent_version  bigint                   not null,

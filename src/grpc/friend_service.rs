@@ -10,7 +10,7 @@ use crate::{
     domain::{
         EntryChange, Extension, Invalid, Remark, RequestMessage, SyncPage, UpdatedAfter, Username,
     },
-    ops::{Call, friends, requests, sync, watch},
+    ops::{Call, friends, imports, requests, sync, watch},
     page_token::{self, Binding},
     proto::{self, friend_service_server::FriendService},
 };
@@ -112,7 +112,7 @@ impl FriendService for FriendApi {
         let (call, message) = app_call(request)?;
         let owner = Username::parse("owner", &message.owner)?;
         bounded("usernames", message.usernames.len(), call.core.bounds.import_names)?;
-        let outcome = friends::import(&call, &owner, &message.usernames, message.notify).await?;
+        let outcome = imports::import(&call, &owner, &message.usernames, message.notify).await?;
         Ok(Response::new(proto::ImportFriendsResponse {
             succeeded: outcome.succeeded,
             not_found: outcome.not_found,

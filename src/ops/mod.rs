@@ -10,6 +10,7 @@ pub mod blocks;
 pub mod callbacks;
 pub mod events;
 pub mod friends;
+pub mod imports;
 mod locks;
 pub mod rate;
 pub mod relations;

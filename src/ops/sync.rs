@@ -8,7 +8,7 @@ use crate::{
         BlockChange, Change, Error, FriendChange, ListVersion, OwnerKey, PageSize, SyncPage,
         SyncPosition, UpdatedAfter, Username,
     },
-    store::{blocks, friends, users},
+    store::{blocks, friend_changes, users},
 };
 
 /// The head of a list and changes of it; nothing when there is no such user.
@@ -48,7 +48,7 @@ impl List for Friends {
         after: i64,
         rows: i64,
     ) -> Read<FriendChange> {
-        friends::changes(db, owner, after, rows, self.0).await
+        friend_changes::changes(db, owner, after, rows, self.0).await
     }
 }
 
@@ -108,12 +108,12 @@ pub async fn purge_tombstones(core: &Core, deadline: Instant) -> Result<(), Erro
     let before = core.clock.now() - core.tombstone_retention;
     loop {
         let mut db = core.db.read().await?;
-        let owners = friends::owners_of_tombstones(&mut db, before, BATCH).await;
+        let owners = friend_changes::owners_of_tombstones(&mut db, before, BATCH).await;
         let owners = db.done(owners)?;
         for owner in &owners {
             let mut tx = core.db.begin(deadline).await?;
             users::lock_even_deleted(&mut tx, *owner).await?;
-            if let Some(version) = friends::purge(&mut tx, *owner, before).await? {
+            if let Some(version) = friend_changes::purge(&mut tx, *owner, before).await? {
                 users::purged_friends_to(&mut tx, *owner, version).await?;
             }
             tx.commit().await?;

@@ -11,11 +11,14 @@ use crate::domain::{BlockChange, BlockedUsers, Error, ListVersion, OwnerKey, Pag
 statements! {
     ARE_BLOCKED = "\
 -- blocks.are_blocked
-select blocked_name
-from blocks
-where owner_key = $1
-  and blocked_name = any($2)
-  and not deleted";
+select other.name
+from unnest($2::text[]) as other (name)
+where (
+    select not deleted
+    from blocks
+    where owner_key = $1
+      and blocked_name = other.name
+)";
     NAMES = "\
 -- blocks.names
 select blocked_name
@@ -145,7 +148,7 @@ where owner_key = any($1)
   and blocker_name = $2";
 }
 
-/// Which of the others a user blocks.
+/// Which of the others a user blocks. Looked up one by one: see `relations`.
 pub(crate) async fn are_blocked(
     db: &mut PgConnection,
     owner: OwnerKey,

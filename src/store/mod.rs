@@ -11,7 +11,9 @@ pub(crate) mod apps;
 pub(crate) mod blocks;
 pub(crate) mod callback_rules;
 mod db;
+pub(crate) mod departures;
 pub(crate) mod event_history;
+pub(crate) mod friend_changes;
 pub(crate) mod friends;
 pub(crate) mod leases;
 mod migrate;
@@ -41,7 +43,9 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         apps::STATEMENTS,
         tokens::STATEMENTS,
         users::STATEMENTS,
+        departures::STATEMENTS,
         friends::STATEMENTS,
+        friend_changes::STATEMENTS,
         blocks::STATEMENTS,
         relations::STATEMENTS,
         requests::STATEMENTS,

@@ -42,13 +42,6 @@ from users
 where owner_key = $1
   and deleted_at is null
 for no key update";
-    LOCK_LEAVING = "\
--- users.lock_leaving
-select true
-from users
-where owner_key = $1
-  and leaving
-for no key update";
     LOCK_EVEN_DELETED = "\
 -- users.lock_even_deleted
 select true
@@ -160,49 +153,6 @@ update users
 set version = version + 1
 where owner_key = $1
 returning version";
-    MARK_DELETED = "\
--- users.mark_deleted
-update users
-set deleted_at = $2,
-    leaving = true,
-    nickname = '',
-    version = version + 1
-where owner_key = $1";
-    HAS_LEFT = "\
--- users.has_left
-update users
-set leaving = false
-where owner_key = $1";
-    LEAVING = "\
--- users.leaving
-select app_id, username
-from users
-where leaving
-order by owner_key
-limit $1";
-    OF_APP = "\
--- users.of_app
-select owner_key
-from users
-where app_id = $1
-order by username
-limit $2";
-    PURGE_FRIENDS = "\
--- users.purge_friends
-delete from friends
-where owner_key = any($1)";
-    PURGE_BLOCKS = "\
--- users.purge_blocks
-delete from blocks
-where owner_key = any($1)";
-    PURGE_BLOCKED_BY = "\
--- users.purge_blocked_by
-delete from blocked_by
-where owner_key = any($1)";
-    PURGE = "\
--- users.purge
-delete from users
-where owner_key = any($1)";
 }
 
 #[derive(FromRow)]
@@ -281,17 +231,12 @@ pub(crate) async fn lock(db: &mut PgConnection, key: OwnerKey) -> Result<Option<
     one(db, LOCK, key).await
 }
 
-/// Whether there is such a deleted user who still stands in lists; the row is locked.
-pub(crate) async fn lock_leaving(db: &mut PgConnection, key: OwnerKey) -> Result<bool, Error> {
-    is_there(db, LOCK_LEAVING, key).await
-}
-
 /// Whether there is such a user, deleted or not; the row is locked.
 pub(crate) async fn lock_even_deleted(db: &mut PgConnection, key: OwnerKey) -> Result<bool, Error> {
     is_there(db, LOCK_EVEN_DELETED, key).await
 }
 
-async fn is_there(
+pub(super) async fn is_there(
     db: &mut PgConnection,
     statement: &'static str,
     key: OwnerKey,
@@ -473,50 +418,6 @@ pub(crate) async fn versions(
 /// Takes a locked user's next version.
 pub(crate) async fn next_version(db: &mut PgConnection, key: OwnerKey) -> Result<i64, Error> {
     Ok(query_scalar(NEXT_VERSION).bind(key.as_uuid()).fetch_one(db).await?)
-}
-
-/// Marks a locked user as deleted and leaving: from then on nobody finds them, and no list gets them
-/// any more.
-pub(crate) async fn mark_deleted(
-    db: &mut PgConnection,
-    key: OwnerKey,
-    now: OffsetDateTime,
-) -> Result<(), Error> {
-    query(MARK_DELETED).bind(key.as_uuid()).bind(now).execute(db).await?;
-    Ok(())
-}
-
-/// Notes that a locked, deleted user stands in no list any more.
-pub(crate) async fn has_left(db: &mut PgConnection, key: OwnerKey) -> Result<(), Error> {
-    query(HAS_LEFT).bind(key.as_uuid()).execute(db).await?;
-    Ok(())
-}
-
-/// A few deleted users who still stand in lists: their apps and names.
-pub(crate) async fn leaving(
-    db: &mut PgConnection,
-    limit: i64,
-) -> Result<Vec<(Uuid, Username)>, Error> {
-    let rows: Vec<(Uuid, String)> = query_as(LEAVING).bind(limit).fetch_all(db).await?;
-    Ok(rows.into_iter().map(|(app_id, name)| (app_id, Username::from_store(name))).collect())
-}
-
-/// A few of an app's users, the deleted ones included.
-pub(crate) async fn of_app(
-    db: &mut PgConnection,
-    app_id: Uuid,
-    limit: i64,
-) -> Result<Vec<OwnerKey>, Error> {
-    let keys: Vec<Uuid> = query_scalar(OF_APP).bind(app_id).bind(limit).fetch_all(db).await?;
-    Ok(keys.into_iter().map(OwnerKey::from_store).collect())
-}
-
-/// Removes all rows of these users, for an app that is deleted as a whole.
-pub(crate) async fn purge(db: &mut PgConnection, keys: &[OwnerKey]) -> Result<(), Error> {
-    for statement in [PURGE_FRIENDS, PURGE_BLOCKS, PURGE_BLOCKED_BY, PURGE] {
-        query(statement).bind(uuids(keys)).execute(&mut *db).await?;
-    }
-    Ok(())
 }
 
 pub(super) fn uuids(keys: &[OwnerKey]) -> Vec<Uuid> {

@@ -4,6 +4,7 @@ pub mod app;
 pub mod invariants;
 pub mod postgres;
 pub mod process;
+pub mod race;
 pub mod raw;
 pub mod soundness;
 pub mod tenant;

@@ -4,8 +4,6 @@
 //! for single settings, [`ServeArgs::check`] for those that must fit each other.
 
 use std::{
-    convert::Infallible,
-    fmt,
     net::SocketAddr,
     num::{NonZeroU32, NonZeroUsize},
     path::PathBuf,
@@ -15,12 +13,15 @@ use std::{
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
 
 use crate::{
-    delivery::{PostmanSettings, RelaySettings, Schedule},
-    domain::{Bounds, PageSizes, Secret, TokenLifetimes},
-    grpc::GateSettings,
-    ops::{access::AccessSettings, rate::RateSettings, watch::WatchSettings},
-    store::DbSettings,
+    delivery::Schedule,
+    domain::{Secret, TokenLifetimes},
 };
+
+mod parts;
+mod values;
+
+pub use values::{Shown, any_duration};
+use values::{burst, duration, log_filter, secret};
 
 /// Where the data is: shared by all commands.
 #[derive(Args, Clone, Debug)]
@@ -433,203 +434,5 @@ impl ServeArgs {
             );
         }
         Ok(())
-    }
-
-    /// How to use the database.
-    #[must_use]
-    pub fn db(&self) -> DbSettings {
-        DbSettings {
-            max_connections: self.db_connections.get(),
-            min_connections: self.db_min_connections,
-            acquire_timeout: self.db_acquire_timeout.0,
-            statement_timeout: self.db_statement_timeout.0,
-            lock_timeout: self.db_lock_timeout.0,
-        }
-    }
-
-    /// The bounds of requests.
-    #[must_use]
-    pub fn bounds(&self) -> Bounds {
-        let sizes = |max: u16, default: i32| PageSizes {
-            max: max.into(),
-            default: default.min(max.into()),
-        };
-        Bounds {
-            import_names: self.max_import.into(),
-            block_names: self.max_block.into(),
-            check_names: self.max_check.into(),
-            batch_users: self.max_batch_users.into(),
-            friend_pages: sizes(self.max_page, 10),
-            block_pages: sizes(self.max_page, 50),
-            user_pages: sizes(self.max_user_page, 10),
-            app_pages: sizes(self.max_user_page, 50),
-            sync_pages: sizes(self.max_sync_page, 100),
-            request_pages: sizes(self.max_page, 10),
-            pending_requests: self.max_pending_requests.into(),
-            callback_rules: self.max_callback_rules.into(),
-            event_pages: sizes(self.max_user_page, 10),
-            newest_blocks: self.newest_blocks.get().into(),
-        }
-    }
-
-    /// How long delivered and failed events are kept.
-    #[must_use]
-    pub fn event_retention(&self) -> time::Duration {
-        self.event_retention.0.try_into().expect("a setting is at most 366 days")
-    }
-
-    /// How long removed entries are remembered for followers.
-    #[must_use]
-    pub fn tombstone_retention(&self) -> time::Duration {
-        self.tombstone_retention.0.try_into().expect("a setting is at most 366 days")
-    }
-
-    /// How long a friend request waits; nothing for ever.
-    #[must_use]
-    pub fn request_life(&self) -> Option<time::Duration> {
-        let life = self.request_expiry.0.try_into().expect("a setting is at most 366 days");
-        Some(life).filter(|life: &time::Duration| !life.is_zero())
-    }
-
-    /// How watching works.
-    #[must_use]
-    pub fn watches(&self) -> WatchSettings {
-        WatchSettings {
-            max_watchers: self.max_watchers.get(),
-            poll: self.watch_poll.0,
-            patience: self.watch_patience.0,
-            longest: self.watch_longest.0,
-        }
-    }
-
-    /// How long tokens live.
-    #[must_use]
-    pub fn lifetimes(&self) -> TokenLifetimes {
-        TokenLifetimes { default: self.token_ttl.0, max: self.max_token_ttl.0 }
-    }
-
-    /// How callers are checked, with the operator's token that is in force.
-    #[must_use]
-    pub fn access(&self, operator_token: Option<Secret>) -> AccessSettings {
-        AccessSettings {
-            operator_token,
-            token_cache: self.token_cache.0,
-            failed_logins: self.failed_logins.get(),
-            login_window: Duration::from_secs(60),
-        }
-    }
-
-    /// How rates are applied.
-    #[must_use]
-    pub fn rates(&self) -> RateSettings {
-        RateSettings { burst_seconds: self.rate_burst, instances: self.instances }
-    }
-
-    /// How callbacks are sent; `development` is the default for private addresses.
-    #[must_use]
-    pub fn postman(&self, development: bool) -> PostmanSettings {
-        PostmanSettings {
-            timeout: self.callback_timeout.0,
-            allow_private: self.callback_allow_private.unwrap_or(development),
-        }
-    }
-
-    /// How the outbox is worked off.
-    #[must_use]
-    pub fn relay(&self) -> RelaySettings {
-        RelaySettings {
-            schedule: self.callback_schedule.clone(),
-            per_rule: self.callback_per_rule.get(),
-            in_all: self.callback_in_all.get(),
-            lease: self.callback_lease.0,
-            poll: self.callback_poll.0,
-        }
-    }
-
-    /// The bounds of the gate.
-    #[must_use]
-    pub fn gate(&self) -> GateSettings {
-        GateSettings { max_duration: self.max_duration.0, max_in_flight: self.max_in_flight.get() }
-    }
-}
-
-/// A value that `--help` can show the way it is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shown<T>(pub T);
-
-impl fmt::Display for Shown<Duration> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let millis = self.0.as_millis();
-        for (unit, name) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")] {
-            if millis > 0 && millis.is_multiple_of(unit) {
-                return write!(f, "{}{name}", millis / unit);
-            }
-        }
-        write!(f, "{millis}ms")
-    }
-}
-
-/// Reads "250ms", "30s", "5m", "2h" or "1d".
-///
-/// # Errors
-/// A sentence for the user.
-pub fn any_duration(text: &str) -> Result<Shown<Duration>, String> {
-    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, unit) = text.split_at(split);
-    let millis = match unit {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return Err("must be a number and a unit: ms, s, m, h or d (as 30s)".to_owned()),
-    };
-    let amount: u64 = digits.parse().map_err(|_| "must start with a whole number".to_owned())?;
-    let millis = amount.checked_mul(millis).filter(|ms| *ms <= 366 * 86_400_000);
-    millis
-        .map(|ms| Shown(Duration::from_millis(ms)))
-        .ok_or_else(|| "must be at most 366d".to_owned())
-}
-
-/// Reads a duration above zero.
-fn duration(text: &str) -> Result<Shown<Duration>, String> {
-    match any_duration(text)? {
-        Shown(Duration::ZERO) => Err("must be more than nothing".to_owned()),
-        some => Ok(some),
-    }
-}
-
-fn burst(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if (0.0..=3600.0).contains(&seconds) => Ok(seconds),
-        _ => Err("must be a number between 0 and 3600".to_owned()),
-    }
-}
-
-/// Takes a secret as it is. clap would show one that it refuses, so [`ServeArgs::check`] refuses it.
-fn secret(text: &str) -> Result<Secret, Infallible> {
-    Ok(Secret::presented(text))
-}
-
-fn log_filter(text: &str) -> Result<String, String> {
-    match text.parse::<tracing_subscriber::filter::Targets>() {
-        Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_duration_is_read_and_shown_alike() {
-        for text in ["250ms", "30s", "5m", "2h", "1d", "90s", "0ms"] {
-            assert_eq!(any_duration(text).unwrap().to_string(), text);
-        }
-        for bad in ["", "5", "s", "-1s", "1.5s", "1w", "99999999999999999999s", "400d", "5 s"] {
-            assert!(any_duration(bad).is_err(), "{bad:?} was taken");
-        }
-        assert!(duration("0s").is_err());
     }
 }
