@@ -151,6 +151,10 @@ impl EmbeddedPostgres {
         if !watchdog::nobody_is_left(&layout) {
             return Ok(Stopped::StillUsed);
         }
+        if !watchdog::reads(&layout) {
+            // It was killed, or has just done its work: then there is nothing left to do.
+            cluster.clear(&layout, deadline)?;
+        }
         let stopped = deadline.wait_until(|| !process::serves(pid, &cluster.folder));
         drop(lock);
         Ok(if stopped { Stopped::Server } else { Stopped::StillStopping })
