@@ -17,7 +17,7 @@ use crate::{
     config::{self, DatabaseArgs, ServeArgs, Shown},
     demo,
     domain::{App, AppKey, AppLimitsChange, PageSizes, Secret, SecretKind},
-    embedded::{self, EmbeddedPostgres},
+    embedded::{self, Keeper},
     ops::{Core, apps, tokens},
     server, store, telemetry,
 };
@@ -208,7 +208,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
 /// The database of this run: one that was named, or our private one.
 struct Database {
     url: String,
-    private: Option<EmbeddedPostgres>,
+    private: Option<Keeper>,
 }
 
 impl Database {
@@ -223,8 +223,7 @@ impl Database {
             fsync: true,
             max_connections: PRIVATE_CONNECTIONS,
         };
-        let private =
-            tokio::task::spawn_blocking(move || EmbeddedPostgres::start(&settings)).await??;
+        let private = tokio::task::spawn_blocking(move || Keeper::start(settings)).await??;
         Ok(Self { url: private.url().to_owned(), private: Some(private) })
     }
 
