@@ -6,6 +6,10 @@
 mod support;
 
 mod concurrency;
+#[cfg(target_os = "linux")]
+mod crash;
+#[cfg(target_os = "linux")]
+mod embedded;
 mod friends;
 mod model;
 mod plans;

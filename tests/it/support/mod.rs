@@ -3,6 +3,9 @@
 pub mod app;
 pub mod invariants;
 pub mod postgres;
+// Looks at processes through /proc.
+#[cfg(target_os = "linux")]
+pub mod process;
 pub mod race;
 
 pub use app::{Tenant, TestApp};
