@@ -1,6 +1,8 @@
 //! What the stories stand on.
 
 pub mod app;
+#[cfg(feature = "docker-tests")]
+pub mod container;
 pub mod invariants;
 pub mod postgres;
 // Looks at processes through /proc.
