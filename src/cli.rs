@@ -25,7 +25,7 @@ use crate::{
         App, AppKey, AppLimitsChange, Event, EventFilter, EventId, EventPosition, EventState,
         EventType, PageSizes, Secret, SecretKind, StateName, Username,
     },
-    embedded::{self, EmbeddedPostgres},
+    embedded::{self, Keeper},
     ops::{Call, Core, apps, events, tokens},
     receiver::{self, ReceiverArgs},
     server, store, telemetry,
@@ -319,7 +319,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
 /// The database of this run: one that was named, or our private one.
 struct Database {
     url: String,
-    private: Option<EmbeddedPostgres>,
+    private: Option<Keeper>,
 }
 
 impl Database {
@@ -334,8 +334,7 @@ impl Database {
             fsync: true,
             max_connections: PRIVATE_CONNECTIONS,
         };
-        let private =
-            tokio::task::spawn_blocking(move || EmbeddedPostgres::start(&settings)).await??;
+        let private = tokio::task::spawn_blocking(move || Keeper::start(settings)).await??;
         Ok(Self { url: private.url().to_owned(), private: Some(private) })
     }
 

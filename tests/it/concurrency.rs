@@ -27,7 +27,16 @@ async fn create(tenant: &Tenant, usernames: &[String]) {
 
 /// An app with these limits on a server with connections enough for a crowd.
 async fn crowd(friend_limit: i32, block_limit: i32) -> (TestApp, Tenant) {
-    let app = TestApp::with(&["--db-connections", "32"], Clock::system()).await;
+    // Whoever waits for a turn on a slow machine must not give up: it would be told apart from what
+    // is looked for here only by luck.
+    let patient = [
+        ["--db-connections", "32"],
+        ["--db-acquire-timeout", "1m"],
+        ["--db-lock-timeout", "1m"],
+        ["--db-statement-timeout", "1m"],
+        ["--max-duration", "2m"],
+    ];
+    let app = TestApp::with(patient.as_flattened(), Clock::system()).await;
     let limits = proto::AppLimitsChange {
         friend_limit: Some(friend_limit),
         block_limit: Some(block_limit),

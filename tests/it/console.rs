@@ -4,7 +4,7 @@ use std::process::Output;
 
 use befriend::clock::Clock;
 
-use crate::support::{Tenant, TestApp, postgres, process};
+use crate::support::{Tenant, TestApp, binary, postgres};
 
 /// Runs a command on a database; returns what it printed.
 #[track_caller]
@@ -16,7 +16,7 @@ fn run(database: &str, arguments: &[&str]) -> String {
 }
 
 fn try_to_run(database: &str, arguments: &[&str]) -> Output {
-    process::run(&[arguments, &["--database-url", database]].concat())
+    binary::run(&[arguments, &["--database-url", database]].concat())
 }
 
 /// The value of a line "name: value".
@@ -94,18 +94,18 @@ async fn an_empty_database_is_served_only_after_its_migration() {
     let app = TestApp::on(&database, &[], Clock::system()).await;
     app.tenant("acme#chat").await.create(&["alice"]).await;
     let mut served =
-        process::Service::start(&[&serve[2..], &["--database-url", &database]].concat()).await;
+        binary::Service::start(&[&serve[2..], &["--database-url", &database]].concat()).await;
     assert!(served.stop().await, "{}", served.logged);
 }
 
 #[tokio::test]
 async fn the_health_command_tells_whether_a_service_serves() {
     let database = postgres::fresh_database().await;
-    let mut service = process::Service::start(&["--database-url", &database]).await;
+    let mut service = binary::Service::start(&["--database-url", &database]).await;
     service.logs("serving").await;
-    let healthy = process::run(&["health", "--url", &service.url]);
+    let healthy = binary::run(&["health", "--url", &service.url]);
     assert_eq!(String::from_utf8_lossy(&healthy.stdout), "SERVING\n");
     assert!(healthy.status.success());
     assert!(service.stop().await);
-    assert!(!process::run(&["health", "--url", &service.url]).status.success());
+    assert!(!binary::run(&["health", "--url", &service.url]).status.success());
 }

@@ -4,7 +4,7 @@ use befriend::proto;
 use serde_json::Value;
 use tonic::transport::Endpoint;
 
-use crate::support::{Tenant, app::Bearer, app::OPERATOR_TOKEN, postgres, process::Service};
+use crate::support::{Tenant, app::Bearer, app::OPERATOR_TOKEN, binary::Service, postgres};
 
 #[tokio::test]
 async fn every_request_is_one_line_and_no_line_tells_names_contents_or_secrets() {

@@ -12,7 +12,11 @@ mod apps;
 mod blocks;
 mod concurrency;
 mod console;
+#[cfg(target_os = "linux")]
+mod crash;
 mod deletions;
+#[cfg(target_os = "linux")]
+mod embedded;
 mod errors;
 mod friends;
 mod hostile;

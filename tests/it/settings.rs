@@ -3,12 +3,12 @@
 use befriend::cli::Cli;
 use clap::CommandFactory as _;
 
-use crate::support::{postgres, process};
+use crate::support::{binary, postgres};
 
 /// What it says when it refuses to start.
 #[track_caller]
 fn refusal(arguments: &[&str]) -> String {
-    let output = process::run(arguments);
+    let output = binary::run(arguments);
     assert!(!output.status.success(), "{arguments:?} were taken");
     String::from_utf8(output.stderr).unwrap()
 }
@@ -67,12 +67,12 @@ fn a_refused_secret_is_not_shown() {
 
 #[test]
 fn a_setting_can_come_from_the_environment_and_a_flag_wins() {
-    let mut command = process::command(&["--token-ttl", "59s"]);
+    let mut command = binary::command(&["--token-ttl", "59s"]);
     let output = command.env("BEFRIEND_LISTEN", "nonsense").output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("--listen") && said.contains("nonsense"), "{said}");
 
-    let mut command = process::command(&["--token-ttl", "59s", "--listen", "127.0.0.1:0"]);
+    let mut command = binary::command(&["--token-ttl", "59s", "--listen", "127.0.0.1:0"]);
     let output = command.env("BEFRIEND_LISTEN", "nonsense").output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("--token-ttl"), "{said}");
@@ -108,7 +108,7 @@ fn a_port_in_use_is_named() {
 
 #[test]
 fn the_help_names_every_setting_with_its_environment_variable() {
-    let output = process::run(&["--help"]);
+    let output = binary::run(&["--help"]);
     assert!(output.status.success());
     let help = String::from_utf8(output.stdout).unwrap();
     let command = Cli::command();
