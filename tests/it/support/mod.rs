@@ -4,6 +4,7 @@ pub mod app;
 pub mod invariants;
 pub mod postgres;
 pub mod raw;
+pub mod receiver;
 pub mod soundness;
 pub mod tenant;
 pub mod wire;
