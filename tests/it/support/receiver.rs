@@ -329,6 +329,16 @@ impl TestApp {
         until("an empty outbox", || async { (self.waiting().await == 0).then_some(()) }).await;
     }
 
+    /// Comes back when the events that wait were tried so often, all together.
+    pub async fn until_tried(&self, times: i64) {
+        until("the next try to be noted", || async {
+            let tries = sqlx::query_scalar("select coalesce(sum(attempts), 0) from outbox");
+            let tries: i64 = tries.fetch_one(self.pool()).await.expect("the outbox can be read");
+            (tries >= times).then_some(())
+        })
+        .await;
+    }
+
     /// How many events wait in the outbox.
     pub async fn waiting(&self) -> i64 {
         let count = sqlx::query_scalar("select count(*) from outbox").fetch_one(self.pool()).await;
