@@ -345,3 +345,15 @@ impl TestApp {
         count.expect("the outbox can be read")
     }
 }
+
+/// Starts the binary with these arguments, and nothing of the tests' own environment.
+pub fn process(arguments: &[&str]) -> std::process::Child {
+    std::process::Command::new(env!("CARGO_BIN_EXE_befriend"))
+        .args(arguments)
+        .env_clear()
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("the binary starts")
+}
