@@ -1,7 +1,8 @@
 //! The listener: one port for all services, health, reflection, TLS, and an orderly end.
 
-use std::{fs, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{fs, io, panic::AssertUnwindSafe, path::PathBuf, sync::Arc, time::Duration};
 
+use futures_util::FutureExt as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig, server::TcpIncoming};
@@ -10,7 +11,7 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use crate::{
     clock::Clock,
     config::ServeArgs,
-    delivery::{Postman, PostmanSettings, Relay},
+    delivery::{News, Postman, PostmanSettings, Relay, RelaySettings},
     domain::Secret,
     grpc::{self, Gate},
     ops::{
@@ -120,9 +121,7 @@ pub async fn serve(
     let upkeep = tokio::spawn(upkeep::run(Arc::clone(&core), background.clone()));
     let versions = tokio::spawn(watch::follow_versions(Arc::clone(&core)));
     let relay = args.deliver.then(|| {
-        let news = Arc::clone(&core.outbox.news);
-        let relay = Relay::new(core.db.clone(), core.clock.clone(), news, postman, args.relay());
-        tokio::spawn(relay.run(background.clone()))
+        tokio::spawn(deliver(Arc::clone(&core), postman, args.relay(), background.clone()))
     });
     let watch = tokio::spawn(report_health(health.clone(), Arc::clone(&core), background.clone()));
 
@@ -151,9 +150,10 @@ pub async fn serve(
     let _ = upkeep.await;
     core.watches.end();
     let _ = versions.await;
-    if let Some(relay) = relay {
+    if let Some(mut relay) = relay {
         // Tries under way are finished and settled; what is not by then is tried again.
-        if tokio::time::timeout(args.shutdown_timeout.0, relay).await.is_err() {
+        if tokio::time::timeout(args.shutdown_timeout.0, &mut relay).await.is_err() {
+            relay.abort();
             tracing::warn!(
                 "callbacks still under way at the end of the shutdown time are sent again"
             );
@@ -162,6 +162,28 @@ pub async fn serve(
     // Calls that were cut off hold on to their connections: whoever ends the process ends them.
     let _ = tokio::time::timeout(CLOSE_TIMEOUT, core.db.close()).await;
     Ok(served?)
+}
+
+/// Delivers callbacks until `stop`, and begins anew if that breaks off.
+async fn deliver(
+    core: Arc<Core>,
+    postman: Arc<Postman>,
+    settings: RelaySettings,
+    stop: CancellationToken,
+) {
+    loop {
+        let news = News {
+            events: Arc::clone(&core.outbox.news),
+            rules: Arc::clone(&core.outbox.rules_changed),
+        };
+        let (db, clock) = (core.db.clone(), core.clock.clone());
+        let relay = Relay::new(db, clock, news, Arc::clone(&postman), settings.clone());
+        if AssertUnwindSafe(relay.run(stop.clone())).catch_unwind().await.is_ok() {
+            return;
+        }
+        tracing::error!("delivering callbacks panicked and begins anew");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 fn add_reflection(

@@ -20,7 +20,7 @@ mod stream;
 pub use body::{HOST, render};
 pub use guard::is_public;
 pub use post::{Postman, PostmanSettings, check_authorities};
-pub use relay::{Relay, RelaySettings};
+pub use relay::{News, Relay, RelaySettings};
 pub use schedule::{RuleEffect, Schedule, Verdict, judge};
 pub use signature::{headers, security, sign};
 
@@ -72,15 +72,16 @@ impl Answer {
     }
 }
 
-/// Sends one event by one rule, once.
+/// Sends one event by one rule, once, and waits no longer than `at_most` for the answer.
 pub async fn send(
     postman: &Postman,
     rule: &CallbackRule,
     app_key: &str,
     event: &Event,
     now: OffsetDateTime,
+    at_most: Duration,
 ) -> Answer {
     let body = render(rule, app_key, event);
     let headers = headers(rule, &event.id.webhook_id(), now, &body);
-    postman.post(rule, &headers, body).await
+    postman.post(rule, &headers, body, at_most).await
 }

@@ -3,8 +3,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, Request, header};
+use http::{HeaderMap, Request, Response, header};
 use http_body_util::{BodyExt as _, Full};
+use httpdate::parse_http_date;
 use hyper::body::{Bytes, Incoming};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
@@ -14,7 +15,7 @@ use hyper_util::{
 use moka::sync::Cache;
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::{Answer, guard::Guard};
 use crate::domain::CallbackRule;
@@ -51,19 +52,28 @@ impl Postman {
         Self { settings, clients }
     }
 
-    /// Posts a body by a rule, once.
+    /// Posts a body by a rule, once, and waits no longer than `at_most` or the setting for the answer.
     pub async fn post(
         &self,
         rule: &CallbackRule,
         headers: &[(&'static str, String)],
         body: Vec<u8>,
+        at_most: Duration,
     ) -> Answer {
         let started = Instant::now();
-        let request = self.request(rule, headers, body);
-        let answer = match tokio::time::timeout(self.settings.timeout, request).await {
-            Ok(Ok(answer)) => answer,
+        let limit = self.settings.timeout.min(at_most);
+        let answer = match timeout_at(started + limit, self.request(rule, headers, body)).await {
+            // The status tells what the receiver thinks. Its body is for the log only: one that is
+            // cut off, or does not end, changes nothing.
+            Ok(Ok(response)) => Answer {
+                status: Some(response.status().as_u16()),
+                retry_after: retry_after(response.headers()),
+                body: first_bytes(response.into_body(), started + limit).await,
+                error: None,
+                took: Duration::ZERO,
+            },
             Ok(Err(error)) => failure(error),
-            Err(_) => failure(format!("no answer within {:?}", self.settings.timeout)),
+            Err(_) => failure(format!("no answer within {limit:?}")),
         };
         Answer { took: started.elapsed(), ..answer }
     }
@@ -73,7 +83,7 @@ impl Postman {
         rule: &CallbackRule,
         headers: &[(&'static str, String)],
         body: Vec<u8>,
-    ) -> Result<Answer, String> {
+    ) -> Result<Response<Incoming>, String> {
         let mut request = Request::post(rule.url.uri())
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::USER_AGENT, concat!("befriend/", env!("CARGO_PKG_VERSION")));
@@ -83,14 +93,7 @@ impl Postman {
         let request =
             request.body(Full::new(Bytes::from(body))).map_err(|error| error.to_string())?;
         let client = self.client(&rule.ca_certificates)?;
-        let response = client.request(request).await.map_err(|error| in_words(&error))?;
-        Ok(Answer {
-            status: Some(response.status().as_u16()),
-            retry_after: retry_after(response.headers()),
-            body: first_bytes(response.into_body()).await,
-            error: None,
-            took: Duration::ZERO,
-        })
+        client.request(request).await.map_err(|error| in_words(&error))
     }
 
     fn client(&self, authorities: &str) -> Result<Arc<HttpClient>, String> {
@@ -160,16 +163,22 @@ fn in_words(error: &ClientError) -> String {
     words
 }
 
-/// "Retry-After: 120"; the form with a date is left to the schedule.
+/// "Retry-After: 120", or a date, which counts from the answer's own date: our clocks may differ.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    let text = |name| Some(headers.get(name)?.to_str().ok()?.trim());
+    let asked = text(header::RETRY_AFTER)?;
+    if let Ok(seconds) = asked.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let then = parse_http_date(asked).ok()?;
+    then.duration_since(parse_http_date(text(header::DATE)?).ok()?).ok()
 }
 
-/// The first bytes of a body. The rest of a longer one is not read: its connection is closed.
-async fn first_bytes(mut body: Incoming) -> Vec<u8> {
+/// The first bytes of a body, as far as they come until then. The rest of a longer one is not read:
+/// its connection is closed.
+async fn first_bytes(mut body: Incoming, until: Instant) -> Vec<u8> {
     let mut kept = Vec::new();
-    while let Some(Ok(frame)) = body.frame().await {
+    while let Ok(Some(Ok(frame))) = timeout_at(until, body.frame()).await {
         if let Some(data) = frame.data_ref() {
             kept.extend_from_slice(&data[..data.len().min(KEPT - kept.len())]);
         }
@@ -178,4 +187,26 @@ async fn first_bytes(mut body: Incoming) -> Vec<u8> {
         }
     }
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_beside_the_answers_own() {
+        let asked = |retry: &str, date: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::RETRY_AFTER, retry.parse().unwrap());
+            headers.insert(header::DATE, date.parse().unwrap());
+            retry_after(&headers).map(|wait| wait.as_secs())
+        };
+        let now = "Sat, 21 Nov 2026 12:00:00 GMT";
+        assert_eq!(asked("120", now), Some(120));
+        assert_eq!(asked("Sat, 21 Nov 2026 12:01:30 GMT", now), Some(90));
+        for nonsense in ["Sat, 21 Nov 2026 11:00:00 GMT", "-1", "1.5", "soon", ""] {
+            assert_eq!(asked(nonsense, now), None, "{nonsense:?}");
+        }
+        assert_eq!(asked("Sat, 21 Nov 2026 12:01:30 GMT", "no date"), None);
+    }
 }

@@ -16,10 +16,10 @@ use uuid::Uuid;
 
 use super::{
     Postman,
-    leases::Leases,
+    leases::{Held, Leases},
     schedule::{RuleEffect, Schedule, pause},
     settle::settle,
-    stream::{self, Means, Report, StreamKey, Tried},
+    stream::{self, Means, Report, StreamKey, Tried, Work},
 };
 use crate::{
     clock::Clock,
@@ -58,18 +58,32 @@ const BACKLOG_LIMIT: i64 = 100_000;
 /// Tries settled in one transaction at the most.
 const BATCH: usize = 500;
 
+/// How many events of a stream are held back at once behind their head.
+const HELD_BACK: i64 = 1000;
+
+/// What a relay is told of by others in its process.
+#[derive(Clone, Debug)]
+pub struct News {
+    /// There are new events.
+    pub events: Arc<Notify>,
+    /// Rules were made or changed.
+    pub rules: Arc<Notify>,
+}
+
 /// Delivers events until it is stopped.
 pub struct Relay {
     db: Db,
     clock: Clock,
-    news: Arc<Notify>,
+    news: News,
     settings: RelaySettings,
     means: Means,
     reports: mpsc::Receiver<Report>,
-    lease: watch::Sender<Instant>,
+    held: watch::Sender<Held>,
     leases: Leases,
     rules: HashMap<Uuid, RuleState>,
     rules_read: Option<Instant>,
+    /// How many rules could not be read.
+    broken_rules: usize,
     busy: HashSet<StreamKey>,
 }
 
@@ -79,6 +93,35 @@ struct RuleState {
     busy: usize,
     paused_until: Option<OffsetDateTime>,
     slow_downs: u32,
+    /// Ends the streams under way after the try that each is at.
+    halt: CancellationToken,
+}
+
+impl RuleState {
+    fn new(rule: (CallbackRule, String), busy: usize) -> Self {
+        Self {
+            rule: Arc::new(rule),
+            busy,
+            paused_until: None,
+            slow_downs: 0,
+            halt: CancellationToken::new(),
+        }
+    }
+
+    /// Sends nothing before `until`.
+    fn pause(&mut self, until: OffsetDateTime) {
+        self.paused_until = self.paused_until.max(Some(until));
+        std::mem::take(&mut self.halt).cancel();
+    }
+
+    /// The receiver can't keep up. Those who were told so by the same wave of requests, which was
+    /// under way when the pause began, count as one.
+    fn slow_down(&mut self, at: OffsetDateTime, asked: Option<Duration>) {
+        if self.paused_until.is_none_or(|until| until <= at) {
+            self.slow_downs += 1;
+        }
+        self.pause(at + pause(asked, self.slow_downs));
+    }
 }
 
 impl Relay {
@@ -87,19 +130,19 @@ impl Relay {
     pub fn new(
         db: Db,
         clock: Clock,
-        news: Arc<Notify>,
+        news: News,
         postman: Arc<Postman>,
         settings: RelaySettings,
     ) -> Self {
         let (sender, reports) = mpsc::channel(2 * BATCH);
         let leases = Leases::new(settings.lease);
-        let (lease, watched) = watch::channel(leases.valid_until());
+        let (held, watched) = watch::channel(leases.held());
         let means = Means {
             postman,
             clock: clock.clone(),
             schedule: Arc::new(settings.schedule.clone()),
             reports: sender,
-            lease: watched,
+            held: watched,
             stop: CancellationToken::new(),
         };
         Self {
@@ -109,10 +152,11 @@ impl Relay {
             settings,
             means,
             reports,
-            lease,
+            held,
             leases,
             rules: HashMap::new(),
             rules_read: None,
+            broken_rules: 0,
             busy: HashSet::new(),
         }
     }
@@ -127,7 +171,7 @@ impl Relay {
         let mut poll = ticking(self.settings.poll);
         let mut renewal = ticking(self.leases.renewal());
         let mut backlog = ticking(BACKLOG_INTERVAL);
-        let news = Arc::clone(&self.news);
+        let News { events, rules } = self.news.clone();
         let mut batch = Vec::new();
         loop {
             tokio::select! {
@@ -139,7 +183,11 @@ impl Relay {
                         self.dispatch().await;
                     }
                 }
-                () = news.notified() => self.dispatch().await,
+                () = rules.notified() => {
+                    self.rules_read = None;
+                    self.dispatch().await;
+                }
+                () = events.notified() => self.dispatch().await,
                 _ = poll.tick() => self.dispatch().await,
                 _ = backlog.tick() => self.measure().await,
             }
@@ -147,24 +195,35 @@ impl Relay {
         self.wind_up(batch).await;
     }
 
+    /// Gives back at once what is idle, and the rest as its tries end. Until then our leases are kept,
+    /// so that nobody repeats a try that we are about to settle.
     async fn wind_up(mut self, mut batch: Vec<Report>) {
         self.means.stop.cancel();
+        self.leases.retire();
+        self.renew().await;
+        let mut renewal = interval(self.leases.renewal());
         while !self.busy.is_empty() {
-            self.reports.recv_many(&mut batch, BATCH).await;
-            self.take(&mut batch).await;
+            tokio::select! {
+                _ = renewal.tick() => self.renew().await,
+                _ = self.reports.recv_many(&mut batch, BATCH) => {
+                    if self.take(&mut batch).await
+                        && let Err(error) = self.leases.give_back(&self.db).await
+                    {
+                        tracing::warn!(%error, "parts of the outbox are given back later");
+                    }
+                }
+            }
         }
-        if let Err(error) = self.leases.leave(&self.db).await {
-            tracing::warn!(%error, "the parts of the outbox are given back when their leases end");
+        if self.leases.hold_any() {
+            self.renew().await;
         }
     }
 
     async fn renew(&mut self) {
-        match self.leases.renew(&self.db).await {
-            Ok(()) => {
-                self.lease.send_replace(self.leases.valid_until());
-            }
-            Err(error) => tracing::warn!(%error, "the leases of the outbox could not be renewed"),
+        if let Err(error) = self.leases.renew(&self.db).await {
+            tracing::warn!(%error, "the leases of the outbox could not be renewed");
         }
+        self.held.send_replace(self.leases.held());
     }
 
     /// Begins as many streams as there is room for.
@@ -175,11 +234,11 @@ impl Relay {
     }
 
     async fn try_dispatch(&mut self) -> Result<(), Error> {
+        self.read_rules().await?;
         let parts = self.leases.open();
         if parts.is_empty() || self.busy.len() >= self.settings.in_all {
             return Ok(());
         }
-        self.read_rules().await?;
         let now = self.clock.now();
         let ready: Vec<Uuid> = self
             .rules
@@ -193,9 +252,14 @@ impl Relay {
         }
         let mut db = self.db.read().await?;
         let active = outbox::active(&mut db, &ready, now).await;
-        for rule_id in db.done(active)? {
+        let mut active = db.done(active)?;
+        // Those who have least go first: when room is short, nobody is left out for ever.
+        active.sort_by_key(|id| self.rules.get(id).map_or(0, |rule| rule.busy));
+        // The next look goes on where this one stops, which leaves time for all else.
+        let enough = Instant::now() + self.leases.renewal() / 2;
+        for rule_id in active {
             // Until a look finds no stream that is not under way: see `outbox::due`.
-            while self.begin_some(rule_id, &parts, now).await? {}
+            while Instant::now() < enough && self.begin_some(rule_id, &parts, now).await? {}
         }
         Ok(())
     }
@@ -231,24 +295,26 @@ impl Relay {
                 continue;
             }
             let ready = events.iter().take_while(|e| e.next_attempt_at <= now).cloned().collect();
-            self.begin(StreamKey { owner: head.event.id.owner, rule_id }, ready);
-            begun = true;
+            begun |= self.begin(StreamKey { owner: head.event.id.owner, rule_id }, ready);
         }
         if !held_back.is_empty() {
-            let mut tx = self.db.begin(Instant::now() + self.settings.lease).await?;
-            outbox::hold_back(&mut tx, held_back.iter().copied()).await?;
+            let mut tx = self.db.begin(Instant::now() + self.leases.renewal()).await?;
+            outbox::hold_back(&mut tx, held_back.iter().copied(), HELD_BACK).await?;
             tx.commit().await?;
             begun = true;
         }
         Ok(begun)
     }
 
-    fn begin(&mut self, key: StreamKey, events: Vec<PendingEvent>) {
-        let Some(state) = self.rules.get_mut(&key.rule_id) else { return };
+    fn begin(&mut self, key: StreamKey, events: Vec<PendingEvent>) -> bool {
+        let Some(state) = self.rules.get_mut(&key.rule_id) else { return false };
+        let Some(token) = self.leases.begin(key.part()) else { return false };
         state.busy += 1;
         self.busy.insert(key);
-        self.leases.begin(key.part());
-        tokio::spawn(stream::run(self.means.clone(), Arc::clone(&state.rule), key, events));
+        let (rule, halt) = (Arc::clone(&state.rule), state.halt.clone());
+        let work = Work { key, token, rule, halt, events };
+        tokio::spawn(stream::run(self.means.clone(), work));
+        true
     }
 
     /// Settles what streams report, and takes note of those that ended. True when one did.
@@ -281,16 +347,12 @@ impl Relay {
             match t.effect {
                 RuleEffect::Works => rule.slow_downs = 0,
                 RuleEffect::Unchanged => {}
-                RuleEffect::SlowDown { asked } => {
-                    rule.slow_downs += 1;
-                    let until = t.at + pause(asked, rule.slow_downs);
-                    rule.paused_until = rule.paused_until.max(Some(until));
-                }
+                RuleEffect::SlowDown { asked } => rule.slow_down(t.at, asked),
                 RuleEffect::SwitchOff => {
                     tracing::info!(rule_id = %t.id.rule_id, "callback rule switched off: 410");
                     // Read anew before anything more is sent.
                     self.rules_read = None;
-                    rule.paused_until = Some(t.at + RULES_AGE * 2);
+                    rule.pause(t.at + RULES_AGE * 2);
                 }
             }
         }
@@ -303,12 +365,15 @@ impl Relay {
             return;
         }
         while let Err(error) = settle(&self.db, &self.clock, &self.leases, tried).await {
-            if Instant::now() >= self.leases.valid_until() {
+            if self.leases.have_ended() {
                 tracing::warn!(%error, count = tried.len(), "callbacks stay unsettled and are sent again");
                 return;
             }
             tracing::debug!(%error, "settling is tried again");
             tokio::time::sleep(Duration::from_millis(100)).await;
+            if self.leases.are_due() {
+                self.renew().await;
+            }
         }
     }
 
@@ -318,20 +383,27 @@ impl Relay {
         }
         let mut db = self.db.read().await?;
         let enabled = callback_rules::enabled(&mut db).await;
-        let enabled = db.done(enabled)?;
+        let (enabled, broken) = db.done(enabled)?;
+        if broken != self.broken_rules {
+            tracing::error!(broken, "callback rules that can't be read are left out");
+            self.broken_rules = broken;
+        }
         let mut before = std::mem::take(&mut self.rules);
         for rule in enabled {
             let id = rule.0.id;
             let state = match before.remove(&id) {
-                Some(old) => RuleState { rule: Arc::new(rule), ..old },
-                None => RuleState {
-                    busy: self.busy.iter().filter(|key| key.rule_id == id).count(),
-                    rule: Arc::new(rule),
-                    paused_until: None,
-                    slow_downs: 0,
-                },
+                Some(old) if old.rule.0.modified_at == rule.0.modified_at => old,
+                // A changed rule may name another receiver: what the old one said counts no more.
+                other => {
+                    before.extend(other.map(|old| (id, old)));
+                    let busy = self.busy.iter().filter(|key| key.rule_id == id).count();
+                    RuleState::new(rule, busy)
+                }
             };
             self.rules.insert(id, state);
+        }
+        for (_, changed_or_gone) in before {
+            changed_or_gone.halt.cancel();
         }
         self.rules_read = Some(Instant::now());
         Ok(())

@@ -16,6 +16,10 @@ use crate::{
     },
 };
 
+/// How many events behind a failed one are held back at once. A stream can have a hundred thousand;
+/// the rest is held back by the looks that find it, so that no settlement takes long.
+const HELD_BACK: i64 = 100;
+
 /// Why a rule is off, as its owner sees it.
 const GONE: &str = "gone";
 
@@ -29,8 +33,9 @@ pub(super) async fn settle(
 ) -> Result<(), Error> {
     let now = clock.now();
     let mut tx = db.begin(Instant::now() + leases.renewal()).await?;
-    let ours = leases.fence(&mut tx, tried.iter().map(|t| part_of(t.id.owner))).await?;
-    let tried = || tried.iter().filter(|t| ours.contains(&part_of(t.id.owner)));
+    let lease = |t: &Tried| (part_of(t.id.owner), t.token);
+    let ours = leases.fence(&mut tx, tried.iter().map(lease).collect()).await?;
+    let tried = || tried.iter().filter(|t| ours.contains(&lease(t)));
 
     let finished: Vec<Finished> = tried()
         .filter_map(|t| {
@@ -65,10 +70,13 @@ pub(super) async fn settle(
         .collect();
     if !postponed.is_empty() {
         outbox::postpone(&mut tx, &postponed).await?;
+        let heads = postponed.iter().map(|p| (p.id, p.next_attempt_at));
+        outbox::hold_back(&mut tx, heads, HELD_BACK).await?;
     }
 
     for gone in tried().filter(|t| t.effect == RuleEffect::SwitchOff) {
-        callback_rules::switch_off(&mut tx, gone.id.rule_id, GONE, now).await?;
+        let rule = (gone.id.rule_id, gone.rule_modified_at);
+        callback_rules::switch_off(&mut tx, rule, GONE, now).await?;
     }
     tx.commit().await
 }

@@ -146,6 +146,11 @@ impl CallbackUrl {
         if authority.host().is_empty() || url.contains('#') {
             return refuse("must name a host and have no fragment");
         }
+        // A port that is none would silently be 80 or 443.
+        let port = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
+        if !port.is_empty() && !port[1..].parse::<u16>().is_ok_and(|port| port > 0) {
+            return refuse("must have a port between 1 and 65535, or none");
+        }
         Ok(Self(uri))
     }
 
@@ -234,6 +239,10 @@ mod tests {
             "https://x/#f",
             "file:///etc",
             "https://a b/",
+            "https://x:/",
+            "https://x:0/",
+            "https://x:65536/",
+            "https://[::1]:x/",
             &format!("https://x/{}", "a".repeat(2048)),
         ] {
             assert!(CallbackUrl::parse("url", bad).is_err(), "{bad:?} was taken");

@@ -1,7 +1,8 @@
 //! AppService. The gate has checked the operator's token.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 use super::{
@@ -21,6 +22,9 @@ pub(super) struct AppApi {
     pub(super) core: Arc<Core>,
     pub(super) postman: Arc<Postman>,
 }
+
+/// What is left of a caller's time to tell of a try that came to nothing.
+const TELLING: Duration = Duration::from_millis(500);
 
 /// Where pages of apps are bound to: they have no app and no owner.
 const LIST: Binding<'static> = Binding { call: "AppService/ListApps", app: None, owner: "" };
@@ -193,7 +197,9 @@ impl AppService for AppApi {
         let rule = callbacks::get(&self.core, deadline, &key, rule_id).await?;
         let event = events::test_event(&self.core, &rule);
         let now = self.core.clock.now();
-        let answer = send(&self.postman, &rule, key.as_str(), &event, now).await;
+        // So that a receiver who does not answer is told of by us, and not by the caller's deadline.
+        let at_most = deadline.saturating_duration_since(Instant::now()).saturating_sub(TELLING);
+        let answer = send(&self.postman, &rule, key.as_str(), &event, now, at_most).await;
         let attempt = Some(answer.attempt(now).into());
         Ok(Response::new(proto::TestCallbackRuleResponse { attempt }))
     }

@@ -23,7 +23,8 @@ pub async fn create(
 ) -> Result<CallbackRule, Error> {
     let secret = secret.unwrap_or_else(SigningSecret::generate);
     let limit = core.bounds.callback_rules;
-    core.db
+    let created = core
+        .db
         .retrying(|| async {
             let mut tx = core.db.begin(deadline).await?;
             // The app's row is locked, so that two who create at once count one after the other.
@@ -52,7 +53,9 @@ pub async fn create(
             tx.commit().await?;
             Ok(rule)
         })
-        .await
+        .await?;
+    core.outbox.rules_changed.notify_one();
+    Ok(created)
 }
 
 /// An app's rules, the oldest first.
@@ -103,11 +106,7 @@ pub async fn update(
     rule_id: Uuid,
     change: RuleChange,
 ) -> Result<CallbackRule, Error> {
-    let changed =
-        changing(core, deadline, app_key, rule_id, |rule| change.clone().apply(rule)).await?;
-    // What waited for a rule to be switched on can go.
-    core.outbox.news.notify_one();
-    Ok(changed)
+    changing(core, deadline, app_key, rule_id, |rule| change.clone().apply(rule)).await
 }
 
 /// Gives a rule a new secret; the old one signs too for `grace`.
@@ -141,7 +140,8 @@ async fn changing(
     rule_id: Uuid,
     change: impl Fn(&mut CallbackRule),
 ) -> Result<CallbackRule, Error> {
-    core.db
+    let changed = core
+        .db
         .retrying(|| async {
             let mut tx = core.db.begin(deadline).await?;
             let app = app_of(&mut tx, app_key).await?;
@@ -152,7 +152,9 @@ async fn changing(
             tx.commit().await?;
             Ok(rule)
         })
-        .await
+        .await?;
+    core.outbox.rules_changed.notify_one();
+    Ok(changed)
 }
 
 /// Deletes a rule. Its events are found no more at once, and removed in the background.
@@ -174,7 +176,9 @@ pub async fn delete(
             }
             tx.commit().await
         })
-        .await
+        .await?;
+    core.outbox.rules_changed.notify_one();
+    Ok(())
 }
 
 async fn app_of(tx: &mut Tx, app_key: &AppKey) -> Result<App, Error> {

@@ -27,12 +27,14 @@ const REVIVE_LIMIT: i64 = 10_000;
 pub struct Outbox {
     /// Told after a commit that may have written events: the relay need not wait for its next look.
     pub news: Arc<Notify>,
+    /// Told when rules were made or changed: the relay need not wait until it reads them again.
+    pub rules_changed: Arc<Notify>,
     message_ids: MessageIds,
 }
 
 impl Default for Outbox {
     fn default() -> Self {
-        Self { news: Arc::new(Notify::new()), message_ids: MessageIds::new() }
+        Self { news: Arc::default(), rules_changed: Arc::default(), message_ids: MessageIds::new() }
     }
 }
 
@@ -106,10 +108,9 @@ pub async fn list(
     size: PageSize,
 ) -> Result<Page<Event, EventPosition>, Error> {
     let rows = call.core.db.retrying(|| async {
-        let rules: Vec<Uuid> = match filter.rule_id {
-            Some(rule_id) => vec![rule_id],
-            None => rules_of(&call.core.db, call.app.id).await?,
-        };
+        // The events of deleted rules are gone too, though their rows go later.
+        let mut rules = rules_of(&call.core.db, call.app.id).await?;
+        rules.retain(|rule_id| filter.rule_id.is_none_or(|wanted| wanted == *rule_id));
         let mut db = call.core.db.read().await?;
         let rows = event_history::page(&mut db, call.app.id, &rules, filter, before, size).await;
         db.done(rows)
@@ -134,16 +135,27 @@ pub async fn get(call: &Call, id: EventId) -> Result<(Event, Vec<Attempt>), Erro
     call.core
         .db
         .retrying(|| async {
-            // First the outbox: an event that moves to the history meanwhile is found there.
             let mut db = call.core.db.read().await?;
-            let pending = outbox::get(&mut db, call.app.id, id).await;
-            if let Some(pending) = db.done(pending)? {
-                return Ok((pending.event, read_log(&pending.attempt_log)));
+            let rule = callback_rules::get(&mut db, call.app.id, id.rule_id).await;
+            if db.done(rule)?.is_none() {
+                return Err(not_found(id));
             }
-            let mut db = call.core.db.read().await?;
-            let finished = event_history::get(&mut db, call.app.id, id).await;
-            let (event, log) = db.done(finished)?.ok_or_else(|| not_found(id))?;
-            Ok((event, read_log(&log)))
+            // First the outbox: an event that moves to the history meanwhile is found there, and one
+            // that moves back after that in the outbox again.
+            for pending in [true, false, true] {
+                let mut db = call.core.db.read().await?;
+                let found = if pending {
+                    let event = outbox::get(&mut db, call.app.id, id).await;
+                    db.done(event)?.map(|pending| (pending.event, pending.attempt_log))
+                } else {
+                    let event = event_history::get(&mut db, call.app.id, id).await;
+                    db.done(event)?
+                };
+                if let Some((event, log)) = found {
+                    return Ok((event, read_log(&log)));
+                }
+            }
+            Err(not_found(id))
         })
         .await
 }

@@ -75,7 +75,8 @@ set enabled = false,
     disabled_reason = $2,
     modified_at = $3
 where rule_id = $1
-  and enabled";
+  and enabled
+  and modified_at = $4";
 }
 
 #[derive(FromRow)]
@@ -192,10 +193,17 @@ async fn one(
     row.map(CallbackRule::try_from).transpose()
 }
 
-/// All rules that are on, each with its app's key.
-pub(crate) async fn enabled(db: &mut PgConnection) -> Result<Vec<(CallbackRule, String)>, Error> {
+/// All rules that are on, each with its app's key; and, so that one does not hold up the others, how
+/// many there are that can't be read.
+pub(crate) async fn enabled(
+    db: &mut PgConnection,
+) -> Result<(Vec<(CallbackRule, String)>, usize), Error> {
     let rows: Vec<EnabledRow> = query_as(ENABLED).fetch_all(db).await?;
-    rows.into_iter().map(|row| Ok((row.rule.try_into()?, row.app_key))).collect()
+    let all = rows.len();
+    let read = |row: EnabledRow| Some((CallbackRule::try_from(row.rule).ok()?, row.app_key));
+    let rules: Vec<(CallbackRule, String)> = rows.into_iter().filter_map(read).collect();
+    let broken = all - rules.len();
+    Ok((rules, broken))
 }
 
 /// Writes a locked rule back.
@@ -227,14 +235,15 @@ pub(crate) async fn delete(
     Ok(done.rows_affected() > 0)
 }
 
-/// Switches a rule off because its receiver wants no more.
+/// Switches a rule off because its receiver wants no more; unless it was changed since that time: its
+/// owner may have named another receiver.
 pub(crate) async fn switch_off(
     db: &mut PgConnection,
-    rule_id: Uuid,
+    (rule_id, modified_at): (Uuid, OffsetDateTime),
     reason: &str,
     now: OffsetDateTime,
 ) -> Result<(), Error> {
-    query(SWITCH_OFF).bind(rule_id).bind(reason).bind(now).execute(db).await?;
+    query(SWITCH_OFF).bind(rule_id).bind(reason).bind(now).bind(modified_at).execute(db).await?;
     Ok(())
 }
 

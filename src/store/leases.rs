@@ -61,7 +61,7 @@ delete from relays
 where relay_id = $1";
     FENCE = "\
 -- leases.fence
-select l.part
+select l.part, l.token
 from outbox_leases l
 join unnest($2::smallint[], $3::bigint[]) as mine (part, token)
     on mine.part = l.part and mine.token = l.token
@@ -117,7 +117,7 @@ pub(crate) async fn fence(
     db: &mut PgConnection,
     relay: Uuid,
     held: &[(i16, i64)],
-) -> Result<Vec<i16>, Error> {
+) -> Result<Vec<(i16, i64)>, Error> {
     let (parts, tokens): (Vec<i16>, Vec<i64>) = held.iter().copied().unzip();
-    Ok(query_scalar(FENCE).bind(relay).bind(parts).bind(tokens).fetch_all(db).await?)
+    Ok(query_as(FENCE).bind(relay).bind(parts).bind(tokens).fetch_all(db).await?)
 }

@@ -89,13 +89,25 @@ where o.owner_key = failed.owner_key
     HOLD_BACK = "\
 -- outbox.hold_back
 update outbox o
-set next_attempt_at = head.next_attempt_at
-from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::timestamptz[])
-    as head (owner_key, rule_id, seq, next_attempt_at)
-where o.owner_key = head.owner_key
-  and o.rule_id = head.rule_id
-  and o.seq > head.seq
-  and o.next_attempt_at < head.next_attempt_at";
+set next_attempt_at = late.until
+from (
+    select later.owner_key, later.rule_id, later.seq, head.next_attempt_at as until
+    from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::timestamptz[])
+        as head (owner_key, rule_id, seq, next_attempt_at)
+    cross join lateral (
+        select owner_key, rule_id, seq
+        from outbox
+        where owner_key = head.owner_key
+          and rule_id = head.rule_id
+          and seq > head.seq
+          and next_attempt_at < head.next_attempt_at
+        order by seq
+        limit $5
+    ) later
+) late
+where o.owner_key = late.owner_key
+  and o.rule_id = late.rule_id
+  and o.seq = late.seq";
     GET = "\
 -- outbox.get
 select owner_key, rule_id, seq, message_id, type, owner_name, friend_name, detail, attempts,
@@ -111,7 +123,7 @@ update outbox
 set next_attempt_at = $5
 where owner_key = $1
   and rule_id = $2
-  and seq <= $3
+  and (seq <= $3 or attempts = 0)
   and app_id = $4
   and next_attempt_at > $5";
     RULELESS = "\
@@ -321,7 +333,7 @@ pub(crate) async fn finish(
     Ok(moved.rows_affected())
 }
 
-/// Notes failed tries, and holds later events of the same owner and rule back until the next one.
+/// Notes failed tries.
 pub(crate) async fn postpone(db: &mut PgConnection, failed: &[Postponed]) -> Result<(), Error> {
     let (owners, rules, versions) = columns(failed.iter().map(|f| f.id));
     let next: Vec<OffsetDateTime> = failed.iter().map(|f| f.next_attempt_at).collect();
@@ -336,18 +348,26 @@ pub(crate) async fn postpone(db: &mut PgConnection, failed: &[Postponed]) -> Res
         .bind(logs)
         .execute(&mut *db)
         .await?;
-    hold_back(db, failed.iter().map(|f| (f.id, f.next_attempt_at))).await
+    Ok(())
 }
 
-/// Holds all events of a stream that come after `head` back until that time: they are not looked at
-/// in vain before.
+/// Holds events of a stream that come after its head back until that time, so that they are not
+/// looked at in vain before; of each stream up to `limit`, the next ones first.
 pub(crate) async fn hold_back(
     db: &mut PgConnection,
     heads: impl Iterator<Item = (EventId, OffsetDateTime)> + Clone,
+    limit: i64,
 ) -> Result<(), Error> {
     let (owners, rules, versions) = columns(heads.clone().map(|(id, _)| id));
     let until: Vec<OffsetDateTime> = heads.map(|(_, until)| until).collect();
-    query(HOLD_BACK).bind(owners).bind(rules).bind(versions).bind(until).execute(db).await?;
+    query(HOLD_BACK)
+        .bind(owners)
+        .bind(rules)
+        .bind(versions)
+        .bind(until)
+        .bind(limit)
+        .execute(db)
+        .await?;
     Ok(())
 }
 
@@ -367,7 +387,8 @@ pub(crate) async fn get(
     Ok(row.map(PendingEvent::from))
 }
 
-/// Makes a pending event due, and with it those before it, which go first.
+/// Makes a pending event due, and with it those before it, which go first, and those after it that
+/// wait for nothing but their turn.
 pub(crate) async fn hurry(
     db: &mut PgConnection,
     app_id: Uuid,

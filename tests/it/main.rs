@@ -10,23 +10,30 @@ mod support;
 mod access;
 mod apps;
 mod blocks;
+mod callbacks;
 mod concurrency;
 mod console;
 #[cfg(target_os = "linux")]
 mod crash;
 mod deletions;
+mod delivery;
 #[cfg(target_os = "linux")]
 mod embedded;
 mod errors;
+mod events;
 mod friends;
 mod hostile;
 mod imports;
+#[cfg(target_os = "linux")]
+mod kill;
 mod limits;
 mod logs;
 mod model;
+mod outbox;
 mod pages;
 mod plans;
 mod relations;
+mod relays;
 mod remarks;
 mod schema;
 mod server;

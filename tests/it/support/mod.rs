@@ -11,6 +11,7 @@ pub mod postgres;
 pub mod process;
 pub mod race;
 pub mod raw;
+pub mod receiver;
 pub mod soundness;
 pub mod tenant;
 pub mod wire;

@@ -1,0 +1,317 @@
+//! What is written into the outbox: one event for each rule that wants it, in the change's own
+//! transaction, and what a receiver gets of it.
+
+use befriend::{clock::Clock, proto};
+use serde_json::{Value, json};
+use sqlx::FromRow;
+use time::{OffsetDateTime, macros::datetime};
+use tonic::Code;
+
+use crate::support::{
+    Tenant, TestApp, expect_error,
+    receiver::{Receiver, rule_to, status},
+    tenant::{friend_limit, strings},
+};
+
+const NOON: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
+
+/// A row of the outbox: type, owner, friend, detail, seq.
+#[derive(Debug, FromRow, PartialEq, Eq)]
+struct Row(String, String, String, String, i64);
+
+fn row(event_type: &str, owner: &str, friend: &str, detail: &str, seq: i64) -> Row {
+    Row(event_type.into(), owner.into(), friend.into(), detail.into(), seq)
+}
+
+/// A server that delivers nothing, so that all stays in the outbox; with one rule for everything.
+async fn writing(usernames: &[&str]) -> (TestApp, Tenant) {
+    let app = TestApp::with(&["--deliver", "false"], Clock::system()).await;
+    let tenant = app.tenant("acme#chat").await;
+    tenant.create(usernames).await;
+    app.rule(rule_to("http://example.com")).await;
+    (app, tenant)
+}
+
+impl TestApp {
+    /// What was written since the last look, by owner and version.
+    async fn written(&self) -> Vec<Row> {
+        sqlx::query_as(
+            "with taken as (
+                delete from outbox returning type, owner_name, friend_name, detail, seq
+             )
+             select type, owner_name, friend_name, detail, seq from taken order by owner_name, seq",
+        )
+        .fetch_all(self.pool())
+        .await
+        .unwrap()
+    }
+}
+
+async fn import(tenant: &Tenant, owner: &str, usernames: &[&str], notify: bool) {
+    let usernames = strings(usernames);
+    let request = proto::ImportFriendsRequest { owner: owner.to_owned(), usernames, notify };
+    tenant.friends().import_friends(request).await.unwrap();
+}
+
+#[tokio::test]
+async fn adding_a_friend_is_told_once_as_the_owners_doing() {
+    let (app, tenant) = writing(&["alice", "bob"]).await;
+    tenant.befriend("alice", "bob").await.unwrap();
+    let version = tenant.head("alice").await.unwrap().version;
+    assert_eq!(app.written().await, [row("friend.added", "alice", "bob", "", version)]);
+
+    tenant.befriend("alice", "bob").await.unwrap();
+    tenant.befriend("bob", "alice").await.unwrap();
+    assert_eq!(app.written().await, [], "friends already: nothing happened");
+}
+
+#[tokio::test]
+async fn an_import_is_told_only_if_asked_for() {
+    let (app, tenant) = writing(&["alice", "bob", "carol", "dave"]).await;
+    import(&tenant, "alice", &["bob"], false).await;
+    assert_eq!(app.written().await, []);
+
+    import(&tenant, "alice", &["bob", "dave", "nobody", "carol", "alice"], true).await;
+    let version = tenant.head("alice").await.unwrap().version;
+    let expected = [
+        row("friend.added", "alice", "dave", "", version - 1),
+        row("friend.added", "alice", "carol", "", version),
+    ];
+    assert_eq!(app.written().await, expected, "only who is new");
+}
+
+#[tokio::test]
+async fn a_remark_is_told_when_it_changes() {
+    let (app, tenant) = writing(&["alice", "bob"]).await;
+    tenant.befriend("alice", "bob").await.unwrap();
+    app.written().await;
+
+    tenant.remark("alice", "bob", "Bob \"the\" 🦀").await.unwrap();
+    let version = tenant.head("alice").await.unwrap().version;
+    let set = row("friend.remark_set", "alice", "bob", "Bob \"the\" 🦀", version);
+    assert_eq!(app.written().await, [set]);
+    tenant.remark("alice", "bob", "Bob \"the\" 🦀").await.unwrap();
+    assert_eq!(app.written().await, [], "the same again");
+    tenant.remark("alice", "bob", "").await.unwrap();
+    let cleared = row("friend.remark_set", "alice", "bob", "", version + 1);
+    assert_eq!(app.written().await, [cleared]);
+}
+
+#[tokio::test]
+async fn a_removal_is_told_and_removing_a_stranger_is_not() {
+    let (app, tenant) = writing(&["alice", "bob"]).await;
+    tenant.befriend("alice", "bob").await.unwrap();
+    app.written().await;
+
+    tenant.unfriend("bob", "alice").await.unwrap();
+    let version = tenant.head("bob").await.unwrap().version;
+    assert_eq!(app.written().await, [row("friend.removed", "bob", "alice", "", version)]);
+    tenant.unfriend("bob", "alice").await.unwrap();
+    tenant.unfriend_and_forget("alice", "bob").await.unwrap();
+    assert_eq!(app.written().await, []);
+}
+
+#[tokio::test]
+async fn removing_all_friends_tells_of_each() {
+    let (app, tenant) = writing(&["alice", "bob", "carol"]).await;
+    for friend in ["carol", "bob"] {
+        tenant.befriend("alice", friend).await.unwrap();
+    }
+    app.written().await;
+
+    tenant.unfriend_all("alice").await.unwrap();
+    let version = tenant.head("alice").await.unwrap().version;
+    let written = app.written().await;
+    assert_eq!(written.iter().map(|row| row.4).collect::<Vec<_>>(), [version - 1, version]);
+    let mut friends: Vec<&str> = written.iter().map(|row| row.2.as_str()).collect();
+    friends.sort_unstable();
+    assert_eq!(friends, ["bob", "carol"]);
+    assert!(written.iter().all(|row| row.0 == "friend.removed" && row.1 == "alice"));
+    tenant.unfriend_all("alice").await.unwrap();
+    assert_eq!(app.written().await, []);
+}
+
+#[tokio::test]
+async fn blocks_are_told_each_for_itself_and_only_new_ones() {
+    let (app, tenant) = writing(&["alice", "bob", "carol"]).await;
+    tenant.block("alice", &["bob"]).await.unwrap();
+    let version = tenant.head("alice").await.unwrap().version;
+    assert_eq!(app.written().await, [row("block.added", "alice", "bob", "", version)]);
+    tenant.block("alice", &["bob", "carol", "carol"]).await.unwrap();
+    assert_eq!(app.written().await, [row("block.added", "alice", "carol", "", version + 1)]);
+
+    tenant.unblock("alice", "bob").await.unwrap();
+    assert_eq!(app.written().await, [row("block.removed", "alice", "bob", "", version + 2)]);
+    tenant.unblock("alice", "bob").await.unwrap();
+    assert_eq!(app.written().await, []);
+}
+
+#[tokio::test]
+async fn a_deleted_users_friendships_and_blocks_are_told_as_ended() {
+    let (app, tenant) = writing(&["alice", "bob", "carol", "dave"]).await;
+    tenant.befriend("alice", "bob").await.unwrap();
+    tenant.befriend("carol", "alice").await.unwrap();
+    tenant.block("alice", &["dave"]).await.unwrap();
+    tenant.block("bob", &["alice"]).await.unwrap();
+    app.written().await;
+
+    tenant.delete("alice").await.unwrap();
+    let told: Vec<(String, String, String)> =
+        app.written().await.into_iter().map(|row| (row.0, row.1, row.2)).collect();
+    let expected = [
+        ("friend.removed", "alice", "bob"),
+        ("friend.removed", "alice", "carol"),
+        ("block.removed", "alice", "dave"),
+        ("block.removed", "bob", "alice"),
+    ];
+    let expected = expected.map(|(kind, owner, friend)| (kind.into(), owner.into(), friend.into()));
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn what_is_rolled_back_is_not_told() {
+    let app = TestApp::with(&["--deliver", "false"], Clock::system()).await;
+    let tenant = app.tenant_with("acme#chat", friend_limit(1)).await;
+    tenant.create(&["alice", "bob", "carol"]).await;
+    app.rule(rule_to("http://example.com")).await;
+    tenant.befriend("alice", "bob").await.unwrap();
+    assert_eq!(app.written().await.len(), 1);
+
+    let refused = tenant.befriend("alice", "carol").await;
+    expect_error(refused, Code::ResourceExhausted, "FRIEND_LIMIT_EXCEEDED");
+    expect_error(tenant.befriend("alice", "nobody").await, Code::NotFound, "USER_NOT_FOUND");
+    expect_error(tenant.block("alice", &["bob", "nobody"]).await, Code::NotFound, "USER_NOT_FOUND");
+    assert_eq!(app.written().await, []);
+}
+
+#[tokio::test]
+async fn every_rule_that_wants_an_event_gets_it_once_and_no_other_does() {
+    let (app, tenant) = writing(&["alice", "bob"]).await;
+    let wanting = |types: &[&str]| proto::CreateCallbackRuleRequest {
+        event_types: strings(types),
+        ..rule_to("http://example.com")
+    };
+    let (adds, _) = app.rule(wanting(&["friend.added", "friend.removed"])).await;
+    app.rule(wanting(&["block.added"])).await;
+    let (off, _) = app.rule(wanting(&["friend.added"])).await;
+    app.switch(&off.rule_id, false).await;
+    app.tenant("other#chat").await;
+    let others = proto::CreateCallbackRuleRequest { app_key: "other#chat".into(), ..wanting(&[]) };
+    app.rule(others).await;
+
+    tenant.befriend("alice", "bob").await.unwrap();
+    let rules: Vec<String> =
+        sqlx::query_scalar("select rule_id::text from outbox").fetch_all(app.pool()).await.unwrap();
+    assert_eq!(rules.len(), 2, "the rule for everything, and the one for adds");
+    assert!(rules.contains(&adds.rule_id));
+    let ids: Vec<i64> =
+        sqlx::query_scalar("select message_id from outbox").fetch_all(app.pool()).await.unwrap();
+    assert_eq!(ids[0], ids[1], "it is one event");
+}
+
+#[tokio::test]
+async fn without_a_rule_nothing_is_written() {
+    let app = TestApp::with(&["--deliver", "false"], Clock::system()).await;
+    let tenant = app.tenant("acme#chat").await;
+    tenant.create(&["alice", "bob"]).await;
+    tenant.befriend("alice", "bob").await.unwrap();
+    assert_eq!(app.written().await, []);
+}
+
+/// A server with a stopped clock and a rule of this form, and its receiver.
+async fn receiving(format: proto::BodyFormat, secret: &str) -> (TestApp, Tenant, Receiver) {
+    let app = TestApp::with(&[], Clock::stopped_at(NOON)).await;
+    let tenant = app.tenant("acme#chat").await;
+    tenant.create(&["alice", "bob"]).await;
+    let receiver = Receiver::start().await;
+    let rule = proto::CreateCallbackRuleRequest {
+        body_format: format.into(),
+        secret: secret.to_owned(),
+        ..rule_to(&receiver.url)
+    };
+    app.rule(rule).await;
+    (app, tenant, receiver)
+}
+
+/// One of everything that can happen between alice and bob, one version after the other.
+async fn let_all_happen(tenant: &Tenant) {
+    tenant.befriend("alice", "bob").await.unwrap();
+    tenant.remark("alice", "bob", "Bob \"from\" work").await.unwrap();
+    tenant.unfriend("alice", "bob").await.unwrap();
+    tenant.block("alice", &["bob"]).await.unwrap();
+    tenant.unblock("alice", "bob").await.unwrap();
+}
+
+#[tokio::test]
+async fn the_standard_body_is_as_it_is_documented() {
+    let (_app, tenant, mut receiver) = receiving(proto::BodyFormat::Standard, "").await;
+    let_all_happen(&tenant).await;
+    let tail = r#""version":"#;
+    let heads = [
+        r#"{"type":"friend.added","timestamp":"2026-11-21T12:00:00Z","data":{"app":"acme#chat","owner":"alice","friend":"bob","#,
+        r#"{"type":"friend.remark_set","timestamp":"2026-11-21T12:00:00Z","data":{"app":"acme#chat","owner":"alice","friend":"bob","remark":"Bob \"from\" work","#,
+        r#"{"type":"friend.removed","timestamp":"2026-11-21T12:00:00Z","data":{"app":"acme#chat","owner":"alice","friend":"bob","#,
+        r#"{"type":"block.added","timestamp":"2026-11-21T12:00:00Z","data":{"app":"acme#chat","owner":"alice","friend":"bob","#,
+        r#"{"type":"block.removed","timestamp":"2026-11-21T12:00:00Z","data":{"app":"acme#chat","owner":"alice","friend":"bob","#,
+    ];
+    for (version, head) in (1..).zip(heads) {
+        let sent = receiver.next().await;
+        assert_eq!(sent.body, format!("{head}{tail}{version}}}}}"));
+        assert_eq!(sent.header("content-type"), "application/json");
+        assert_eq!(sent.header("webhook-timestamp"), NOON.unix_timestamp().to_string());
+        assert!(sent.id().starts_with("evt_") && sent.id().ends_with(&format!("_{version}")));
+    }
+}
+
+#[tokio::test]
+async fn the_easemob_body_is_the_vendors_envelope_member_by_member() {
+    let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let (_app, tenant, mut receiver) = receiving(proto::BodyFormat::Easemob, secret).await;
+    let_all_happen(&tenant).await;
+    let payloads = [
+        r#"{"reason":"","operation":"add"}"#,
+        r#"{"operation":"remark","remark":"Bob \"from\" work"}"#,
+        r#"{"roster_ver":"…","operation":"remove"}"#,
+        r#"{"operation":"ban","status":{"error_code":"ok"}}"#,
+        r#"{"operation":"allow","status":{"error_code":"ok"}}"#,
+    ];
+    let timestamp = NOON.unix_timestamp() * 1000;
+    let mut seen = Vec::new();
+    for payload in payloads {
+        let sent = receiver.next().await;
+        let body = sent.json();
+        let text = |member: &str| body[member].as_str().unwrap().to_owned();
+        let id = text("msg_id");
+        assert!((18..=19).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_digit()), "{id}");
+        assert!(!seen.contains(&id), "one for each event");
+        let call_id = format!("acme#chat_{id}");
+        let security = befriend::delivery::security(&call_id, secret, timestamp);
+        let mut payload = payload.to_owned();
+        if let Some(version) = body["payload"]["roster_ver"].as_str() {
+            let hex = |c: char| c.is_ascii_digit() || ('A'..='F').contains(&c);
+            assert!(version.len() == 40 && version.chars().all(hex), "{version}");
+            payload = payload.replace('…', version);
+        }
+        let expected = format!(
+            r#"{{"chat_type":"roster","callId":"{call_id}","security":"{security}","payload":{payload},"host":"befriend","appkey":"acme#chat","from":"alice","to":"bob","eventType":"chat","msg_id":"{id}","timestamp":{timestamp}}}"#
+        );
+        assert_eq!(sent.body, expected);
+        seen.push(id);
+    }
+}
+
+#[tokio::test]
+async fn a_repeat_has_the_id_and_the_body_of_the_first_try() {
+    let (app, tenant, mut receiver) = receiving(proto::BodyFormat::Easemob, "").await;
+    receiver.answer(|_| status(500));
+    tenant.befriend("alice", "bob").await.unwrap();
+    let first = receiver.next().await;
+    app.until_tried(1).await;
+    app.core.clock.advance(time::Duration::seconds(6));
+    let second = receiver.next().await;
+    assert_eq!((first.id(), &first.body), (second.id(), &second.body));
+    assert_ne!(first.header("webhook-timestamp"), second.header("webhook-timestamp"));
+    assert_ne!(first.header("webhook-signature"), second.header("webhook-signature"));
+    let json: Value = second.json();
+    assert_eq!(json["timestamp"], json!(NOON.unix_timestamp() * 1000), "when it happened");
+}

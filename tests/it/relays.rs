@@ -1,0 +1,319 @@
+//! Several instances over one database: they share the work, hand it over, and take it from those
+//! who died.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use befriend::{
+    clock::Clock,
+    delivery::{News, Postman, Relay},
+    ops::Core,
+    server,
+};
+use sqlx::PgPool;
+use tokio::{sync::Semaphore, task::JoinHandle, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{
+    Tenant, TestApp,
+    app::settings,
+    receiver::{Answer, Callback, Receiver, process, rule_to, until},
+    tenant::strings,
+};
+
+/// A short lease, so that nobody waits long for the parts of the dead.
+const LEASE: Duration = Duration::from_secs(2);
+const FLAGS: &[&str] = &["--callback-lease", "2s", "--callback-poll", "20ms"];
+
+/// An instance that does nothing but deliver.
+struct Instance {
+    stop: CancellationToken,
+    relay: JoinHandle<()>,
+    _core: Arc<Core>,
+}
+
+impl Instance {
+    fn start(app: &TestApp) -> Self {
+        let args = settings(FLAGS);
+        let core = server::core(&app.database_url, &args, None, Clock::system()).expect("a core");
+        let news = News {
+            events: Arc::clone(&core.outbox.news),
+            rules: Arc::clone(&core.outbox.rules_changed),
+        };
+        let postman = Arc::new(Postman::new(args.postman(true)));
+        let relay = Relay::new(core.db.clone(), core.clock.clone(), news, postman, args.relay());
+        let stop = CancellationToken::new();
+        Self { relay: tokio::spawn(relay.run(stop.clone())), stop, _core: core }
+    }
+
+    /// Ends it in good order.
+    async fn stop(self) {
+        self.stop.cancel();
+        self.relay.await.expect("it stops");
+    }
+
+    /// Ends it as a crash does: nothing is settled and nothing given back.
+    async fn kill(self) {
+        self.relay.abort();
+        assert!(self.relay.await.expect_err("it is cut off").is_cancelled());
+    }
+}
+
+/// How many parts each holder has, the least first.
+async fn shares(pool: &PgPool) -> Vec<i64> {
+    sqlx::query_scalar(
+        "select count(*) from outbox_leases where until > now() group by holder order by 1",
+    )
+    .fetch_all(pool)
+    .await
+    .expect("the leases can be read")
+}
+
+async fn until_shared(app: &TestApp, expected: &[i64]) {
+    until("the parts to be shared", || async {
+        (shares(app.pool()).await == expected).then_some(())
+    })
+    .await;
+}
+
+/// A server that only writes, with users whose keys lie in all kinds of parts.
+async fn writing() -> (TestApp, Tenant, Receiver, Vec<String>) {
+    let app = TestApp::with(&["--deliver", "false"], Clock::system()).await;
+    let tenant = app.tenant("acme#chat").await;
+    let owners = tenant.crowd("owner", 40).await;
+    tenant.create(&["friend"]).await;
+    let receiver = Receiver::start().await;
+    app.rule(rule_to(&receiver.url)).await;
+    for owner in &owners {
+        tenant.befriend(owner, "friend").await.expect("friends");
+    }
+    (app, tenant, receiver, owners)
+}
+
+/// Sets remarks "1", "2", … of all owners in the background, until told to end. Comes back with the
+/// last remark of each.
+fn write_on(tenant: &Tenant, owners: &[String], end: &CancellationToken) -> JoinHandle<i64> {
+    let (tenant, owners, end) = (tenant.clone(), owners.to_vec(), end.clone());
+    tokio::spawn(async move {
+        for number in 1.. {
+            if end.is_cancelled() {
+                return number - 1;
+            }
+            for owner in &owners {
+                tenant.remark(owner, "friend", &number.to_string()).await.expect("a remark");
+            }
+        }
+        unreachable!("it is told to end")
+    })
+}
+
+/// Every owner's add and remarks up to `last` came, once each, in order.
+#[track_caller]
+fn expect_all(callbacks: &[Callback], owners: &[String], last: i64) {
+    let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for callback in callbacks {
+        let remark = callback.json()["data"]["remark"].as_str().unwrap_or("added").to_owned();
+        told.entry(callback.owner()).or_default().push(remark);
+    }
+    let expected: Vec<String> =
+        ["added".to_owned()].into_iter().chain((1..=last).map(|n| n.to_string())).collect();
+    for owner in owners {
+        assert_eq!(told[owner], expected, "{owner}");
+    }
+    assert_eq!(told.len(), owners.len());
+}
+
+#[tokio::test]
+async fn instances_that_come_and_go_deliver_everything_once_and_in_order() {
+    let (app, tenant, mut receiver, owners) = writing().await;
+    let end = CancellationToken::new();
+    let first = Instance::start(&app);
+    until_shared(&app, &[256]).await;
+    let writer = write_on(&tenant, &owners, &end);
+    let mut came = receiver.take(200).await;
+
+    let second = Instance::start(&app);
+    until_shared(&app, &[128, 128]).await;
+    let (third, fourth) = (Instance::start(&app), Instance::start(&app));
+    until_shared(&app, &[64; 4]).await;
+    came.extend(receiver.take(200).await);
+    first.stop().await;
+    until_shared(&app, &[84, 86, 86]).await;
+    came.extend(receiver.take(200).await);
+    third.stop().await;
+    fourth.stop().await;
+    until_shared(&app, &[256]).await;
+
+    end.cancel();
+    let last = writer.await.unwrap();
+    app.until_all_is_settled().await;
+    second.stop().await;
+    came.extend(receiver.rest());
+    expect_all(&came, &owners, last);
+    let relays: i64 =
+        sqlx::query_scalar("select count(*) from relays").fetch_one(app.pool()).await.unwrap();
+    assert_eq!((relays, shares(app.pool()).await), (0, vec![]), "all was given back");
+}
+
+#[tokio::test]
+async fn what_a_killed_instance_had_goes_to_the_others_in_time() {
+    let (app, tenant, mut receiver, owners) = writing().await;
+    let killed = Instance::start(&app);
+    let survivor = Instance::start(&app);
+    until_shared(&app, &[128, 128]).await;
+    let mut came = receiver.take(owners.len()).await;
+    app.until_all_is_settled().await;
+    killed.kill().await;
+    let since = Instant::now();
+    for owner in &owners {
+        tenant.remark(owner, "friend", "1").await.unwrap();
+    }
+    came.extend(receiver.take(owners.len()).await);
+    let waited = since.elapsed();
+    // The lease, the survivor's next renewal, its next look; and time for a busy machine.
+    assert!(waited < LEASE + LEASE / 3 + Duration::from_secs(5), "{waited:?}");
+    app.until_all_is_settled().await;
+    until_shared(&app, &[256]).await;
+    survivor.stop().await;
+    came.extend(receiver.rest());
+    expect_all(&came, &owners, 1);
+}
+
+#[tokio::test]
+async fn what_a_killed_process_was_at_is_sent_again_by_the_others() {
+    let (app, tenant, mut receiver, owners) = writing().await;
+    let survivor = Instance::start(&app);
+    receiver.take(owners.len()).await;
+    app.until_all_is_settled().await;
+    let mut killed = process(
+        &[
+            ["--database-url", &app.database_url, "--listen", "127.0.0.1:0"],
+            ["--callback-allow-private", "true", "--callback-lease", "2s"],
+        ]
+        .concat(),
+    );
+    until_shared(&app, &[128, 128]).await;
+
+    let gate = Arc::new(Semaphore::new(0));
+    let held = Arc::clone(&gate);
+    receiver.answer(move |_| Answer::After(Arc::clone(&held), 200));
+    for owner in &owners {
+        tenant.remark(owner, "friend", "1").await.unwrap();
+    }
+    let asked = receiver.take(owners.len()).await;
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let since = Instant::now();
+    gate.add_permits(1000);
+    app.until_all_is_settled().await;
+    assert!(since.elapsed() < Duration::from_secs(15), "{:?}", since.elapsed());
+    let again = receiver.rest();
+    let ids = |callbacks: &[Callback]| -> HashSet<String> {
+        callbacks.iter().map(|callback| callback.id().to_owned()).collect()
+    };
+    assert_eq!(ids(&asked).len(), owners.len());
+    assert!(!again.is_empty() && ids(&again).is_subset(&ids(&asked)), "with the same ids");
+    assert!(again.len() < owners.len(), "and only what was the dead one's");
+    survivor.stop().await;
+}
+
+#[tokio::test]
+async fn a_stopping_instance_keeps_what_it_is_at_and_gives_up_the_rest_at_once() {
+    let (app, tenant, mut receiver, owners) = writing().await;
+    let stopping = Instance::start(&app);
+    receiver.take(owners.len()).await;
+    app.until_all_is_settled().await;
+    let gate = Arc::new(Semaphore::new(0));
+    let held = Arc::clone(&gate);
+    receiver.answer(move |_| Answer::After(Arc::clone(&held), 200));
+    tenant.remark(&owners[0], "friend", "1").await.unwrap();
+    receiver.next().await;
+
+    let other = Instance::start(&app);
+    stopping.stop.cancel();
+    until_shared(&app, &[1, 255]).await;
+    // Its last part is kept for longer than a lease.
+    let until_of_last = "select min(until) from (
+        select max(until) as until from outbox_leases where until > now() group by holder
+        having count(*) = 1) one";
+    let lease_end = || async {
+        let end = sqlx::query_scalar::<_, Option<time::OffsetDateTime>>(until_of_last);
+        end.fetch_one(app.pool()).await.unwrap()
+    };
+    let first = lease_end().await.expect("it holds one part");
+    until("several renewals", || async {
+        let end = lease_end().await.expect("it goes on holding it");
+        (end > first + LEASE).then_some(())
+    })
+    .await;
+    gate.add_permits(1);
+    stopping.relay.await.unwrap();
+    until_shared(&app, &[256]).await;
+    assert_eq!(app.waiting().await, 0, "it was settled by who had begun it");
+    tenant.remark(&owners[0], "friend", "2").await.unwrap();
+    gate.add_permits(1);
+    assert_eq!(receiver.next().await.json()["data"]["remark"], "2");
+    assert!(receiver.rest().is_empty());
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn a_try_under_a_lease_that_was_lost_settles_nothing_even_if_the_part_was_won_back() {
+    let (app, tenant, mut receiver, owners) = writing().await;
+    let instance = Instance::start(&app);
+    receiver.take(owners.len()).await;
+    app.until_all_is_settled().await;
+    let gate = Arc::new(Semaphore::new(0));
+    let held = Arc::clone(&gate);
+    receiver.answer(move |_| Answer::After(Arc::clone(&held), 200));
+    tenant.remark(&owners[0], "friend", "1").await.unwrap();
+    tenant.remark(&owners[0], "friend", "2").await.unwrap();
+    let first = receiver.next().await;
+
+    // As if somebody else had had the part for a moment.
+    let lost = "update outbox_leases set token = token + 1
+                where part = (select part from outbox limit 1) returning until";
+    let before: time::OffsetDateTime =
+        sqlx::query_scalar(lost).fetch_one(app.pool()).await.unwrap();
+    until("the next renewal", || async {
+        let renewed = "select until > $1 from outbox_leases
+                       where part = (select part from outbox limit 1)";
+        let renewed: bool =
+            sqlx::query_scalar(renewed).bind(before).fetch_one(app.pool()).await.unwrap();
+        renewed.then_some(())
+    })
+    .await;
+    gate.add_permits(3);
+    let again = receiver.take(2).await;
+    assert_eq!(again[0].id(), first.id(), "it is not known whether somebody has it");
+    assert_eq!(again[1].json()["data"]["remark"], "2", "and the next one comes after it");
+    app.until_all_is_settled().await;
+    assert!(receiver.rest().is_empty());
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn two_whole_servers_deliver_what_either_of_them_wrote() {
+    let app = TestApp::with(FLAGS, Clock::system()).await;
+    let other = TestApp::on(&app.database_url, FLAGS, Clock::system()).await;
+    let tenant = app.tenant("acme#chat").await;
+    let owners = tenant.crowd("owner", 40).await;
+    let mut receiver = Receiver::start().await;
+    app.rule(rule_to(&receiver.url)).await;
+    until_shared(&app, &[128, 128]).await;
+    let there = Tenant { channel: other.channel.clone(), ..tenant.clone() };
+    let names: Vec<&str> = owners.iter().map(String::as_str).collect();
+    for (number, owner) in names.iter().enumerate().skip(1) {
+        let writer = if number % 2 == 0 { &tenant } else { &there };
+        writer.block(owner, &names[..number.min(3)]).await.unwrap();
+    }
+    let expected: usize = (0..names.len()).map(|number| number.min(3)).sum();
+    let came = receiver.take(expected).await;
+    let told: HashSet<String> = came.iter().map(Callback::owner).collect();
+    assert_eq!(told, strings(&names[1..]).into_iter().collect());
+    app.until_all_is_settled().await;
+    assert!(receiver.rest().is_empty());
+}
