@@ -69,7 +69,8 @@ impl Position for String {
     }
     fn from_token(place: Opaque) -> Option<Self> {
         match place.0 {
-            Place::AfterName(name) => Some(name),
+            // The database takes no NUL, and nobody's name has one.
+            Place::AfterName(name) => Some(name).filter(|name| !name.contains('\0')),
             Place::BeforeVersion(_) => None,
         }
     }

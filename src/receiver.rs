@@ -18,7 +18,7 @@ use crate::{
     clock::Clock,
     config::{Shown, any_duration},
     delivery::sign,
-    domain::SigningSecret,
+    domain::{Invalid, SigningSecret},
 };
 
 /// The largest body that is taken; ours are far smaller.
@@ -40,8 +40,8 @@ pub struct ReceiverArgs {
     pub listen: SocketAddr,
 
     /// The rule's secret; without one signatures are not checked.
-    #[arg(long, env = "BEFRIEND_RECEIVER_SECRET", value_name = "SECRET", default_value = "", hide_default_value = true, hide_env_values = true, value_parser = secret)]
-    pub secret: Checked,
+    #[arg(long, env = "BEFRIEND_RECEIVER_SECRET", value_name = "SECRET", hide_env_values = true)]
+    pub secret: Option<String>,
 
     /// The HTTP status to answer with.
     #[arg(long, value_name = "STATUS", default_value_t = 200, value_parser = clap::value_parser!(u16).range(200..=599))]
@@ -52,19 +52,32 @@ pub struct ReceiverArgs {
     pub delay: Shown<Duration>,
 }
 
-fn secret(text: &str) -> Result<Checked, String> {
-    // Compose files can't leave a variable out, only empty.
-    if text.is_empty() {
-        return Ok(Checked(None));
+impl ReceiverArgs {
+    /// How the receiver answers. The secret is read here and not by clap, whose complaint would show
+    /// it; an empty one is none, since compose files can't leave a variable out.
+    ///
+    /// # Errors
+    /// When the secret is none.
+    pub fn answers(&self) -> Result<Answers, Invalid> {
+        let secret = self.secret.as_deref().filter(|text| !text.is_empty());
+        Ok(Answers {
+            secret: secret.map(|text| SigningSecret::parse("--secret", text)).transpose()?,
+            status: StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK),
+            delay: self.delay.0,
+        })
     }
-    SigningSecret::parse("secret", text)
-        .map(|secret| Checked(Some(secret)))
-        .map_err(|error| error.to_string())
 }
 
-/// What signatures are checked with, if they are.
-#[derive(Clone, Debug, Default)]
-pub struct Checked(pub Option<SigningSecret>);
+/// How a receiver answers.
+#[derive(Clone, Debug)]
+pub struct Answers {
+    /// What signatures are checked with, if they are.
+    pub secret: Option<SigningSecret>,
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// How long before the answer.
+    pub delay: Duration,
+}
 
 /// Receives until `stop`.
 ///
@@ -72,19 +85,19 @@ pub struct Checked(pub Option<SigningSecret>);
 /// When the listener fails.
 pub async fn serve(
     listener: TcpListener,
-    args: ReceiverArgs,
+    answers: Answers,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
-    let router = Router::new().fallback(receive).with_state(Arc::new(args));
+    let router = Router::new().fallback(receive).with_state(Arc::new(answers));
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 
-async fn receive(State(args): State<Arc<ReceiverArgs>>, request: Request<Body>) -> StatusCode {
+async fn receive(State(answers): State<Arc<Answers>>, request: Request<Body>) -> StatusCode {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
         return StatusCode::PAYLOAD_TOO_LARGE;
     };
-    let checked = match &args.secret.0 {
+    let checked = match &answers.secret {
         None => "signature not checked",
         Some(secret) if is_signed(secret, &parts.headers, &body) => "signature verified",
         Some(_) => "SIGNATURE WRONG",
@@ -94,8 +107,8 @@ async fn receive(State(args): State<Arc<ReceiverArgs>>, request: Request<Body>) 
     if checked == "SIGNATURE WRONG" {
         return StatusCode::UNAUTHORIZED;
     }
-    tokio::time::sleep(args.delay.0).await;
-    StatusCode::from_u16(args.status).unwrap_or(StatusCode::OK)
+    tokio::time::sleep(answers.delay).await;
+    answers.status
 }
 
 /// Whether one of the signatures is by `secret`, over this body and not long ago.

@@ -222,8 +222,9 @@ fn read(setting: &'static str, path: &PathBuf) -> Result<Vec<u8>, ServeError> {
 async fn report_health(health: HealthReporter, core: Arc<Core>, stop: CancellationToken) {
     let mut last = None;
     while !stop.is_cancelled() {
-        let look = tokio::time::timeout(HEALTH_TIMEOUT, core.db.is_reachable());
-        let reachable = look.await.unwrap_or(false);
+        let look = tokio::time::timeout(HEALTH_TIMEOUT, core.db.probe());
+        let reachable = matches!(look.await, Ok(Ok(())));
+        core.db.note_away(!reachable);
         if last != Some(reachable) {
             let status = if reachable {
                 tracing::info!("serving");

@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use clap::{Args, Subcommand, ValueEnum};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -81,9 +82,20 @@ pub(super) enum EventsCommand {
         /// Only events in this state.
         #[arg(long, value_enum)]
         state: Option<StateArg>,
+        #[command(flatten)]
+        range: RangeArgs,
         /// How many events at the most.
         #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         limit: u32,
+    },
+    /// Have all failed events of a callback rule sent again, in their order.
+    RetryFailed {
+        /// The app key, as "org#app".
+        app_key: String,
+        /// The rule.
+        rule: Uuid,
+        #[command(flatten)]
+        range: RangeArgs,
     },
     /// Show an event with all tries to deliver it.
     Show {
@@ -99,6 +111,21 @@ pub(super) enum EventsCommand {
         /// The event's id, as `events list` shows it.
         event_id: String,
     },
+}
+
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct RangeArgs {
+    /// Only events that happened at this time or later, as 2026-11-21T12:00:00Z.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    from: Option<OffsetDateTime>,
+    /// Only events that happened before this time.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    to: Option<OffsetDateTime>,
+}
+
+pub(super) fn time(text: &str) -> Result<OffsetDateTime, String> {
+    OffsetDateTime::parse(text, &Rfc3339)
+        .map_err(|_| "must be a time as 2026-11-21T12:00:00Z".to_owned())
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -148,7 +175,12 @@ pub(super) async fn with_core(
     command: impl AsyncFnOnce(&Arc<Core>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let database = Database::open(database).await?;
-    store::migrate(&database.url).await?;
+    // A console must not change the schema under a service of another version.
+    if database.is_private() {
+        store::migrate(&database.url).await?;
+    } else {
+        store::require_current(&database.url).await?;
+    }
     let core = server::core(&database.url, args, None, Clock::system())?;
     let done = command(&core).await;
     core.db.close().await;
@@ -218,7 +250,7 @@ pub(super) async fn event(core: &Arc<Core>, command: EventsCommand) -> Result<()
     };
     let parse = |id: &str| EventId::parse(id).ok_or_else(|| format!("{id} is no event's id"));
     match command {
-        EventsCommand::List { app_key, rule, user, event_type, state, limit } => {
+        EventsCommand::List { app_key, rule, user, event_type, state, range, limit } => {
             let call = call(&app_key).await?;
             let user = user.map(|name| Username::parse("--user", &name)).transpose()?;
             let filter = EventFilter {
@@ -226,8 +258,8 @@ pub(super) async fn event(core: &Arc<Core>, command: EventsCommand) -> Result<()
                 owner: user.map(|name| call.owner_key(&name)),
                 event_type: event_type.map(|t| EventType::parse("--type", &t)).transpose()?,
                 state: state.map(StateName::from),
-                from: None,
-                to: None,
+                from: range.from,
+                to: range.to,
             };
             let mut left = i32::try_from(limit)?;
             let mut next = Some(EventPosition::start());
@@ -238,6 +270,11 @@ pub(super) async fn event(core: &Arc<Core>, command: EventsCommand) -> Result<()
                 left -= i32::try_from(page.items.len())?;
                 next = page.next;
             }
+        }
+        EventsCommand::RetryFailed { app_key, rule, range } => {
+            let range = (range.from, range.to);
+            let retried = events::retry_failed(&call(&app_key).await?, rule, range).await?;
+            println!("{retried} events are sent again");
         }
         EventsCommand::Show { app_key, event_id } => {
             let (event, attempts) = events::get(&call(&app_key).await?, parse(&event_id)?).await?;

@@ -1,6 +1,6 @@
 //! `befriend health`: what a container's health check runs.
 
-use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
+use std::{fs, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Args;
 
@@ -8,14 +8,9 @@ use super::Failure;
 
 #[derive(Args, Debug)]
 pub(super) struct HealthArgs {
-    /// Where it listens; https:// for TLS.
-    #[arg(
-        long,
-        env = "BEFRIEND_HEALTH_URL",
-        value_name = "URL",
-        default_value = "http://127.0.0.1:50051"
-    )]
-    url: String,
+    /// Where it listens; https:// for TLS [default: this machine, at the port of BEFRIEND_LISTEN].
+    #[arg(long, env = "BEFRIEND_HEALTH_URL", value_name = "URL")]
+    url: Option<String>,
     /// The authority that signed the server's certificate (PEM).
     #[arg(long, env = "BEFRIEND_HEALTH_CA", value_name = "FILE")]
     ca: Option<PathBuf>,
@@ -27,15 +22,17 @@ pub(super) struct HealthArgs {
     key: Option<PathBuf>,
 }
 
-pub(super) async fn health(args: HealthArgs) -> Result<ExitCode, Failure> {
+/// Asks the service that `listen` is the setting of, unless another is named.
+pub(super) async fn health(args: HealthArgs, listen: SocketAddr) -> Result<ExitCode, Failure> {
     use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
     use tonic_health::pb::{
         HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
     };
-    let mut endpoint = Endpoint::from_shared(args.url.clone())?
+    let url = args.url.unwrap_or_else(|| format!("http://127.0.0.1:{}", listen.port()));
+    let mut endpoint = Endpoint::from_shared(url.clone())?
         .connect_timeout(Duration::from_secs(3))
         .timeout(Duration::from_secs(3));
-    if args.url.starts_with("https:") {
+    if url.starts_with("https:") {
         let mut tls = ClientTlsConfig::new();
         if let Some(ca) = &args.ca {
             tls = tls.ca_certificate(Certificate::from_pem(fs::read(ca)?));

@@ -65,8 +65,8 @@ enum Command {
         /// The app key, as "org#app".
         app_key: String,
         /// How long it is to live: 1m at the least, 60d at the most.
-        #[arg(long, value_name = "TIME", default_value = "1d", value_parser = config::any_duration)]
-        ttl: Shown<Duration>,
+        #[arg(long, value_name = "TIME", value_parser = config::any_duration)]
+        ttl: Option<Shown<Duration>>,
     },
     /// Look at an app's callback events, and have them sent again.
     #[command(subcommand)]
@@ -140,14 +140,17 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
             with_core(&database, &cli.serve, async |core| app(core, command).await).await?;
         }
         Some(Command::Token { app_key, ttl }) => {
-            with_core(&database, &cli.serve, async |core| token(core, &app_key, ttl.0).await)
-                .await?;
+            with_core(&database, &cli.serve, async |core| {
+                let ttl = ttl.map_or(Duration::ZERO, |ttl| ttl.0);
+                token(core, &app_key, ttl).await
+            })
+            .await?;
         }
         Some(Command::Events(command)) => {
             with_core(&database, &cli.serve, async |core| event(core, command).await).await?;
         }
         Some(Command::Receiver(args)) => receive(args).await?,
-        Some(Command::Health(args)) => return health(args).await,
+        Some(Command::Health(args)) => return health(args, cli.serve.listen).await,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -16,7 +16,7 @@ use crate::{
     clock::Clock,
     config::{DatabaseArgs, ServeArgs},
     demo,
-    domain::{Secret, SecretKind},
+    domain::{Error, Secret, SecretKind},
     embedded::{self, Keeper},
     ops::Core,
     receiver::{self, ReceiverArgs},
@@ -49,6 +49,11 @@ impl Database {
         };
         let private = tokio::task::spawn_blocking(move || Keeper::start(settings)).await??;
         Ok(Self { url: private.url().to_owned(), private: Some(private) })
+    }
+
+    /// Whether it is our private one, which nobody else brings up to date.
+    pub(super) fn is_private(&self) -> bool {
+        self.private.is_some()
     }
 
     pub(super) async fn close(self) -> Result<(), Failure> {
@@ -119,33 +124,53 @@ pub(super) async fn serve(database_args: DatabaseArgs, args: ServeArgs) -> Resul
 /// wrong if it never answers.
 pub(super) async fn wait_for_database(core: &Core, longest: Duration) {
     let deadline = Instant::now() + longest;
-    while !core.db.is_reachable().await && Instant::now() < deadline {
-        tracing::info!("waiting for the database");
+    while let Err(error) = core.db.probe().await {
+        // What a wait does not mend: a wrong password, user or database.
+        let hopeless = !matches!(error, Error::Unavailable(_));
+        if hopeless || Instant::now() >= deadline {
+            return;
+        }
+        tracing::info!(%error, "waiting for the database");
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
 
 /// The operator's token of a private Postgres: made at the first start, kept beside the data, for
-/// its owner's eyes only.
-pub(super) fn kept_operator_token(data_dir: &Path) -> Result<Secret, Failure> {
+/// its owner's eyes only. It is written aside and then renamed: a crash leaves it whole or not there.
+fn kept_operator_token(data_dir: &Path) -> Result<Secret, Failure> {
+    const SHORTEST: usize = 32;
     let path = data_dir.join("operator-token");
     let in_words =
         |error: io::Error| format!("can't keep the operator token in {}: {error}", path.display());
     match fs::read_to_string(&path) {
-        Ok(token) => Ok(Secret::presented(token.trim())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let token = Secret::generate(SecretKind::OperatorToken);
-            let mut file = fs::OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&path)
-                .map_err(in_words)?;
-            io::Write::write_all(&mut file, token.reveal().as_bytes()).map_err(in_words)?;
-            Ok(token)
+        Ok(token) if token.trim().len() >= SHORTEST => return Ok(Secret::presented(token.trim())),
+        Ok(_) => {
+            let path = path.display();
+            return Err(format!("{path} holds no token: remove it, and another is made").into());
         }
-        Err(error) => Err(in_words(error).into()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(in_words(error).into()),
+        Err(_) => {}
     }
+    let token = Secret::generate(SecretKind::OperatorToken);
+    let aside = data_dir.join(format!(".operator-token.{}", std::process::id()));
+    let write = || {
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&aside)?;
+        io::Write::write_all(&mut file, token.reveal().as_bytes())?;
+        file.sync_all()?;
+        // Of two who start at once one wins; the other takes the winner's.
+        match fs::hard_link(&aside, &path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            linked => linked?,
+        }
+        fs::remove_file(&aside)
+    };
+    write().map_err(in_words)?;
+    kept_operator_token(data_dir)
 }
 
 /// Is cancelled by SIGINT or SIGTERM. A second signal ends the process at once.
@@ -175,10 +200,11 @@ pub(super) fn stop_on_signal() -> CancellationToken {
 }
 
 pub(super) async fn receive(args: ReceiverArgs) -> Result<(), Failure> {
+    let answers = args.answers()?;
     let stop = stop_on_signal();
     let listener = TcpListener::bind(args.listen)
         .await
         .map_err(|e| format!("--listen: can't listen on {}: {e}", args.listen))?;
     println!("receiving callbacks on http://{}", listener.local_addr()?);
-    Ok(receiver::serve(listener, args, stop).await?)
+    Ok(receiver::serve(listener, answers, stop).await?)
 }

@@ -52,8 +52,8 @@ pub(super) fn duration(text: &str) -> Result<Shown<Duration>, String> {
 
 pub(super) fn burst(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(seconds) if (0.0..=3600.0).contains(&seconds) => Ok(seconds),
-        _ => Err("must be a number between 0 and 3600".to_owned()),
+        Ok(seconds) if (0.0..=60.0).contains(&seconds) => Ok(seconds),
+        _ => Err("must be a number between 0 and 60".to_owned()),
     }
 }
 

@@ -70,9 +70,9 @@ impl Default for AppLimits {
 /// A change of an app's limits: what is absent stays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AppLimitsChange {
-    /// Friends a user can have, 0-100,000.
+    /// Friends a user can have, 0-10,000.
     pub friend_limit: Option<i32>,
-    /// Users a user can block, 0-100,000.
+    /// Users a user can block, 0-10,000.
     pub block_limit: Option<i32>,
     /// Calls a second, 1-1,000,000.
     pub requests_per_second: Option<i32>,
@@ -81,7 +81,7 @@ pub struct AppLimitsChange {
 impl AppLimitsChange {
     /// The largest friend or block list: ListAllFriends answers a whole list in one message, and
     /// RemoveAllFriends changes it in one transaction.
-    pub const MAX_LIST: i32 = 100_000;
+    pub const MAX_LIST: i32 = 10_000;
     /// The highest rate that can be asked for.
     pub const MAX_RATE: i32 = 1_000_000;
 
@@ -157,7 +157,7 @@ mod tests {
         let change = AppLimitsChange { block_limit: Some(7), ..AppLimitsChange::default() };
         let changed = change.apply(AppLimits::default()).unwrap();
         assert_eq!((changed.friend_limit, changed.block_limit), (3000, 7));
-        for (friends, rate) in [(-1, 1), (100_001, 1), (1, 0), (1, 1_000_001)] {
+        for (friends, rate) in [(-1, 1), (10_001, 1), (1, 0), (1, 1_000_001)] {
             let change = AppLimitsChange {
                 friend_limit: Some(friends),
                 requests_per_second: Some(rate),

@@ -33,6 +33,11 @@ use crate::{
     ops::{Call, Core, access},
 };
 
+/// How many calls that need no token may be under way at once, and how long each may take: a login is
+/// one look at the database.
+const STRANGERS: usize = 128;
+const STRANGERS_TIME: Duration = Duration::from_secs(5);
+
 /// The bounds that the gate keeps.
 #[derive(Clone, Copy, Debug)]
 pub struct GateSettings {
@@ -51,6 +56,7 @@ struct Shared {
     core: Arc<Core>,
     methods: Methods,
     room: Semaphore,
+    strangers: Semaphore,
     max_duration: Duration,
 }
 
@@ -62,6 +68,7 @@ impl Gate {
             core,
             methods: Methods::read(),
             room: Semaphore::new(settings.max_in_flight),
+            strangers: Semaphore::new(settings.max_in_flight.min(STRANGERS)),
             max_duration: settings.max_duration,
         }))
     }
@@ -137,14 +144,21 @@ async fn pass<S>(
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
 {
-    let Ok(_room) = shared.room.try_acquire() else {
-        return Err(Error::Unavailable(Outage::Overloaded));
+    // Strangers get little time and have room of their own: a caller who shows nothing and sends
+    // nothing must not keep out those who do.
+    let (room, longest) = match method.access {
+        Access::Anybody => (&shared.strangers, shared.max_duration.min(STRANGERS_TIME)),
+        Access::App | Access::Operator => (&shared.room, shared.max_duration),
     };
-    let deadline = Instant::now() + time_allowed(request.headers(), shared.max_duration)?;
+    let deadline = Instant::now() + time_allowed(request.headers(), longest)?;
     let late = |_| Error::DeadlineExceeded;
     let (bearer, from) = (bearer(request.headers()), peer(request.extensions()));
     let admitted = admit(&shared.core, method, bearer.as_ref(), from);
-    if let Some(app) = tokio::time::timeout_at(deadline, admitted).await.map_err(late)?? {
+    let admitted = tokio::time::timeout_at(deadline, admitted).await.map_err(late)??;
+    let Ok(_room) = room.try_acquire() else {
+        return Err(Error::Unavailable(Outage::Overloaded));
+    };
+    if let Some(app) = admitted {
         log.app = Some(Arc::clone(&app));
         shared.core.rates.check(&app, method.operation)?;
         let core = Arc::clone(&shared.core);
@@ -177,7 +191,8 @@ async fn admit(
 /// The token of "authorization: Bearer <token>".
 pub(super) fn bearer(headers: &HeaderMap) -> Option<Secret> {
     let (scheme, token) = headers.get("authorization")?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| Secret::presented(token.trim()))
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| Secret::presented(token))
 }
 
 /// The address at the other end of the connection.

@@ -29,7 +29,8 @@ pub struct AccessSettings {
     /// For how long a verified token is taken without asking the database again: so late another
     /// instance notices a revocation or a changed limit.
     pub token_cache: Duration,
-    /// How many logins may fail in [`Self::login_window`], from one address and for one client_id.
+    /// How many logins may fail in [`Self::login_window`], from one address and for one client_id; ten
+    /// times as many from one address in all.
     pub failed_logins: u32,
     /// Over what time failed logins are counted.
     pub login_window: Duration,
@@ -57,6 +58,13 @@ pub struct Login {
     pub from: Option<IpAddr>,
     /// The client_id; none stands for the operator.
     pub client_id: Option<String>,
+}
+
+impl Login {
+    /// All logins from the address, as anybody.
+    fn of_address(&self) -> Self {
+        Self { from: self.from, client_id: Some(String::new()) }
+    }
 }
 
 struct Failures {
@@ -103,10 +111,14 @@ impl Access {
     /// Refuses a login while too many have failed; before it is looked at, so that guessing stays
     /// slow whatever the guess.
     pub(super) fn may_log_in(&self, login: &Login) -> Result<(), Error> {
+        let failed_logins = self.settings.failed_logins;
+        self.within(login, failed_logins)?;
+        self.within(&login.of_address(), failed_logins.saturating_mul(10))
+    }
+
+    fn within(&self, login: &Login, bound: u32) -> Result<(), Error> {
         match self.failures.get(login) {
-            Some(failures)
-                if failures.count.load(Ordering::Relaxed) >= self.settings.failed_logins =>
-            {
+            Some(failures) if failures.count.load(Ordering::Relaxed) >= bound => {
                 Err(Error::LoginThrottled {
                     retry_after: self
                         .settings
@@ -120,10 +132,12 @@ impl Access {
 
     /// Counts a failed login.
     pub(super) fn login_failed(&self, login: Login) {
-        let failures = self.failures.get_with(login, || {
-            Arc::new(Failures { first: Instant::now(), count: AtomicU32::new(0) })
-        });
-        failures.count.fetch_add(1, Ordering::Relaxed);
+        for login in [login.of_address(), login] {
+            let failures = self.failures.get_with(login, || {
+                Arc::new(Failures { first: Instant::now(), count: AtomicU32::new(0) })
+            });
+            failures.count.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -152,11 +166,12 @@ pub async fn operator(
     from: Option<IpAddr>,
 ) -> Result<(), Error> {
     let token = bearer.ok_or(Error::Unauthenticated)?;
-    let login = Login { from, client_id: None };
-    core.access.may_log_in(&login)?;
+    // The right token passes first, so that strangers behind the same address can't lock it out.
     if is_operator(core, token) {
         return Ok(());
     }
+    let login = Login { from, client_id: None };
+    core.access.may_log_in(&login)?;
     if app_of(core, token).await?.is_some() {
         return Err(Error::TokenScope { required: Scope::Operator });
     }

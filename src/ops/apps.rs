@@ -47,7 +47,18 @@ pub async fn create(
 
 /// A name for an app's client that says nothing and collides with nothing.
 fn new_client_id() -> String {
-    format!("bfc_{}", BASE64_URL_SAFE_NO_PAD.encode(Uuid::new_v4().as_bytes()))
+    format!("{CLIENT_ID}{}", BASE64_URL_SAFE_NO_PAD.encode(Uuid::new_v4().as_bytes()))
+}
+
+/// How every client_id begins.
+const CLIENT_ID: &str = "bfc_";
+
+/// Whether a text can be a client_id at all.
+pub(super) fn is_client_id(text: &str) -> bool {
+    text.strip_prefix(CLIENT_ID).is_some_and(|rest| {
+        rest.len() == 22
+            && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    })
 }
 
 /// An app.

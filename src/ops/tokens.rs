@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Call, Core, access::Login};
+use super::{Call, Core, access::Login, apps::is_client_id};
 use crate::{
     domain::{AppKey, Credential, Error, Secret, SecretKind},
     store::{apps, tokens},
@@ -35,6 +35,10 @@ pub async fn issue(
     let ttl = core.lifetimes.choose(ttl)?;
     core.access.may_log_in(&login)?;
     let client_id = login.client_id.as_deref().unwrap_or_default();
+    // What can't be one is not looked up, and not kept in mind either.
+    if !is_client_id(client_id) {
+        return Err(Error::InvalidCredentials(Credential::ClientId));
+    }
     let app = core.db.retrying(|| async {
         let mut db = core.db.read().await?;
         let app = apps::by_client_id(&mut db, client_id).await;
@@ -43,7 +47,10 @@ pub async fn issue(
     let wrong = match app.await? {
         None => Credential::ClientId,
         Some((_, kept)) if !secret.hash().matches(&kept) => Credential::ClientSecret,
-        Some((app_id, _)) => return hand_out(core, deadline, app_id, ttl).await,
+        Some((app, _)) => {
+            core.rates.check(&app, "TokenService/IssueToken")?;
+            return hand_out(core, deadline, app.id, ttl).await;
+        }
     };
     core.access.login_failed(login);
     Err(Error::InvalidCredentials(wrong))

@@ -163,9 +163,14 @@ pub async fn delete(call: &Call, username: &Username) -> Result<User, Error> {
             Ok(account.user)
         })
         .await?;
-    // The user is deleted, whatever becomes of the rest now.
-    if let Err(error) = leave(call, username).await {
-        tracing::warn!(%error, "cleaning up after a deleted user goes on in the background");
+    // The user is deleted, whatever becomes of the rest now: the caller learns so in time.
+    let left = call.deadline.saturating_duration_since(Instant::now());
+    match tokio::time::timeout(left / 2, leave(call, username)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "cleaning up after a deleted user goes on in the background");
+        }
+        Err(_) => tracing::info!("cleaning up after a deleted user goes on in the background"),
     }
     Ok(user)
 }

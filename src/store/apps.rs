@@ -32,7 +32,8 @@ where app_id = $1
   and deleted_at is null";
     BY_CLIENT_ID = "\
 -- apps.by_client_id
-select app_id, client_secret_hash
+select app_id, app_key, client_id, friend_limit, block_limit, requests_per_second, created_at,
+       modified_at, client_secret_hash
 from apps
 where client_id = $1
   and deleted_at is null";
@@ -108,6 +109,13 @@ pub(super) struct AppRow {
     modified_at: OffsetDateTime,
 }
 
+#[derive(FromRow)]
+struct SecretRow {
+    #[sqlx(flatten)]
+    app: AppRow,
+    client_secret_hash: Vec<u8>,
+}
+
 impl From<AppRow> for App {
     fn from(row: AppRow) -> Self {
         Self {
@@ -167,8 +175,9 @@ pub(crate) async fn lock_by_key(db: &mut PgConnection, key: &AppKey) -> Result<O
 pub(crate) async fn by_client_id(
     db: &mut PgConnection,
     client_id: &str,
-) -> Result<Option<(Uuid, Vec<u8>)>, Error> {
-    Ok(query_as(BY_CLIENT_ID).bind(client_id).fetch_optional(db).await?)
+) -> Result<Option<(App, Vec<u8>)>, Error> {
+    let row: Option<SecretRow> = query_as(BY_CLIENT_ID).bind(client_id).fetch_optional(db).await?;
+    Ok(row.map(|row| (row.app.into(), row.client_secret_hash)))
 }
 
 /// Apps in key order, after `after`.

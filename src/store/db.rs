@@ -3,6 +3,10 @@
 use std::{
     ops::{Deref, DerefMut},
     str::FromStr as _,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -34,6 +38,10 @@ pub struct DbSettings {
 #[derive(Clone, Debug)]
 pub struct Db {
     pool: PgPool,
+    /// One connection for the health check, which must not wait behind calls.
+    probe: PgPool,
+    /// Set while the health check finds the database away: calls need not find out for themselves.
+    away: Arc<AtomicBool>,
     statement_timeout: Duration,
 }
 
@@ -51,6 +59,9 @@ impl Db {
     /// When `url` is no Postgres URL.
     pub fn new(url: &str, settings: &DbSettings) -> Result<Self, sqlx::Error> {
         let millis = |d: Duration| d.as_millis().max(1).to_string();
+        if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+            return Err(sqlx::Error::Configuration("must start with postgres://".into()));
+        }
         let connect = PgConnectOptions::from_str(url)?.application_name("befriend").options([
             ("statement_timeout", millis(settings.statement_timeout)),
             ("lock_timeout", millis(settings.lock_timeout)),
@@ -73,8 +84,14 @@ impl Db {
                     Ok(meta.idle_for < TEST_AFTER_IDLE || connection.ping().await.is_ok())
                 })
             })
+            .connect_lazy_with(connect.clone());
+        let probe = PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(settings.acquire_timeout)
+            .test_before_acquire(false)
             .connect_lazy_with(connect);
-        Ok(Self { pool, statement_timeout: settings.statement_timeout })
+        let statement_timeout = settings.statement_timeout;
+        Ok(Self { pool, probe, away: Arc::default(), statement_timeout })
     }
 
     /// Runs `attempt` again when it collided with other transactions or lost its connection before
@@ -103,6 +120,7 @@ impl Db {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn read(&self) -> Result<ReadConnection, Error> {
+        self.is_there()?;
         let connection = self.pool.acquire().await.map_err(database_error)?;
         Ok(ReadConnection { connection, busy: true })
     }
@@ -118,6 +136,7 @@ impl Db {
         if left.is_zero() {
             return Err(Error::DeadlineExceeded);
         }
+        self.is_there()?;
         let tx = if left < self.statement_timeout {
             // One round trip for both statements; the text is ours, the number an integer.
             let begin = format!("begin; set local statement_timeout = {}", left.as_millis().max(1));
@@ -128,16 +147,34 @@ impl Db {
         tx.map(Tx).map_err(database_error)
     }
 
-    /// Whether the database answers, for the health check.
-    pub async fn is_reachable(&self) -> bool {
-        let Ok(mut connection) = self.pool.acquire().await else {
-            return false;
-        };
-        connection.ping().await.is_ok()
+    /// Asks the database whether it is there, on a connection of its own.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub async fn probe(&self) -> Result<(), Error> {
+        let mut connection = self.probe.acquire().await.map_err(|error| match error {
+            // Nobody else uses it, so it is not busy: it can't be made.
+            sqlx::Error::PoolTimedOut => Error::Unavailable(Outage::Database),
+            other => database_error(other),
+        })?;
+        connection.ping().await.map_err(database_error)
+    }
+
+    /// Notes what the health check found: while the database is away, calls fail at once.
+    pub fn note_away(&self, away: bool) {
+        self.away.store(away, Ordering::Relaxed);
+    }
+
+    fn is_there(&self) -> Result<(), Error> {
+        if self.away.load(Ordering::Relaxed) {
+            return Err(Error::Unavailable(Outage::Database));
+        }
+        Ok(())
     }
 
     /// Closes all connections, waiting for those in use.
     pub async fn close(&self) {
+        self.probe.close().await;
         self.pool.close().await;
     }
 
@@ -247,7 +284,11 @@ fn database_error(error: sqlx::Error) -> Error {
                 Error::Unavailable(Outage::Database)
             }
             Some("53300") => Error::Unavailable(Outage::Busy),
-            Some(code) if code.starts_with("08") => Error::Unavailable(Outage::Database),
+            // A broken connection; no such user, password or database any more.
+            Some(code) if ["08", "28", "3D"].iter().any(|class| code.starts_with(class)) => {
+                tracing::warn!(%error, "the database does not take us in");
+                Error::Unavailable(Outage::Database)
+            }
             _ => Error::Internal(error.to_string()),
         },
         sqlx::Error::Protocol(_) | sqlx::Error::BeginFailed => {

@@ -17,6 +17,7 @@ mod console;
 mod crash;
 mod deletions;
 mod delivery;
+mod docs;
 #[cfg(target_os = "linux")]
 mod embedded;
 mod errors;
