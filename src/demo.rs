@@ -12,7 +12,7 @@ use crate::{
         RuleChoice, Secret, Username,
     },
     ops::{Call, Core, apps, callbacks, tokens, users},
-    receiver::{self, ReceiverArgs},
+    receiver::{self, Checked, ReceiverArgs},
 };
 
 const APP_KEY: &str = "demo#demo";
@@ -87,7 +87,7 @@ async fn receive_callbacks(
     };
     let args = ReceiverArgs {
         listen,
-        secret: Some(rule.secret),
+        secret: Checked(Some(rule.secret)),
         status: 200,
         delay: Shown(Duration::ZERO),
     };

@@ -9,7 +9,7 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use prost::Message;
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::{EventPosition, Invalid};
+use crate::domain::{EventPosition, Invalid, SyncPosition};
 
 /// The format of the tokens that we give out and take.
 const FORMAT: u32 = 1;
@@ -85,6 +85,26 @@ impl Position for EventPosition {
     }
     fn from_token(place: Opaque) -> Option<Self> {
         String::from_token(place).and_then(|text| Self::parse(&text))
+    }
+}
+
+/// On a walk over the changes of a list.
+impl Position for SyncPosition {
+    fn start() -> Self {
+        Self { version: 0, purged_to: None }
+    }
+    fn into_token(self) -> Opaque {
+        let purged_to = self.purged_to.unwrap_or(-1);
+        Opaque(Place::AfterName(format!("{}/{purged_to}", self.version)))
+    }
+    fn from_token(place: Opaque) -> Option<Self> {
+        let text = String::from_token(place)?;
+        let (version, purged_to) = text.split_once('/')?;
+        let purged_to = purged_to.parse().ok()?;
+        Some(Self {
+            version: version.parse().ok()?,
+            purged_to: (purged_to >= 0).then_some(purged_to),
+        })
     }
 }
 

@@ -40,8 +40,8 @@ pub struct ReceiverArgs {
     pub listen: SocketAddr,
 
     /// The rule's secret; without one signatures are not checked.
-    #[arg(long, env = "BEFRIEND_RECEIVER_SECRET", value_name = "SECRET", hide_env_values = true, value_parser = secret)]
-    pub secret: Option<SigningSecret>,
+    #[arg(long, env = "BEFRIEND_RECEIVER_SECRET", value_name = "SECRET", default_value = "", hide_default_value = true, hide_env_values = true, value_parser = secret)]
+    pub secret: Checked,
 
     /// The HTTP status to answer with.
     #[arg(long, value_name = "STATUS", default_value_t = 200, value_parser = clap::value_parser!(u16).range(200..=599))]
@@ -52,9 +52,19 @@ pub struct ReceiverArgs {
     pub delay: Shown<Duration>,
 }
 
-fn secret(text: &str) -> Result<SigningSecret, String> {
-    SigningSecret::parse("secret", text).map_err(|error| error.to_string())
+fn secret(text: &str) -> Result<Checked, String> {
+    // Compose files can't leave a variable out, only empty.
+    if text.is_empty() {
+        return Ok(Checked(None));
+    }
+    SigningSecret::parse("secret", text)
+        .map(|secret| Checked(Some(secret)))
+        .map_err(|error| error.to_string())
 }
+
+/// What signatures are checked with, if they are.
+#[derive(Clone, Debug, Default)]
+pub struct Checked(pub Option<SigningSecret>);
 
 /// Receives until `stop`.
 ///
@@ -74,7 +84,7 @@ async fn receive(State(args): State<Arc<ReceiverArgs>>, request: Request<Body>) 
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
         return StatusCode::PAYLOAD_TOO_LARGE;
     };
-    let checked = match &args.secret {
+    let checked = match &args.secret.0 {
         None => "signature not checked",
         Some(secret) if is_signed(secret, &parts.headers, &body) => "signature verified",
         Some(_) => "SIGNATURE WRONG",

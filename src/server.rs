@@ -14,7 +14,13 @@ use crate::{
     delivery::{News, Postman, PostmanSettings, Relay, RelaySettings},
     domain::Secret,
     grpc::{self, Gate},
-    ops::{Core, access::Access, events::Outbox, rate::Rates},
+    ops::{
+        Core,
+        access::Access,
+        events::Outbox,
+        rate::Rates,
+        watch::{self, Watches},
+    },
     proto,
     store::Db,
     upkeep,
@@ -25,6 +31,9 @@ const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long a look at the database may take before it counts as away.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long the database's connections may take to close at the end.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why the service could not begin, or the listener ended before its time.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +74,9 @@ pub fn core(
         clock,
         bounds: args.bounds(),
         event_retention: args.event_retention(),
+        tombstone_retention: args.tombstone_retention(),
+        request_life: args.request_life(),
+        watches: Watches::new(args.watches()),
         lifetimes: args.lifetimes(),
         access: Access::new(args.access(operator_token)),
         rates: Rates::new(args.rates()),
@@ -84,6 +96,8 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
     let (health, health_service) = tonic_health::server::health_reporter();
+    // Nobody is served before the database was seen.
+    set_health(&health, ServingStatus::NotServing).await;
     let postman = Arc::new(Postman::new(postman));
     let mut routes = grpc::routes(&core, &postman, args.max_message.get());
     routes.add_service(health_service);
@@ -105,6 +119,7 @@ pub async fn serve(
 
     let background = CancellationToken::new();
     let upkeep = tokio::spawn(upkeep::run(Arc::clone(&core), background.clone()));
+    let versions = tokio::spawn(watch::follow_versions(Arc::clone(&core)));
     let relay = args.deliver.then(|| {
         tokio::spawn(deliver(Arc::clone(&core), postman, args.relay(), background.clone()))
     });
@@ -120,7 +135,9 @@ pub async fn serve(
         watch.abort();
         set_health(&health, ServingStatus::NotServing).await;
         tokio::time::sleep(args.drain.0).await;
+        core.watches.end();
         closing.cancel();
+        end_watches(health).await;
         tokio::time::sleep(args.shutdown_timeout.0).await;
         tracing::warn!("calls still under way at the end of the shutdown time were cut off");
     };
@@ -131,6 +148,8 @@ pub async fn serve(
     background.cancel();
     // It ends between two steps; what it was doing goes on at the next start.
     let _ = upkeep.await;
+    core.watches.end();
+    let _ = versions.await;
     if let Some(mut relay) = relay {
         // Tries under way are finished and settled; what is not by then is tried again.
         if tokio::time::timeout(args.shutdown_timeout.0, &mut relay).await.is_err() {
@@ -140,7 +159,8 @@ pub async fn serve(
             );
         }
     }
-    core.db.close().await;
+    // Calls that were cut off hold on to their connections: whoever ends the process ends them.
+    let _ = tokio::time::timeout(CLOSE_TIMEOUT, core.db.close()).await;
     Ok(served?)
 }
 
@@ -173,6 +193,8 @@ fn add_reflection(
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            // So that tools can show the details of errors.
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
     routes.add_service(builder().build_v1()?);
     // Older grpcurls ask for nothing else.
@@ -222,5 +244,13 @@ async fn set_health(health: &HealthReporter, status: ServingStatus) {
     health.set_service_status("", status).await;
     for service in grpc::SERVICES {
         health.set_service_status(service, status).await;
+    }
+}
+
+/// Ends the streams of those who watch the health, who would hold up the end as calls under way.
+async fn end_watches(mut health: HealthReporter) {
+    health.clear_service_status("").await;
+    for service in grpc::SERVICES {
+        health.clear_service_status(service).await;
     }
 }

@@ -1,5 +1,5 @@
 //! What no call waits for: cleaning up after deleted users and apps, removing expired tokens, and
-//! keeping the history of events to its days.
+//! keeping the history of events, friend requests and tombstones to their time.
 //!
 //! Every round does bounded transactions and can stop anywhere; the next round, here or on another
 //! instance, goes on. Instances may do the same work at once: each step locks what it changes and
@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::ops::{Core, apps, events, tokens, users};
+use crate::ops::{Core, apps, events, requests, sync, tokens, users};
 
 /// Between two rounds. Nothing waits for a round, so it need not be short.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -40,6 +40,12 @@ pub async fn round(core: &Arc<Core>) {
     }
     if let Err(error) = users::finish_leaving(core, deadline).await {
         tracing::warn!(%error, "cleaning up after deleted users goes on later");
+    }
+    if let Err(error) = requests::expire(core, deadline).await {
+        tracing::warn!(%error, "friend requests expire later");
+    }
+    if let Err(error) = sync::purge_tombstones(core, deadline).await {
+        tracing::warn!(%error, "old tombstones are purged later");
     }
     if let Err(error) = apps::purge_deleted(core, deadline).await {
         tracing::warn!(%error, "removing deleted apps goes on later");

@@ -58,6 +58,41 @@ pub enum Error {
         /// The app's limit.
         limit: i32,
     },
+    /// The two are friends already.
+    #[error("{requester} and {recipient} are friends already")]
+    AlreadyFriends {
+        /// Who asks.
+        requester: Username,
+        /// Who is asked.
+        recipient: Username,
+    },
+    /// One blocks the other.
+    #[error("{blocker} blocks {blocked}")]
+    Blocked {
+        /// Who blocks.
+        blocker: Username,
+        /// Who is blocked.
+        blocked: Username,
+    },
+    /// No request that could be answered so.
+    #[error("there is no such friend request from {requester} to {recipient}")]
+    RequestNotFound {
+        /// Who asked.
+        requester: Username,
+        /// Who was asked.
+        recipient: Username,
+    },
+    /// Too many pending requests.
+    #[error("{username} has too many pending friend requests: the limit is {limit}")]
+    RequestLimitExceeded {
+        /// Who.
+        username: Username,
+        /// How many can be pending.
+        limit: i32,
+    },
+    /// A watcher does not keep up.
+    #[error("the watcher took too long to read")]
+    WatcherTooSlow,
     /// The app has no such callback rule.
     #[error("there is no callback rule {0}")]
     CallbackRuleNotFound(String),
@@ -209,6 +244,12 @@ pub enum Invalid {
     PageSize {
         /// The largest.
         max: i32,
+    },
+    /// A version that the list has not reached.
+    #[error("since_version: must be between 0 and the list's version, {version}")]
+    VersionAhead {
+        /// The list's version.
+        version: i64,
     },
     /// Too many members in a list.
     #[error("{field}: must hold at most {max} entries")]

@@ -59,6 +59,17 @@ impl Extension {
     }
 }
 
+/// A change of the owner's entry of a friend: what is absent stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EntryChange {
+    /// The remark.
+    pub remark: Option<Remark>,
+    /// The field for the owner's client.
+    pub extension: Option<Extension>,
+    /// The field for the calling service.
+    pub server_extension: Option<Extension>,
+}
+
 /// An entry of a friend list, whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Friend {

@@ -23,6 +23,12 @@ pub struct Bounds {
     pub user_pages: PageSizes,
     /// Page sizes of ListApps.
     pub app_pages: PageSizes,
+    /// Page sizes of SyncFriends and SyncBlocks.
+    pub sync_pages: PageSizes,
+    /// Page sizes of ListFriendRequests.
+    pub request_pages: PageSizes,
+    /// Friend requests that a user can have pending, got and sent each.
+    pub pending_requests: i32,
     /// Callback rules that an app can have.
     pub callback_rules: usize,
     /// Page sizes of ListEvents.
@@ -42,6 +48,9 @@ impl Default for Bounds {
             block_pages: PageSizes { max: 50, default: 50 },
             user_pages: PageSizes { max: 100, default: 10 },
             app_pages: PageSizes { max: 100, default: 50 },
+            sync_pages: PageSizes { max: 500, default: 100 },
+            request_pages: PageSizes { max: 50, default: 10 },
+            pending_requests: 500,
             callback_rules: 4,
             event_pages: PageSizes { max: 100, default: 10 },
             newest_blocks: 500,

@@ -8,12 +8,14 @@
 mod app;
 mod block;
 mod callback;
+mod change;
 mod error;
 mod event;
 mod friend;
 mod limits;
 mod page;
 mod relation;
+mod request;
 mod secret;
 mod text;
 mod user;
@@ -21,13 +23,17 @@ mod user;
 pub use app::{App, AppKey, AppLimits, AppLimitsChange};
 pub use block::BlockedUsers;
 pub use callback::{BodyFormat, CallbackRule, CallbackUrl, RuleChange, RuleChoice, SigningSecret};
+pub use change::{
+    BlockChange, Change, FriendChange, ListVersion, SyncPage, SyncPosition, UpdatedAfter,
+};
 pub use error::{Credential, Error, Invalid, Outage, Scope};
 pub use event::{
     Attempt, Event, EventFilter, EventId, EventPosition, EventState, EventType, NewEvent, StateName,
 };
-pub use friend::{Extension, Friend, FriendEntry, ImportOutcome, Remark};
+pub use friend::{EntryChange, Extension, Friend, FriendEntry, ImportOutcome, Remark};
 pub use limits::{Bounds, TokenLifetimes};
 pub use page::{Page, PageSize, PageSizes};
 pub use relation::Relation;
+pub use request::{FriendRequest, RequestDirection, RequestMessage, RequestState};
 pub use secret::{Secret, SecretHash, SecretKind};
 pub use user::{ListHead, Nickname, OwnerKey, User, Username};

@@ -31,6 +31,12 @@ impl PageSizes {
 pub struct PageSize(i32);
 
 impl PageSize {
+    /// How many entries.
+    #[must_use]
+    pub fn entries(self) -> usize {
+        usize::try_from(self.0).expect("a page size is positive")
+    }
+
     /// How many rows to read: one more than the page holds tells whether another page follows.
     #[must_use]
     pub fn rows_to_read(self) -> i64 {
@@ -50,7 +56,7 @@ pub struct Page<T, P> {
 impl<T, P> Page<T, P> {
     /// Cuts rows read with [`PageSize::rows_to_read`] to a page.
     pub fn cut(mut rows: Vec<T>, size: PageSize, position: impl FnOnce(&T) -> P) -> Self {
-        let held = usize::try_from(size.0).expect("a page size is positive");
+        let held = size.entries();
         let more = rows.len() > held;
         rows.truncate(held);
         let next = if more { rows.last().map(position) } else { None };

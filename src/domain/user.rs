@@ -139,6 +139,10 @@ pub struct ListHead {
     pub block_count: i32,
     /// Goes up by one with every change of a list of this user.
     pub version: i64,
+    /// Requests that wait for the user's answer.
+    pub incoming_requests: i32,
+    /// The user's requests that wait for an answer.
+    pub outgoing_requests: i32,
 }
 
 #[cfg(test)]

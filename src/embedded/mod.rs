@@ -5,7 +5,8 @@
 //! once loses no acknowledged write and needs no hand at the next start.
 //!
 //! Reading order: `layout` (the data folder), `binaries`, `account` (who runs it), `cluster` (the data), `watchdog`
-//! (the lifetime), `session` (role and database), and `start` below, which puts them together under one lock.
+//! (the lifetime), `session` (role and database), `start` below, which puts them together under one lock, and `keeper`,
+//! which starts a server again that was killed under a running service.
 //!
 //! Everything here blocks; call it from a blocking thread. It knows nothing of the service's own tables.
 
@@ -14,12 +15,14 @@ mod binaries;
 mod cluster;
 mod deadline;
 mod error;
+mod keeper;
 mod layout;
 mod process;
 mod session;
 mod watchdog;
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -32,6 +35,7 @@ use process::Signal;
 use watchdog::{Found, Seat};
 
 pub use error::StartError;
+pub use keeper::Keeper;
 pub use layout::default_data_dir;
 
 /// A fast shutdown writes what is in memory to the disk; longer than this, and `stop` leaves it to the watchdog.
@@ -118,6 +122,24 @@ impl EmbeddedPostgres {
         &self.url
     }
 
+    /// Whether the server's process is still there.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        process::serves(self.pid, &self.cluster.folder)
+    }
+
+    /// Starts the server again that was killed under us, or joins it if another user was faster. Never on a new, empty
+    /// cluster: a service would take that for its data.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::start`].
+    pub fn start_again(&self, settings: &Settings) -> Result<Self, StartError> {
+        let version = self.cluster.folder.join("PG_VERSION");
+        fs::metadata(&version).map_err(StartError::folder("find", &version))?;
+        Self::start(settings)
+    }
+
     /// The major version of the server, for example 15.
     #[must_use]
     pub fn version(&self) -> u16 {
@@ -150,6 +172,10 @@ impl EmbeddedPostgres {
         let lock = layout.lock(deadline)?;
         if !watchdog::nobody_is_left(&layout) {
             return Ok(Stopped::StillUsed);
+        }
+        if !watchdog::reads(&layout) {
+            // It was killed, or has just done its work: then there is nothing left to do.
+            cluster.clear(&layout, deadline)?;
         }
         let stopped = deadline.wait_until(|| !process::serves(pid, &cluster.folder));
         drop(lock);

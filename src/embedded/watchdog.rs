@@ -213,6 +213,11 @@ pub(super) fn nobody_is_left(layout: &Layout) -> bool {
     matches!(io::Read::read(&mut end, &mut [0]), Ok(0))
 }
 
+/// A watchdog holds the reading end, as it does until its server has ended. Called under the lock.
+pub(super) fn reads(layout: &Layout) -> bool {
+    open_end(private_file().write(true).custom_flags(non_blocking()), &layout.fifo).is_ok()
+}
+
 fn make_fifo(path: &Path) -> Result<(), StartError> {
     match mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR) {
         Ok(()) | Err(Errno::EEXIST) => Ok(()),

@@ -2,10 +2,13 @@
 
 use tonic::{Request, Response, Status};
 
-use super::convert::{app_call, strings, usernames};
+use super::{
+    convert::{app_call, strings, usernames},
+    follow::{self, Walk, Watching},
+};
 use crate::{
-    domain::Username,
-    ops::blocks,
+    domain::{SyncPage, Username},
+    ops::{blocks, sync, watch},
     page_token::{self, Binding},
     proto::{self, block_service_server::BlockService},
 };
@@ -68,5 +71,43 @@ impl BlockService for BlockApi {
             usernames: strings(blocked.newest),
             count: blocked.count,
         }))
+    }
+
+    async fn sync_blocks(
+        &self,
+        request: Request<proto::SyncBlocksRequest>,
+    ) -> Result<Response<proto::SyncBlocksResponse>, Status> {
+        let (call, message) = app_call(request)?;
+        let owner = Username::parse("owner", &message.owner)?;
+        let size = call.core.bounds.sync_pages.choose(message.page_size)?;
+        let since = message.since_version;
+        let walk = Walk::new("BlockService/SyncBlocks", &call, &owner, since, "");
+        let position = walk.read(since, &message.page_token)?;
+        let page = sync::changes(&call, sync::Blocks, &owner, position, size).await?;
+        Ok(Response::new(proto::SyncBlocksResponse {
+            next_page_token: walk.write(&page),
+            next_version: page.next.version,
+            has_more: page.has_more,
+            full_resync: page.full_resync,
+            changes: follow::changes(page.changes),
+        }))
+    }
+
+    type WatchBlocksStream = Watching<proto::WatchBlocksResponse>;
+
+    async fn watch_blocks(
+        &self,
+        request: Request<proto::WatchBlocksRequest>,
+    ) -> Result<Response<Self::WatchBlocksStream>, Status> {
+        let (call, message) = app_call(request)?;
+        let owner = Username::parse("owner", &message.owner)?;
+        let messages = watch::watch(call, sync::Blocks, owner, message.since_version).await?;
+        let render = |page: SyncPage<_>| proto::WatchBlocksResponse {
+            version: page.next.version,
+            full_resync: page.full_resync,
+            up_to_date: !page.has_more,
+            changes: follow::changes(page.changes),
+        };
+        Ok(Response::new(follow::watching(messages, render)))
     }
 }

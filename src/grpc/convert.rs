@@ -6,8 +6,8 @@ use tonic::{Request, Status};
 
 use crate::{
     domain::{
-        App, AppLimitsChange, Attempt, Error, Event, EventState, EventType, Friend, Invalid,
-        ListHead, Nickname, StateName, User, Username,
+        App, AppLimitsChange, Attempt, Error, Event, EventState, EventType, Friend, FriendRequest,
+        Invalid, ListHead, Nickname, RequestDirection, RequestState, StateName, User, Username,
     },
     ops::Call,
     proto,
@@ -110,6 +110,57 @@ pub(super) fn event_state(number: i32) -> Result<Option<StateName>, Invalid> {
     }
 }
 
+/// Reads a direction, which must be given.
+pub(super) fn request_direction(number: i32) -> Result<RequestDirection, Invalid> {
+    match proto::FriendRequestDirection::try_from(number) {
+        Ok(proto::FriendRequestDirection::Incoming) => Ok(RequestDirection::Incoming),
+        Ok(proto::FriendRequestDirection::Outgoing) => Ok(RequestDirection::Outgoing),
+        Ok(proto::FriendRequestDirection::Unspecified) | Err(_) => {
+            Err(Invalid::argument("direction", "must be INCOMING or OUTGOING"))
+        }
+    }
+}
+
+/// Reads states to list; none stand for all.
+pub(super) fn request_states(numbers: &[i32]) -> Result<Vec<RequestState>, Invalid> {
+    if numbers.is_empty() {
+        return Ok(RequestState::ALL.to_vec());
+    }
+    let read = |number: &i32| match proto::FriendRequestState::try_from(*number) {
+        Ok(proto::FriendRequestState::Pending) => Ok(RequestState::Pending),
+        Ok(proto::FriendRequestState::Accepted) => Ok(RequestState::Accepted),
+        Ok(proto::FriendRequestState::Rejected) => Ok(RequestState::Rejected),
+        Ok(proto::FriendRequestState::Cancelled) => Ok(RequestState::Cancelled),
+        Ok(proto::FriendRequestState::Expired) => Ok(RequestState::Expired),
+        Ok(proto::FriendRequestState::Unspecified) | Err(_) => {
+            Err(Invalid::argument("states", "must be of the enum's values, but not UNSPECIFIED"))
+        }
+    };
+    numbers.iter().map(read).collect()
+}
+
+impl From<FriendRequest> for proto::FriendRequest {
+    fn from(request: FriendRequest) -> Self {
+        let state = match request.state {
+            RequestState::Pending => proto::FriendRequestState::Pending,
+            RequestState::Accepted => proto::FriendRequestState::Accepted,
+            RequestState::Rejected => proto::FriendRequestState::Rejected,
+            RequestState::Cancelled => proto::FriendRequestState::Cancelled,
+            RequestState::Expired => proto::FriendRequestState::Expired,
+        };
+        Self {
+            requester: request.requester.into_string(),
+            recipient: request.recipient.into_string(),
+            state: state.into(),
+            message: request.message,
+            answer: request.answer,
+            create_time: timestamp(request.created_at),
+            update_time: timestamp(request.updated_at),
+            expire_time: request.expires_at.and_then(timestamp),
+        }
+    }
+}
+
 pub(super) fn event(event: Event) -> proto::Event {
     let (state, next, finish) = match event.state {
         EventState::Pending { next_attempt_at } => {
@@ -175,6 +226,8 @@ impl From<ListHead> for proto::ListHead {
             friend_count: head.friend_count,
             block_count: head.block_count,
             version: head.version,
+            incoming_request_count: head.incoming_requests,
+            outgoing_request_count: head.outgoing_requests,
         }
     }
 }

@@ -2,10 +2,15 @@
 
 use tonic::{Request, Response, Status};
 
-use super::convert::{app_call, bounded, count, strings};
+use super::{
+    convert::{app_call, bounded, count, opt_time, request_direction, request_states, strings},
+    follow::{self, Walk, Watching},
+};
 use crate::{
-    domain::{Extension, Remark, Username},
-    ops::{Call, friends},
+    domain::{
+        EntryChange, Extension, Invalid, Remark, RequestMessage, SyncPage, UpdatedAfter, Username,
+    },
+    ops::{Call, friends, imports, requests, sync, watch},
     page_token::{self, Binding},
     proto::{self, friend_service_server::FriendService},
 };
@@ -51,8 +56,9 @@ impl FriendService for FriendApi {
     ) -> Result<Response<proto::SetRemarkResponse>, Status> {
         let (call, message) = app_call(request)?;
         let (owner, friend) = pair(&message.owner, &message.friend)?;
-        let remark = Remark::parse("remark", &message.remark)?;
-        let entry = friends::set_remark(&call, &owner, &friend, &remark).await?;
+        let remark = Some(Remark::parse("remark", &message.remark)?);
+        let change = EntryChange { remark, ..EntryChange::default() };
+        let entry = friends::update(&call, &owner, &friend, &change).await?;
         Ok(Response::new(proto::SetRemarkResponse { friend: Some(entry.into()) }))
     }
 
@@ -106,12 +112,156 @@ impl FriendService for FriendApi {
         let (call, message) = app_call(request)?;
         let owner = Username::parse("owner", &message.owner)?;
         bounded("usernames", message.usernames.len(), call.core.bounds.import_names)?;
-        let outcome = friends::import(&call, &owner, &message.usernames, message.notify).await?;
+        let outcome = imports::import(&call, &owner, &message.usernames, message.notify).await?;
         Ok(Response::new(proto::ImportFriendsResponse {
             succeeded: outcome.succeeded,
             not_found: outcome.not_found,
             limit_exceeded: outcome.limit_exceeded,
             failed: outcome.failed,
+        }))
+    }
+
+    async fn update_friend(
+        &self,
+        request: Request<proto::UpdateFriendRequest>,
+    ) -> Result<Response<proto::UpdateFriendResponse>, Status> {
+        let (call, message) = app_call(request)?;
+        let (owner, friend) = pair(&message.owner, &message.friend)?;
+        let entry = friends::update(&call, &owner, &friend, &entry_change(&message)?).await?;
+        Ok(Response::new(proto::UpdateFriendResponse { friend: Some(entry.into()) }))
+    }
+
+    async fn sync_friends(
+        &self,
+        request: Request<proto::SyncFriendsRequest>,
+    ) -> Result<Response<proto::SyncFriendsResponse>, Status> {
+        let (call, message) = app_call(request)?;
+        let owner = Username::parse("owner", &message.owner)?;
+        let size = call.core.bounds.sync_pages.choose(message.page_size)?;
+        let after = opt_time("updated_after", message.updated_after)?;
+        let (name, since) = ("FriendService/SyncFriends", message.since_version);
+        let walk = Walk::new(name, &call, &owner, since, &format!("{after:?}"));
+        let position = walk.read(since, &message.page_token)?;
+        let list = sync::Friends(UpdatedAfter(after));
+        let page = sync::changes(&call, list, &owner, position, size).await?;
+        Ok(Response::new(proto::SyncFriendsResponse {
+            next_page_token: walk.write(&page),
+            next_version: page.next.version,
+            has_more: page.has_more,
+            full_resync: page.full_resync,
+            changes: follow::changes(page.changes),
+        }))
+    }
+
+    type WatchFriendsStream = Watching<proto::WatchFriendsResponse>;
+
+    async fn watch_friends(
+        &self,
+        request: Request<proto::WatchFriendsRequest>,
+    ) -> Result<Response<Self::WatchFriendsStream>, Status> {
+        let (call, message) = app_call(request)?;
+        let owner = Username::parse("owner", &message.owner)?;
+        let list = sync::Friends::default();
+        let messages = watch::watch(call, list, owner, message.since_version).await?;
+        let render = |page: SyncPage<_>| proto::WatchFriendsResponse {
+            version: page.next.version,
+            full_resync: page.full_resync,
+            up_to_date: !page.has_more,
+            changes: follow::changes(page.changes),
+        };
+        Ok(Response::new(follow::watching(messages, render)))
+    }
+
+    async fn send_friend_request(
+        &self,
+        request: Request<proto::SendFriendRequestRequest>,
+    ) -> Result<Response<proto::SendFriendRequestResponse>, Status> {
+        let (call, message) = app_call(request)?;
+        let (requester, recipient) = asker(&message.requester, &message.recipient)?;
+        let said = RequestMessage::parse("message", &message.message)?;
+        let sent = requests::send(&call, &requester, &recipient, &said).await?;
+        Ok(Response::new(proto::SendFriendRequestResponse { request: Some(sent.into()) }))
+    }
+
+    async fn accept_friend_request(
+        &self,
+        request: Request<proto::AcceptFriendRequestRequest>,
+    ) -> Result<Response<proto::AcceptFriendRequestResponse>, Status> {
+        let (call, message) = app_call(request)?;
+        let (requester, recipient) = asker(&message.requester, &message.recipient)?;
+        let said = RequestMessage::parse("message", &message.message)?;
+        let (accepted, friend) = requests::accept(&call, &requester, &recipient, &said).await?;
+        Ok(Response::new(proto::AcceptFriendRequestResponse {
+            request: Some(accepted.into()),
+            friend: Some(friend.into()),
+        }))
+    }
+
+    async fn reject_friend_request(
+        &self,
+        request: Request<proto::RejectFriendRequestRequest>,
+    ) -> Result<Response<proto::RejectFriendRequestResponse>, Status> {
+        let (call, message) = app_call(request)?;
+        let (requester, recipient) = asker(&message.requester, &message.recipient)?;
+        let said = RequestMessage::parse("message", &message.message)?;
+        let rejected = requests::reject(&call, &requester, &recipient, &said).await?;
+        Ok(Response::new(proto::RejectFriendRequestResponse { request: Some(rejected.into()) }))
+    }
+
+    async fn cancel_friend_request(
+        &self,
+        request: Request<proto::CancelFriendRequestRequest>,
+    ) -> Result<Response<proto::CancelFriendRequestResponse>, Status> {
+        let (call, message) = app_call(request)?;
+        let (requester, recipient) = asker(&message.requester, &message.recipient)?;
+        let said = RequestMessage::parse("message", &message.message)?;
+        let cancelled = requests::cancel(&call, &requester, &recipient, &said).await?;
+        Ok(Response::new(proto::CancelFriendRequestResponse { request: Some(cancelled.into()) }))
+    }
+
+    async fn list_friend_requests(
+        &self,
+        request: Request<proto::ListFriendRequestsRequest>,
+    ) -> Result<Response<proto::ListFriendRequestsResponse>, Status> {
+        let (call, message) = app_call(request)?;
+        let username = Username::parse("username", &message.username)?;
+        let direction = request_direction(message.direction)?;
+        let states = request_states(&message.states)?;
+        let size = call.core.bounds.request_pages.choose(message.page_size)?;
+        // A token goes on with the conditions that it was given out for.
+        let conditions = format!("{username}/{direction:?}/{states:?}");
+        let binding = Binding {
+            call: "FriendService/ListFriendRequests",
+            app: Some(call.app.id),
+            owner: &conditions,
+        };
+        let before: i64 = page_token::read(binding, &message.page_token)?;
+        let page = requests::list(&call, &username, direction, &states, before, size).await?;
+        Ok(Response::new(proto::ListFriendRequestsResponse {
+            requests: page.items.into_iter().map(proto::FriendRequest::from).collect(),
+            next_page_token: page_token::write(binding, page.next),
+        }))
+    }
+
+    async fn list_mutual_friends(
+        &self,
+        request: Request<proto::ListMutualFriendsRequest>,
+    ) -> Result<Response<proto::ListMutualFriendsResponse>, Status> {
+        let (call, message) = app_call(request)?;
+        let username = Username::parse("username", &message.username)?;
+        let other = Username::parse("other", &message.other)?;
+        let size = call.core.bounds.friend_pages.choose(message.page_size)?;
+        let both = format!("{username}/{other}");
+        let binding = Binding {
+            call: "FriendService/ListMutualFriends",
+            app: Some(call.app.id),
+            owner: &both,
+        };
+        let after: String = page_token::read(binding, &message.page_token)?;
+        let page = friends::mutual(&call, &username, &other, &after, size).await?;
+        Ok(Response::new(proto::ListMutualFriendsResponse {
+            usernames: strings(page.items),
+            next_page_token: page_token::write(binding, page.next),
         }))
     }
 }
@@ -122,4 +272,35 @@ fn pair(owner: &str, friend: &str) -> Result<(Username, Username), Status> {
 
 fn list_binding<'a>(call: &Call, owner: &'a Username) -> Binding<'a> {
     Binding { call: "FriendService/ListFriends", app: Some(call.app.id), owner: owner.as_str() }
+}
+
+fn asker(requester: &str, recipient: &str) -> Result<(Username, Username), Status> {
+    Ok((Username::parse("requester", requester)?, Username::parse("recipient", recipient)?))
+}
+
+/// Reads which members of an entry to change, and to what.
+fn entry_change(message: &proto::UpdateFriendRequest) -> Result<EntryChange, Invalid> {
+    let mask = message.update_mask.as_ref().map(|mask| mask.paths.as_slice()).unwrap_or_default();
+    for path in mask {
+        if !matches!(path.as_str(), "remark" | "extension" | "server_extension") {
+            return Err(Invalid::argument(
+                "update_mask",
+                "must name remark, extension and server_extension only",
+            ));
+        }
+    }
+    // Without a mask, what is there is meant.
+    let meant = |name: &str, value: &str| {
+        if mask.is_empty() { !value.is_empty() } else { mask.iter().any(|path| path == name) }
+    };
+    let remark = meant("remark", &message.remark)
+        .then(|| Remark::parse("remark", &message.remark))
+        .transpose()?;
+    let extension = meant("extension", &message.extension)
+        .then(|| Extension::parse("extension", &message.extension))
+        .transpose()?;
+    let server_extension = meant("server_extension", &message.server_extension)
+        .then(|| Extension::parse("server_extension", &message.server_extension))
+        .transpose()?;
+    Ok(EntryChange { remark, extension, server_extension })
 }

@@ -8,6 +8,7 @@ mod block_service;
 mod callback_rules;
 mod convert;
 mod event_service;
+mod follow;
 mod friend_service;
 mod gate;
 mod methods;

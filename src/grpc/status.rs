@@ -66,6 +66,13 @@ fn code_and_reason(error: &Error) -> (Code, ErrorReason) {
         Error::BlockLimitExceeded { .. } => {
             (Code::ResourceExhausted, ErrorReason::BlockLimitExceeded)
         }
+        Error::AlreadyFriends { .. } => (Code::FailedPrecondition, ErrorReason::AlreadyFriends),
+        Error::Blocked { .. } => (Code::FailedPrecondition, ErrorReason::Blocked),
+        Error::RequestNotFound { .. } => (Code::NotFound, ErrorReason::RequestNotFound),
+        Error::RequestLimitExceeded { .. } => {
+            (Code::ResourceExhausted, ErrorReason::RequestLimitExceeded)
+        }
+        Error::WatcherTooSlow => (Code::Aborted, ErrorReason::WatcherTooSlow),
         Error::CallbackRuleNotFound(_) => (Code::NotFound, ErrorReason::CallbackRuleNotFound),
         Error::CallbackRuleLimitExceeded { .. } => {
             (Code::ResourceExhausted, ErrorReason::CallbackRuleLimitExceeded)
@@ -83,6 +90,7 @@ fn code_and_reason(error: &Error) -> (Code, ErrorReason) {
                 Invalid::Extension { .. } => ErrorReason::InvalidExtension,
                 Invalid::PageToken => ErrorReason::InvalidPageToken,
                 Invalid::PageSize { .. } => ErrorReason::PageSizeOutOfRange,
+                Invalid::VersionAhead { .. } => ErrorReason::VersionAhead,
                 Invalid::BatchTooLarge { .. } => ErrorReason::BatchTooLarge,
                 Invalid::Argument { .. } => ErrorReason::InvalidArgument,
             },
@@ -117,8 +125,16 @@ fn metadata(error: &Error) -> HashMap<String, String> {
             vec![("owner", owner.to_string()), ("friend", friend.to_string())]
         }
         Error::FriendLimitExceeded { username, limit }
-        | Error::BlockLimitExceeded { username, limit } => {
+        | Error::BlockLimitExceeded { username, limit }
+        | Error::RequestLimitExceeded { username, limit } => {
             vec![("username", username.to_string()), ("limit", limit.to_string())]
+        }
+        Error::AlreadyFriends { requester, recipient }
+        | Error::RequestNotFound { requester, recipient } => {
+            vec![("requester", requester.to_string()), ("recipient", recipient.to_string())]
+        }
+        Error::Blocked { blocker, blocked } => {
+            vec![("blocker", blocker.to_string()), ("blocked", blocked.to_string())]
         }
         Error::CallbackRuleNotFound(rule_id) => vec![("rule_id", rule_id.clone())],
         Error::CallbackRuleLimitExceeded { app, limit } => {
@@ -134,6 +150,9 @@ fn metadata(error: &Error) -> HashMap<String, String> {
             Invalid::PageSize { max } => {
                 vec![("field", "page_size".to_owned()), ("max", max.to_string())]
             }
+            Invalid::VersionAhead { version } => {
+                vec![("field", "since_version".to_owned()), ("version", version.to_string())]
+            }
             Invalid::BatchTooLarge { field, max } => {
                 vec![("field", (*field).to_owned()), ("max", max.to_string())]
             }
@@ -148,6 +167,7 @@ fn metadata(error: &Error) -> HashMap<String, String> {
         | Error::LoginThrottled { .. }
         | Error::Unavailable(_)
         | Error::Conflict
+        | Error::WatcherTooSlow
         | Error::DeadlineExceeded
         | Error::Internal(_) => vec![],
     };
@@ -167,8 +187,25 @@ fn add_details(details: &mut ErrorDetails, error: Error) {
             details.add_precondition_failure_violation("NOT_FRIENDS", subject, error.to_string());
         }
         Error::FriendLimitExceeded { ref username, .. }
-        | Error::BlockLimitExceeded { ref username, .. } => {
+        | Error::BlockLimitExceeded { ref username, .. }
+        | Error::RequestLimitExceeded { ref username, .. } => {
             details.add_quota_failure_violation(format!("user:{username}"), error.to_string());
+        }
+        Error::AlreadyFriends { ref requester, ref recipient } => {
+            let subject = format!("{requester}/{recipient}");
+            details.add_precondition_failure_violation(
+                "ALREADY_FRIENDS",
+                subject,
+                error.to_string(),
+            );
+        }
+        Error::Blocked { ref blocker, ref blocked } => {
+            let subject = format!("{blocker}/{blocked}");
+            details.add_precondition_failure_violation("BLOCKED", subject, error.to_string());
+        }
+        Error::RequestNotFound { ref requester, ref recipient } => {
+            let name = format!("{requester}/{recipient}");
+            details.set_resource_info("befriend.v1.FriendRequest", name, "", error.to_string());
         }
         Error::CallbackRuleNotFound(ref id) => {
             details.set_resource_info(
@@ -198,6 +235,7 @@ fn add_details(details: &mut ErrorDetails, error: Error) {
         | Error::TokenScope { .. }
         | Error::InvalidCredentials(_)
         | Error::Conflict
+        | Error::WatcherTooSlow
         | Error::DeadlineExceeded
         | Error::Internal(_) => {}
     }

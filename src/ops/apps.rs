@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::Core;
 use crate::{
     domain::{App, AppKey, AppLimits, AppLimitsChange, Error, Page, PageSize, Secret, SecretKind},
-    store::{apps, tokens, users},
+    store::{apps, departures, tokens},
 };
 
 /// Creates an app with the default limits, changed by `limits`. Returns it with its client_secret,
@@ -162,13 +162,13 @@ pub async fn purge_deleted(core: &Core, deadline: Instant) -> Result<(), Error> 
     for app_id in db.done(deleted)? {
         loop {
             let mut tx = core.db.begin(deadline).await?;
-            let keys = users::of_app(&mut tx, app_id, BATCH).await?;
+            let keys = departures::of_app(&mut tx, app_id, BATCH).await?;
             if keys.is_empty() {
                 apps::purge(&mut tx, app_id).await?;
                 tx.commit().await?;
                 break;
             }
-            users::purge(&mut tx, &keys).await?;
+            departures::purge(&mut tx, &keys).await?;
             tx.commit().await?;
         }
     }

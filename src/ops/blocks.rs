@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use sqlx::PgConnection;
 
-use super::{Call, events, found};
+use super::{Call, events, found, locks::Locked, requests};
 use crate::{
     domain::{
         BlockedUsers, Error, EventType, Invalid, NewEvent, OwnerKey, Page, PageSize, User, Username,
@@ -36,8 +36,14 @@ pub async fn block(
         .db
         .retrying(|| async {
             let mut tx = call.core.db.begin(call.deadline).await?;
-            found(users::lock(&mut tx, owner_key).await?, owner)?;
-            hold_all(&mut tx, call, &wanted).await?;
+            // The blocked ones are locked too: nobody can be deleted meanwhile, and what they asked of
+            // the owner is cancelled on both sides.
+            let keys = wanted.iter().map(|name| call.key(name)).chain([owner_key]);
+            let locked = Locked::all(&mut tx, keys).await?;
+            let head = found(locked.get(owner_key), owner)?.head;
+            for name in &wanted {
+                found(locked.get(call.key(name)), name)?;
+            }
             let blocked: HashSet<Username> =
                 blocks::are_blocked(&mut tx, owner_key, &wanted).await?.into_iter().collect();
             let fresh: Vec<&Username> =
@@ -51,24 +57,13 @@ pub async fn block(
             let entries = numbered(call, last - i64::from(count), &fresh);
             blocks::put(&mut tx, (owner_key, owner), &entries, call.core.clock.now()).await?;
             record(&mut tx, call, EventType::BlockAdded, (owner_key, owner), &entries).await?;
-            call.commit(tx).await
+            if head.incoming_requests > 0 {
+                requests::cancel_from(&mut tx, call, owner, &fresh).await?;
+            }
+            call.commit(tx, wanted.iter().map(|name| call.key(name)).chain([owner_key])).await
         })
         .await?;
     Ok(wanted.into_iter().cloned().collect())
-}
-
-/// Makes sure that all of these users exist, and go on to exist until the transaction ends.
-async fn hold_all(
-    tx: &mut PgConnection,
-    call: &Call,
-    usernames: &[&Username],
-) -> Result<(), Error> {
-    for username in usernames {
-        if !users::hold(tx, call.key(username)).await? {
-            return Err(Error::UserNotFound((*username).clone()));
-        }
-    }
-    Ok(())
 }
 
 /// Takes a user out of the owner's block list; who is not in it stays so. Returns the user's profile.
@@ -85,7 +80,7 @@ pub async fn unblock(call: &Call, owner: &Username, username: &Username) -> Resu
             let profile = found(users::get(&mut tx, key).await?, username)?.user;
             if !blocks::are_blocked(&mut tx, owner_key, &[username]).await?.is_empty() {
                 release(&mut tx, call, owner, &[username]).await?;
-                call.commit(tx).await?;
+                call.commit(tx, [owner_key]).await?;
             }
             Ok(profile)
         })
@@ -105,7 +100,8 @@ pub(super) async fn release(
     let owner_key = call.key(owner);
     let last = users::lose_blocks(tx, owner_key, count).await?;
     let entries = numbered(call, last - i64::from(count), blocked);
-    blocks::bury(tx, (owner_key, owner), &entries).await?;
+    let now = call.core.clock.now();
+    blocks::bury(tx, (owner_key, owner), &entries, now).await?;
     record(tx, call, EventType::BlockRemoved, (owner_key, owner), &entries).await
 }
 

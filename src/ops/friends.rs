@@ -1,14 +1,14 @@
 //! Friendships: add, remove, remark, read, import.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
 
-use super::{Call, events, found, locks::Locked};
+use super::{Call, events, found, locks::Locked, requests};
 use crate::{
     domain::{
-        Error, EventType, Extension, Friend, FriendEntry, ImportOutcome, Invalid, NewEvent,
-        OwnerKey, Page, PageSize, Remark, User, Username,
+        EntryChange, Error, EventType, Extension, Friend, FriendEntry, Invalid, NewEvent, OwnerKey,
+        Page, PageSize, Remark, User, Username,
     },
     store::{
         friends::{self, GoneEntry, NewEntry},
@@ -28,7 +28,6 @@ pub async fn add(
 ) -> Result<User, Error> {
     refuse_self("friend", owner, friend)?;
     let (owner_key, friend_key) = (call.key(owner), call.key(friend));
-    let limit = call.app.limits.friend_limit;
     call.core
         .db
         .retrying(|| async {
@@ -39,33 +38,53 @@ pub async fn add(
             if !friends::are_friends(&mut tx, owner_key, &[friend]).await?.is_empty() {
                 return Ok(profile);
             }
-            let gained = users::gain_friend(&mut tx, &[owner_key, friend_key], limit).await?;
-            let version_of = |key, username: &Username| match gained.iter().find(|(k, _)| *k == key)
-            {
-                Some((_, version)) => Ok(*version),
-                None => Err(Error::FriendLimitExceeded { username: username.clone(), limit }),
-            };
-            let entries = [
-                NewEntry {
-                    owner: owner_key,
-                    friend,
-                    version: version_of(owner_key, owner)?,
-                    server_extension: server_extension.as_str(),
-                },
-                NewEntry {
-                    owner: friend_key,
-                    friend: owner,
-                    version: version_of(friend_key, friend)?,
-                    server_extension: "",
-                },
-            ];
-            friends::put(&mut tx, &entries, call.core.clock.now()).await?;
-            let added = vec![added_event(&entries[0], owner)];
-            events::record(&mut tx, call, added).await?;
-            call.commit(tx).await?;
+            if has_requests(&locked, owner_key) {
+                requests::settle_between(&mut tx, call, owner, friend).await?;
+            }
+            let (one, other) = ((owner_key, owner), (friend_key, friend));
+            join(&mut tx, call, one, other, server_extension).await?;
+            call.commit(tx, [owner_key, friend_key]).await?;
             Ok(profile)
         })
         .await
+}
+
+/// Whether a locked user has any pending request, got or sent.
+pub(super) fn has_requests(locked: &Locked, key: OwnerKey) -> bool {
+    let head = locked.get(key).map(|account| account.head);
+    head.is_some_and(|head| head.incoming_requests + head.outgoing_requests > 0)
+}
+
+/// Makes two users friends, who are not yet, both locked, and tells of it as the owner's doing.
+pub(super) async fn join(
+    tx: &mut PgConnection,
+    call: &Call,
+    owner: (OwnerKey, &Username),
+    friend: (OwnerKey, &Username),
+    server_extension: &Extension,
+) -> Result<(), Error> {
+    let limit = call.app.limits.friend_limit;
+    let gained = users::gain_friend(tx, &[owner.0, friend.0], limit).await?;
+    let version_of = |(key, username): (OwnerKey, &Username)| {
+        let version = gained.iter().find(|(gainer, _)| *gainer == key).map(|(_, version)| *version);
+        version.ok_or_else(|| Error::FriendLimitExceeded { username: username.clone(), limit })
+    };
+    let entries = [
+        NewEntry {
+            owner: owner.0,
+            friend: friend.1,
+            version: version_of(owner)?,
+            server_extension: server_extension.as_str(),
+        },
+        NewEntry {
+            owner: friend.0,
+            friend: owner.1,
+            version: version_of(friend)?,
+            server_extension: "",
+        },
+    ];
+    friends::put(tx, &entries, call.core.clock.now()).await?;
+    events::record(tx, call, vec![added_event(&entries[0], owner.1)]).await
 }
 
 /// Ends a friendship on both sides; no friends stay so. The owner's remark is kept for a later
@@ -96,7 +115,7 @@ pub async fn remove(
                 let keep = Remarks { owners_cleared: clear_remark, others_cleared: false };
                 part(&mut tx, call, owner, std::slice::from_ref(friend), keep).await?;
             }
-            call.commit(tx).await?;
+            call.commit(tx, [owner_key, friend_key]).await?;
             Ok(profile)
         })
         .await
@@ -131,7 +150,7 @@ pub async fn remove_all(call: &Call, owner: &Username) -> Result<usize, Error> {
             let keep = Remarks { owners_cleared: true, others_cleared: false };
             part(&mut tx, call, owner, &standing, keep).await?;
             friends::forget_remarks(&mut tx, owner_key).await?;
-            call.commit(tx).await?;
+            call.commit(tx, standing.iter().map(|name| call.key(name)).chain([owner_key])).await?;
             Ok(standing.len())
         })
         .await
@@ -187,15 +206,15 @@ pub(super) async fn part(
     friends::bury(tx, &gone, call.core.clock.now()).await
 }
 
-/// Sets the owner's remark on a friend; the same remark again changes nothing. Returns the entry.
+/// Changes the owner's entry of a friend; what is the same already changes nothing. Returns the entry.
 ///
 /// # Errors
 /// `UserNotFound`, `NotFriends`.
-pub async fn set_remark(
+pub async fn update(
     call: &Call,
     owner: &Username,
     friend: &Username,
-    remark: &Remark,
+    change: &EntryChange,
 ) -> Result<Friend, Error> {
     let (owner_key, friend_key) = (call.key(owner), call.key(friend));
     call.core
@@ -208,25 +227,57 @@ pub async fn set_remark(
                 found(users::get(&mut tx, friend_key).await?, friend)?;
                 return Err(not_friends(owner, friend));
             };
-            if entry.remark == remark.as_str() {
+            let before = [&*entry.remark, &*entry.extension, &*entry.server_extension];
+            let after = [
+                change.remark.as_ref().map_or(before[0], Remark::as_str),
+                change.extension.as_ref().map_or(before[1], Extension::as_str),
+                change.server_extension.as_ref().map_or(before[2], Extension::as_str),
+            ];
+            if before == after {
                 return Ok(entry);
             }
             let version = users::next_version(&mut tx, owner_key).await?;
             let now = call.core.clock.now();
-            let entry =
-                friends::set_remark(&mut tx, owner_key, friend, remark, version, now).await?;
-            let set = NewEvent {
-                event_type: EventType::FriendRemarkSet,
-                owner: (owner_key, owner),
-                version,
-                friend,
-                detail: remark.as_str(),
-            };
-            events::record(&mut tx, call, vec![set]).await?;
-            call.commit(tx).await?;
-            Ok(entry)
+            let changed = friends::update(&mut tx, owner_key, friend, after, version, now).await?;
+            if before[0] != after[0] {
+                let set = NewEvent {
+                    event_type: EventType::FriendRemarkSet,
+                    owner: (owner_key, owner),
+                    version,
+                    friend,
+                    detail: after[0],
+                };
+                events::record(&mut tx, call, vec![set]).await?;
+            }
+            call.commit(tx, [owner_key]).await?;
+            Ok(changed)
         })
         .await
+}
+
+/// Users who are friends of both, in username order after the name `after`.
+///
+/// # Errors
+/// `UserNotFound` for either.
+pub async fn mutual(
+    call: &Call,
+    username: &Username,
+    other: &Username,
+    after: &str,
+    size: PageSize,
+) -> Result<Page<Username, String>, Error> {
+    let keys = [call.key(username), call.key(other)];
+    let rows = call.core.db.retrying(|| async {
+        for (key, name) in keys.into_iter().zip([username, other]) {
+            let mut db = call.core.db.read().await?;
+            let user = users::get(&mut db, key).await;
+            found(db.done(user)?, name)?;
+        }
+        let mut db = call.core.db.read().await?;
+        let rows = friends::mutual(&mut db, keys, after, size.rows_to_read()).await;
+        db.done(rows)
+    });
+    Ok(Page::cut(rows.await?, size, |name| name.as_str().to_owned()))
 }
 
 /// One entry of a friend list.
@@ -286,149 +337,8 @@ pub async fn list_all(call: &Call, owner: &Username) -> Result<Vec<Username>, Er
     found(names.await?, owner)
 }
 
-/// Makes a user the friend of each of `names`, as far as possible, and tells of each how it went.
-/// The names are raw: one that can't be a username fails alone. Events are told only with `notify`.
-///
-/// # Errors
-/// `UserNotFound` for the owner; `FriendLimitExceeded` when the owner's list was full before and a
-/// name would need a place in it.
-pub async fn import(
-    call: &Call,
-    owner: &Username,
-    names: &[String],
-    notify: bool,
-) -> Result<ImportOutcome, Error> {
-    let owner_key = call.key(owner);
-    let limit = call.app.limits.friend_limit;
-    let wanted = Wanted::read(owner, names);
-    let others: Vec<&Username> = wanted.users().collect();
-    call.core
-        .db
-        .retrying(|| async {
-            let mut tx = call.core.db.begin(call.deadline).await?;
-            let keys = others.iter().map(|name| call.key(name)).chain([owner_key]);
-            let locked = Locked::all(&mut tx, keys).await?;
-            let owners = found(locked.get(owner_key), owner)?;
-            let friends_already: HashSet<Username> =
-                friends::are_friends(&mut tx, owner_key, &others).await?.into_iter().collect();
-            let strangers: Vec<&Username> = others
-                .iter()
-                .copied()
-                .filter(|name| {
-                    locked.get(call.key(name)).is_some() && !friends_already.contains(*name)
-                })
-                .collect();
-            let room = usize::try_from(limit - owners.head.friend_count).unwrap_or(0);
-            if room == 0 && !strangers.is_empty() {
-                return Err(Error::FriendLimitExceeded { username: owner.clone(), limit });
-            }
-            let added = befriend_some(&mut tx, call, owner, &strangers, room, notify).await?;
-            call.commit(tx).await?;
-            Ok(wanted.outcome(|name| {
-                if friends_already.contains(name) || added.contains(name) {
-                    Fate::Succeeded
-                } else if locked.get(call.key(name)).is_some() {
-                    Fate::LimitExceeded
-                } else {
-                    Fate::NotFound
-                }
-            }))
-        })
-        .await
-}
-
-/// Makes `owner` the friend of as many of `strangers` as both lists have room for, in order. All are
-/// locked. Returns those who became friends.
-async fn befriend_some(
-    tx: &mut PgConnection,
-    call: &Call,
-    owner: &Username,
-    strangers: &[&Username],
-    room: usize,
-    notify: bool,
-) -> Result<HashSet<Username>, Error> {
-    let owner_key = call.key(owner);
-    let limit = call.app.limits.friend_limit;
-    // A stranger whose list is full takes no place in the owner's, so those after them move up.
-    let mut versions: BTreeMap<OwnerKey, i64> = BTreeMap::new();
-    let mut waiting = strangers.iter().map(|name| call.key(name));
-    while versions.len() < room {
-        let next: Vec<OwnerKey> = waiting.by_ref().take(room - versions.len()).collect();
-        if next.is_empty() {
-            break;
-        }
-        versions.extend(users::gain_friend(tx, &next, limit).await?);
-    }
-    let added: Vec<&Username> =
-        strangers.iter().copied().filter(|name| versions.contains_key(&call.key(name))).collect();
-    let Ok(count @ 1..) = i32::try_from(added.len()) else {
-        return Ok(HashSet::new());
-    };
-    let last = users::gain_friends(tx, owner_key, count, limit)
-        .await?
-        .ok_or_else(|| Error::Internal("a locked friend list lost its room".to_owned()))?;
-    let owners_side = (last - i64::from(count) + 1..).zip(&added).map(|(version, friend)| {
-        NewEntry { owner: owner_key, friend, version, server_extension: "" }
-    });
-    let others_side = added.iter().map(|name| {
-        let key = call.key(name);
-        NewEntry { owner: key, friend: owner, version: versions[&key], server_extension: "" }
-    });
-    let entries: Vec<NewEntry<'_>> = owners_side.chain(others_side).collect();
-    friends::put(tx, &entries, call.core.clock.now()).await?;
-    if notify {
-        let of_owner = entries.iter().take(added.len());
-        let told = of_owner.map(|entry| added_event(entry, owner));
-        events::record(tx, call, told.collect()).await?;
-    }
-    Ok(added.into_iter().cloned().collect())
-}
-
-/// The names of an import: duplicates folded, each as it is told to the caller (a username in lower
-/// case, anything else as it was given) and with the other user it names, if it names one.
-struct Wanted(Vec<(String, Option<Username>)>);
-
-enum Fate {
-    Succeeded,
-    NotFound,
-    LimitExceeded,
-}
-
-impl Wanted {
-    fn read(owner: &Username, names: &[String]) -> Self {
-        let mut seen = HashSet::new();
-        let mut wanted = Vec::new();
-        for name in names {
-            let user = Username::parse("usernames", name).ok();
-            let told = user.as_ref().map_or(name.as_str(), Username::as_str).to_owned();
-            if seen.insert(told.clone()) {
-                wanted.push((told, user.filter(|user| user != owner)));
-            }
-        }
-        Self(wanted)
-    }
-
-    fn users(&self) -> impl Iterator<Item = &Username> {
-        self.0.iter().filter_map(|(_, user)| user.as_ref())
-    }
-
-    fn outcome(&self, fate: impl Fn(&Username) -> Fate) -> ImportOutcome {
-        let mut outcome = ImportOutcome::default();
-        for (told, user) in &self.0 {
-            let list = match user.as_ref().map(&fate) {
-                Some(Fate::Succeeded) => &mut outcome.succeeded,
-                Some(Fate::NotFound) => &mut outcome.not_found,
-                Some(Fate::LimitExceeded) => &mut outcome.limit_exceeded,
-                None => &mut outcome.failed,
-            };
-            list.push(told.clone());
-        }
-        outcome
-    }
-}
-
 /// The event of a new entry in the owner's list.
-fn added_event<'a>(entry: &NewEntry<'a>, owner: &'a Username) -> NewEvent<'a> {
+pub(super) fn added_event<'a>(entry: &NewEntry<'a>, owner: &'a Username) -> NewEvent<'a> {
     NewEvent {
         event_type: EventType::FriendAdded,
         owner: (entry.owner, owner),

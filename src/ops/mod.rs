@@ -10,11 +10,15 @@ pub mod blocks;
 pub mod callbacks;
 pub mod events;
 pub mod friends;
+pub mod imports;
 mod locks;
 pub mod rate;
 pub mod relations;
+pub mod requests;
+pub mod sync;
 pub mod tokens;
 pub mod users;
+pub mod watch;
 
 use std::sync::Arc;
 
@@ -37,6 +41,12 @@ pub struct Core {
     pub bounds: Bounds,
     /// How long delivered and failed events are kept.
     pub event_retention: time::Duration,
+    /// How long removed entries are remembered for followers of a list.
+    pub tombstone_retention: time::Duration,
+    /// How long a friend request waits for its answer; nothing for ever.
+    pub request_life: Option<time::Duration>,
+    /// Who watches what.
+    pub watches: watch::Watches,
     /// How long tokens live.
     pub lifetimes: TokenLifetimes,
     /// Who may call what.
@@ -59,10 +69,15 @@ pub struct Call {
 }
 
 impl Call {
-    /// Commits a change that may have written events, and wakes who delivers them.
-    async fn commit(&self, tx: Tx) -> Result<(), Error> {
+    /// Commits a change of these users' lists, and wakes who watches them and who delivers its events.
+    async fn commit(
+        &self,
+        tx: Tx,
+        changed: impl IntoIterator<Item = OwnerKey>,
+    ) -> Result<(), Error> {
         tx.commit().await?;
         self.core.outbox.news.notify_one();
+        self.core.watches.changed(changed);
         Ok(())
     }
 

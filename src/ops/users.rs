@@ -11,10 +11,11 @@ use uuid::Uuid;
 use super::{
     Call, Core, blocks as block_ops, found,
     friends::{Remarks, part},
+    requests as request_ops,
 };
 use crate::{
     domain::{Error, ListHead, Nickname, OwnerKey, Page, PageSize, User, Username},
-    store::{apps, blocks, friends, users},
+    store::{apps, blocks, departures, friends, requests, users},
 };
 
 /// How many entries of others one transaction cleans up when a user leaves: each takes a lock that
@@ -62,7 +63,7 @@ async fn try_to_create(call: &Call, new: &[(Username, Nickname)]) -> Result<Atte
         created[i] = users::create(&mut tx, call.app.id, username, nickname, id, now).await?;
         if created[i].is_none() {
             // The attempt locked the row in its way, so what the row says now was the reason.
-            return if users::lock_leaving(&mut tx, call.key(username)).await? {
+            return if departures::lock_leaving(&mut tx, call.key(username)).await? {
                 Ok(Attempt::StillLeaving(username.clone()))
             } else {
                 Err(Error::UserAlreadyExists(username.clone()))
@@ -156,8 +157,8 @@ pub async fn delete(call: &Call, username: &Username) -> Result<User, Error> {
         .db
         .retrying(|| async {
             let mut tx = call.core.db.begin(call.deadline).await?;
-            let account = found(users::lock_to_delete(&mut tx, key).await?, username)?;
-            users::mark_deleted(&mut tx, key, call.core.clock.now()).await?;
+            let account = found(users::lock(&mut tx, key).await?, username)?;
+            departures::mark_deleted(&mut tx, key, call.core.clock.now()).await?;
             tx.commit().await?;
             Ok(account.user)
         })
@@ -175,7 +176,7 @@ pub async fn delete(call: &Call, username: &Username) -> Result<User, Error> {
 /// Those of the database; the next call goes on where this one stopped.
 pub async fn finish_leaving(core: &Arc<Core>, deadline: Instant) -> Result<usize, Error> {
     let mut db = core.db.read().await?;
-    let leaving = users::leaving(&mut db, LEAVING_BATCH).await;
+    let leaving = departures::leaving(&mut db, LEAVING_BATCH).await;
     let leaving = db.done(leaving)?;
     for (app_id, username) in &leaving {
         let mut db = core.db.read().await?;
@@ -211,12 +212,15 @@ async fn leave_one_batch(call: &Call, username: &Username) -> Result<bool, Error
     // deleted user's lists any more, so whoever is gone at the second look was cleaned up by another.
     let friends = friends::names(&mut tx, key, LEAVING_BATCH).await?;
     let blockers = blocks::blockers(&mut tx, key, LEAVING_BATCH).await?;
-    let others = friends.iter().chain(&blockers).map(|name| call.key(name));
-    for locked in others.chain([key]).collect::<BTreeSet<OwnerKey>>() {
+    let asked = requests::others(&mut tx, key, LEAVING_BATCH).await?;
+    let askers = asked.iter().map(|(name, ..)| name);
+    let others = friends.iter().chain(&blockers).chain(askers).map(|name| call.key(name));
+    let locked: BTreeSet<OwnerKey> = others.chain([key]).collect();
+    for &locked in &locked {
         if locked != key {
             // The other may be leaving too: both rows go all the same.
             users::lock_even_deleted(&mut tx, locked).await?;
-        } else if !users::lock_leaving(&mut tx, key).await? {
+        } else if !departures::lock_leaving(&mut tx, key).await? {
             return Ok(false);
         }
     }
@@ -229,13 +233,19 @@ async fn leave_one_batch(call: &Call, username: &Username) -> Result<bool, Error
             block_ops::release(&mut tx, call, blocker, &[username]).await?;
         }
     }
+    // Whoever was asked or asks no more at the second look was cleaned up by another.
+    let still: Vec<_> = requests::others(&mut tx, key, LEAVING_BATCH).await?;
+    for request in asked.iter().filter(|request| still.contains(request)) {
+        request_ops::forget(&mut tx, call, username, request).await?;
+    }
     let blocked = blocks::names(&mut tx, key, LEAVING_BATCH).await?;
     block_ops::release(&mut tx, call, username, &blocked.iter().collect::<Vec<_>>()).await?;
 
     let clean = friends::names(&mut tx, key, 1).await?.is_empty()
         && blocks::blockers(&mut tx, key, 1).await?.is_empty()
-        && blocks::names(&mut tx, key, 1).await?.is_empty();
-    call.commit(tx).await?;
+        && blocks::names(&mut tx, key, 1).await?.is_empty()
+        && requests::others(&mut tx, key, 1).await?.is_empty();
+    call.commit(tx, locked).await?;
     Ok(!clean)
 }
 
@@ -248,7 +258,7 @@ async fn be_forgotten(
 ) -> Result<Option<String>, Error> {
     let key = call.key(username);
     let mut tx = call.core.db.begin(call.deadline).await?;
-    if !users::lock_leaving(&mut tx, key).await? {
+    if !departures::lock_leaving(&mut tx, key).await? {
         return Ok(None);
     }
     let former = friends::ever(&mut tx, key, after, FORGETTING_BATCH).await?;
@@ -264,10 +274,10 @@ async fn be_forgotten(
 async fn leave_for_good(call: &Call, username: &Username) -> Result<(), Error> {
     let key = call.key(username);
     let mut tx = call.core.db.begin(call.deadline).await?;
-    if !users::lock_leaving(&mut tx, key).await? {
+    if !departures::lock_leaving(&mut tx, key).await? {
         return Ok(());
     }
     friends::forget_remarks(&mut tx, key).await?;
-    users::has_left(&mut tx, key).await?;
+    departures::has_left(&mut tx, key).await?;
     tx.commit().await
 }

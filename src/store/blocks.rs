@@ -6,16 +6,19 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{statements, users::uuids};
-use crate::domain::{BlockedUsers, Error, OwnerKey, PageSize, Username};
+use crate::domain::{BlockChange, BlockedUsers, Error, ListVersion, OwnerKey, PageSize, Username};
 
 statements! {
     ARE_BLOCKED = "\
 -- blocks.are_blocked
-select blocked_name
-from blocks
-where owner_key = $1
-  and blocked_name = any($2)
-  and not deleted";
+select other.name
+from unnest($2::text[]) as other (name)
+where (
+    select not deleted
+    from blocks
+    where owner_key = $1
+      and blocked_name = other.name
+)";
     NAMES = "\
 -- blocks.names
 select blocked_name
@@ -62,13 +65,14 @@ where u.owner_key = $1
   and u.deleted_at is null";
     PUT = "\
 -- blocks.put
-insert into blocks as kept (owner_key, blocked_name, version, created_at)
-select $1, blocked_name, version, $4
+insert into blocks as kept (owner_key, blocked_name, version, created_at, updated_at)
+select $1, blocked_name, version, $4, $4
 from unnest($2::text[], $3::bigint[]) as fresh (blocked_name, version)
 on conflict (owner_key, blocked_name) do update
 set version = excluded.version,
     deleted = false,
-    created_at = excluded.created_at
+    created_at = excluded.created_at,
+    updated_at = excluded.updated_at
 where kept.deleted";
     PUT_BLOCKED_BY = "\
 -- blocks.put_blocked_by
@@ -79,11 +83,64 @@ from unnest($1::uuid[]) as fresh (owner_key)";
 -- blocks.bury
 update blocks b
 set version = gone.version,
-    deleted = true
+    deleted = true,
+    updated_at = $4
 from unnest($2::text[], $3::bigint[]) as gone (blocked_name, version)
 where b.owner_key = $1
   and b.blocked_name = gone.blocked_name
   and not b.deleted";
+    CHANGES = "\
+-- blocks.changes
+select u.version, u.blocks_purged_to, b.blocked_name, b.deleted, b.version as change_version
+from users u
+left join lateral (
+    select blocked_name, deleted, version
+    from blocks
+    where owner_key = u.owner_key
+      and version > $2
+    order by version
+    limit $3
+) b on true
+where u.owner_key = $1
+  and u.deleted_at is null
+order by b.version";
+    BETWEEN = "\
+-- blocks.between
+select exists (
+           select
+           from blocks
+           where owner_key = $1
+             and blocked_name = $2
+             and not deleted
+       ),
+       exists (
+           select
+           from blocked_by
+           where owner_key = $1
+             and blocker_name = $2
+       )";
+    OWNERS_OF_TOMBSTONES = "\
+-- blocks.owners_of_tombstones
+select distinct owner_key
+from (
+    select owner_key
+    from blocks
+    where deleted
+      and updated_at <= $1
+    order by updated_at
+    limit $2
+) old";
+    PURGE = "\
+-- blocks.purge
+with gone as (
+    delete from blocks
+    where owner_key = $1
+      and deleted
+      and updated_at <= $2
+    returning version
+)
+select max(version)
+from gone";
     REMOVE_BLOCKED_BY = "\
 -- blocks.remove_blocked_by
 delete from blocked_by
@@ -91,7 +148,7 @@ where owner_key = any($1)
   and blocker_name = $2";
 }
 
-/// Which of the others a user blocks.
+/// Which of the others a user blocks. Looked up one by one: see `relations`.
 pub(crate) async fn are_blocked(
     db: &mut PgConnection,
     owner: OwnerKey,
@@ -160,6 +217,58 @@ pub(crate) async fn newest(
     Ok(row.map(|(count, names)| BlockedUsers { newest: usernames(names), count }))
 }
 
+/// The head of a block list, and up to `rows` changes of it after a version, in order; nothing when
+/// there is no such user.
+pub(crate) async fn changes(
+    db: &mut PgConnection,
+    owner: OwnerKey,
+    after: i64,
+    rows: i64,
+) -> Result<Option<(ListVersion, Vec<BlockChange>)>, Error> {
+    type Row = (i64, i64, Option<String>, Option<bool>, Option<i64>);
+    let rows: Vec<Row> =
+        query_as(CHANGES).bind(owner.as_uuid()).bind(after).bind(rows).fetch_all(db).await?;
+    let Some((version, purged_to, ..)) = rows.first() else { return Ok(None) };
+    let head = ListVersion { version: *version, purged_to: *purged_to };
+    let changes = rows.into_iter().filter_map(|(_, _, name, deleted, version)| {
+        Some(BlockChange {
+            username: Username::from_store(name?),
+            blocked: !deleted?,
+            version: version?,
+        })
+    });
+    Ok(Some((head, changes.collect())))
+}
+
+/// Whether a user blocks another, and whether the other blocks the user.
+pub(crate) async fn between(
+    db: &mut PgConnection,
+    owner: OwnerKey,
+    other: &Username,
+) -> Result<(bool, bool), Error> {
+    Ok(query_as(BETWEEN).bind(owner.as_uuid()).bind(other.as_str()).fetch_one(db).await?)
+}
+
+/// Owners of some tombstones of `before` or earlier, the oldest first.
+pub(crate) async fn owners_of_tombstones(
+    db: &mut PgConnection,
+    before: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<OwnerKey>, Error> {
+    let keys: Vec<Uuid> =
+        query_scalar(OWNERS_OF_TOMBSTONES).bind(before).bind(limit).fetch_all(db).await?;
+    Ok(keys.into_iter().map(OwnerKey::from_store).collect())
+}
+
+/// Removes a locked user's tombstones of `before` or earlier. Returns the highest version among them.
+pub(crate) async fn purge(
+    db: &mut PgConnection,
+    owner: OwnerKey,
+    before: OffsetDateTime,
+) -> Result<Option<i64>, Error> {
+    Ok(query_scalar(PURGE).bind(owner.as_uuid()).bind(before).fetch_one(db).await?)
+}
+
 /// Makes entries in a locked user's list, on both sides. `blocked` is not in the list yet.
 pub(crate) async fn put(
     db: &mut PgConnection,
@@ -186,11 +295,18 @@ pub(crate) async fn bury(
     db: &mut PgConnection,
     owner: (OwnerKey, &Username),
     unblocked: &[(OwnerKey, &Username, i64)],
+    now: OffsetDateTime,
 ) -> Result<(), Error> {
     let names: Vec<&str> = unblocked.iter().map(|(_, name, _)| name.as_str()).collect();
     let versions: Vec<i64> = unblocked.iter().map(|(_, _, version)| *version).collect();
     let keys: Vec<OwnerKey> = unblocked.iter().map(|(key, ..)| *key).collect();
-    query(BURY).bind(owner.0.as_uuid()).bind(names).bind(versions).execute(&mut *db).await?;
+    query(BURY)
+        .bind(owner.0.as_uuid())
+        .bind(names)
+        .bind(versions)
+        .bind(now)
+        .execute(&mut *db)
+        .await?;
     query(REMOVE_BLOCKED_BY).bind(uuids(&keys)).bind(owner.1.as_str()).execute(db).await?;
     Ok(())
 }

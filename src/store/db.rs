@@ -59,6 +59,9 @@ impl Db {
             // When a caller goes away we close its connection: notice it, and stop the work.
             ("client_connection_check_interval", "500".to_owned()),
             ("default_transaction_isolation", "read committed".to_owned()),
+            // Every statement goes by a key whatever its arguments are: planning it for each call
+            // anew takes longer than running it.
+            ("plan_cache_mode", "force_generic_plan".to_owned()),
         ]);
         let pool = PgPoolOptions::new()
             .max_connections(settings.max_connections)

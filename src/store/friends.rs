@@ -4,7 +4,7 @@ use sqlx::{FromRow, PgConnection, query, query_as, query_scalar};
 use time::OffsetDateTime;
 
 use super::{statements, users::uuids};
-use crate::domain::{Error, Friend, FriendEntry, OwnerKey, PageSize, Remark, Username};
+use crate::domain::{Error, Friend, FriendEntry, OwnerKey, PageSize, Username};
 
 statements! {
     GET = "\
@@ -26,11 +26,14 @@ where f.owner_key = $1
   and not f.deleted";
     ARE_FRIENDS = "\
 -- friends.are_friends
-select friend_name
-from friends
-where owner_key = $1
-  and friend_name = any($2)
-  and not deleted";
+select other.name
+from unnest($2::text[]) as other (name)
+where (
+    select not deleted
+    from friends
+    where owner_key = $1
+      and friend_name = other.name
+)";
     NAMES = "\
 -- friends.names
 select friend_name
@@ -127,12 +130,24 @@ where owner_key = any($1)
   and friend_name = $2
   and deleted
   and remark <> ''";
-    SET_REMARK = "\
--- friends.set_remark
+    MUTUAL = "\
+-- friends.mutual
+select f.friend_name
+from friends f
+join friends o on o.owner_key = $2 and o.friend_name = f.friend_name and not o.deleted
+where f.owner_key = $1
+  and f.friend_name > $3
+  and not f.deleted
+order by f.friend_name
+limit $4";
+    UPDATE = "\
+-- friends.update
 update friends
 set remark = $3,
-    version = $4,
-    updated_at = $5
+    extension = $4,
+    server_extension = $5,
+    version = $6,
+    updated_at = $7
 where owner_key = $1
   and friend_name = $2
   and not deleted
@@ -200,7 +215,7 @@ pub(crate) async fn get(
     Ok(row.map(Friend::from))
 }
 
-/// Which of the others are friends of a user.
+/// Which of the others are friends of a user. Looked up one by one: see `relations`.
 pub(crate) async fn are_friends(
     db: &mut PgConnection,
     owner: OwnerKey,
@@ -340,25 +355,44 @@ pub(crate) async fn forget_remarks_on(
     Ok(())
 }
 
-/// Sets the remark of an entry that stands. The owner's row is locked, and no entry goes without the
-/// locks of both: the other side stands too.
-pub(crate) async fn set_remark(
+/// Sets remark, extension and server extension of an entry that stands, in this order. The owner's row
+/// is locked, and no entry goes without the locks of both: the other side stands too.
+pub(crate) async fn update(
     db: &mut PgConnection,
     owner: OwnerKey,
     friend: &Username,
-    remark: &Remark,
+    texts: [&str; 3],
     version: i64,
     now: OffsetDateTime,
 ) -> Result<Friend, Error> {
-    let row: FriendRow = query_as(SET_REMARK)
+    let row: FriendRow = query_as(UPDATE)
         .bind(owner.as_uuid())
         .bind(friend.as_str())
-        .bind(remark.as_str())
+        .bind(texts[0])
+        .bind(texts[1])
+        .bind(texts[2])
         .bind(version)
         .bind(now)
         .fetch_one(db)
         .await?;
     Ok(row.into())
+}
+
+/// Users who are friends of both, in name order after `after`.
+pub(crate) async fn mutual(
+    db: &mut PgConnection,
+    users: [OwnerKey; 2],
+    after: &str,
+    rows: i64,
+) -> Result<Vec<Username>, Error> {
+    let names: Vec<String> = query_scalar(MUTUAL)
+        .bind(users[0].as_uuid())
+        .bind(users[1].as_uuid())
+        .bind(after)
+        .bind(rows)
+        .fetch_all(db)
+        .await?;
+    Ok(usernames(names))
 }
 
 fn usernames(names: Vec<String>) -> Vec<Username> {

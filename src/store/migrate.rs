@@ -13,6 +13,9 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Why the schema could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
+    /// The database's URL can't be read.
+    #[error("--database-url: {0}")]
+    Url(#[source] sqlx::Error),
     /// No connection.
     #[error("can't connect to the database: {0}")]
     Connect(#[source] sqlx::Error),
@@ -44,7 +47,7 @@ pub fn expected_version() -> i64 {
 pub async fn migrate(url: &str) -> Result<(), MigrateError> {
     let lock_timeout = LOCK_TIMEOUT.as_millis().to_string();
     let mut connection = PgConnectOptions::from_str(url)
-        .map_err(MigrateError::Connect)?
+        .map_err(MigrateError::Url)?
         .application_name("befriend migrate")
         .options([("lock_timeout", lock_timeout)])
         .connect()
@@ -62,7 +65,7 @@ pub async fn migrate(url: &str) -> Result<(), MigrateError> {
 /// [`MigrateError::Behind`] when migrations are missing.
 pub async fn require_current(url: &str) -> Result<(), MigrateError> {
     let mut connection = PgConnectOptions::from_str(url)
-        .map_err(MigrateError::Connect)?
+        .map_err(MigrateError::Url)?
         .connect()
         .await
         .map_err(MigrateError::Connect)?;

@@ -11,12 +11,15 @@ pub(crate) mod apps;
 pub(crate) mod blocks;
 pub(crate) mod callback_rules;
 mod db;
+pub(crate) mod departures;
 pub(crate) mod event_history;
+pub(crate) mod friend_changes;
 pub(crate) mod friends;
 pub(crate) mod leases;
 mod migrate;
 pub(crate) mod outbox;
 pub(crate) mod relations;
+pub(crate) mod requests;
 pub(crate) mod tokens;
 pub(crate) mod users;
 
@@ -40,9 +43,12 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         apps::STATEMENTS,
         tokens::STATEMENTS,
         users::STATEMENTS,
+        departures::STATEMENTS,
         friends::STATEMENTS,
+        friend_changes::STATEMENTS,
         blocks::STATEMENTS,
         relations::STATEMENTS,
+        requests::STATEMENTS,
         callback_rules::STATEMENTS,
         outbox::STATEMENTS,
         leases::STATEMENTS,

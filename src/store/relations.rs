@@ -1,4 +1,7 @@
 //! How a user stands to others: the hottest read. One statement, one user's rows, primary keys only.
+//!
+//! Each other is looked up by a scalar subquery, which Postgres can't turn into a join: a join reads
+//! the user's whole list, however long, because it is planned for lists of average length.
 
 use sqlx::{PgConnection, query_as};
 
@@ -8,17 +11,26 @@ use crate::domain::{Error, OwnerKey, Relation, Username};
 statements! {
     CHECK = "\
 -- relations.check
-select f.friend_name is not null,
-       b.blocked_name is not null,
-       y.blocker_name is not null
+select coalesce((
+           select not deleted
+           from friends
+           where owner_key = $1
+             and friend_name = other.name
+       ), false) as is_friend,
+       coalesce((
+           select not deleted
+           from blocks
+           where owner_key = $1
+             and blocked_name = other.name
+       ), false) as blocks,
+       coalesce((
+           select true
+           from blocked_by
+           where owner_key = $1
+             and blocker_name = other.name
+       ), false) as blocked_by
 from users u
 cross join unnest($2::text[]) with ordinality as other (name, position)
-left join friends f
-    on f.owner_key = u.owner_key and f.friend_name = other.name and not f.deleted
-left join blocks b
-    on b.owner_key = u.owner_key and b.blocked_name = other.name and not b.deleted
-left join blocked_by y
-    on y.owner_key = u.owner_key and y.blocker_name = other.name
 where u.owner_key = $1
   and u.deleted_at is null
 order by other.position";

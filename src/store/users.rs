@@ -26,28 +26,21 @@ set uuid = excluded.uuid,
 where kept.deleted_at is not null
   and not kept.leaving
 returning username, uuid, nickname, activated, created_at, modified_at, friend_count, block_count,
-          version";
+          version, incoming_requests, outgoing_requests";
     GET = "\
 -- users.get
 select username, uuid, nickname, activated, created_at, modified_at, friend_count, block_count,
-       version
+       version, incoming_requests, outgoing_requests
 from users
 where owner_key = $1
   and deleted_at is null";
     LOCK = "\
 -- users.lock
 select username, uuid, nickname, activated, created_at, modified_at, friend_count, block_count,
-       version
+       version, incoming_requests, outgoing_requests
 from users
 where owner_key = $1
   and deleted_at is null
-for no key update";
-    LOCK_LEAVING = "\
--- users.lock_leaving
-select true
-from users
-where owner_key = $1
-  and leaving
 for no key update";
     LOCK_EVEN_DELETED = "\
 -- users.lock_even_deleted
@@ -55,25 +48,10 @@ select true
 from users
 where owner_key = $1
 for no key update";
-    LOCK_TO_DELETE = "\
--- users.lock_to_delete
-select username, uuid, nickname, activated, created_at, modified_at, friend_count, block_count,
-       version
-from users
-where owner_key = $1
-  and deleted_at is null
-for update";
-    HOLD = "\
--- users.hold
-select true
-from users
-where owner_key = $1
-  and deleted_at is null
-for key share";
     PAGE = "\
 -- users.page
 select username, uuid, nickname, activated, created_at, modified_at, friend_count, block_count,
-       version
+       version, incoming_requests, outgoing_requests
 from users
 where app_id = $1
   and username > $2
@@ -88,7 +66,7 @@ set nickname = $2,
 where owner_key = $1
   and deleted_at is null
 returning username, uuid, nickname, activated, created_at, modified_at, friend_count, block_count,
-          version";
+          version, incoming_requests, outgoing_requests";
     SET_ACTIVATED = "\
 -- users.set_activated
 update users
@@ -97,7 +75,7 @@ set activated = $2,
 where owner_key = $1
   and deleted_at is null
 returning username, uuid, nickname, activated, created_at, modified_at, friend_count, block_count,
-          version";
+          version, incoming_requests, outgoing_requests";
     GAIN_FRIEND = "\
 -- users.gain_friend
 update users
@@ -143,55 +121,38 @@ set block_count = block_count - $2,
     version = version + $2
 where owner_key = $1
 returning version";
+    CHANGE_REQUESTS = "\
+-- users.change_requests
+update users
+set incoming_requests = incoming_requests + $2,
+    outgoing_requests = outgoing_requests + $3,
+    version = version + 1
+where owner_key = $1
+  and incoming_requests + $2 <= $4
+  and outgoing_requests + $3 <= $4
+returning version";
+    PURGED_FRIENDS_TO = "\
+-- users.purged_friends_to
+update users
+set friends_purged_to = greatest(friends_purged_to, $2)
+where owner_key = $1";
+    PURGED_BLOCKS_TO = "\
+-- users.purged_blocks_to
+update users
+set blocks_purged_to = greatest(blocks_purged_to, $2)
+where owner_key = $1";
+    VERSIONS = "\
+-- users.versions
+select owner_key, version
+from users
+where owner_key = any($1)
+  and deleted_at is null";
     NEXT_VERSION = "\
 -- users.next_version
 update users
 set version = version + 1
 where owner_key = $1
 returning version";
-    MARK_DELETED = "\
--- users.mark_deleted
-update users
-set deleted_at = $2,
-    leaving = true,
-    nickname = '',
-    version = version + 1
-where owner_key = $1";
-    HAS_LEFT = "\
--- users.has_left
-update users
-set leaving = false
-where owner_key = $1";
-    LEAVING = "\
--- users.leaving
-select app_id, username
-from users
-where leaving
-order by owner_key
-limit $1";
-    OF_APP = "\
--- users.of_app
-select owner_key
-from users
-where app_id = $1
-order by username
-limit $2";
-    PURGE_FRIENDS = "\
--- users.purge_friends
-delete from friends
-where owner_key = any($1)";
-    PURGE_BLOCKS = "\
--- users.purge_blocks
-delete from blocks
-where owner_key = any($1)";
-    PURGE_BLOCKED_BY = "\
--- users.purge_blocked_by
-delete from blocked_by
-where owner_key = any($1)";
-    PURGE = "\
--- users.purge
-delete from users
-where owner_key = any($1)";
 }
 
 #[derive(FromRow)]
@@ -205,6 +166,8 @@ struct UserRow {
     friend_count: i32,
     block_count: i32,
     version: i64,
+    incoming_requests: i32,
+    outgoing_requests: i32,
 }
 
 /// A user with the head of their lists.
@@ -229,6 +192,8 @@ impl From<UserRow> for Account {
                 friend_count: row.friend_count,
                 block_count: row.block_count,
                 version: row.version,
+                incoming_requests: row.incoming_requests,
+                outgoing_requests: row.outgoing_requests,
             },
         }
     }
@@ -266,31 +231,12 @@ pub(crate) async fn lock(db: &mut PgConnection, key: OwnerKey) -> Result<Option<
     one(db, LOCK, key).await
 }
 
-/// Whether there is such a deleted user who still stands in lists; the row is locked.
-pub(crate) async fn lock_leaving(db: &mut PgConnection, key: OwnerKey) -> Result<bool, Error> {
-    is_there(db, LOCK_LEAVING, key).await
-}
-
 /// Whether there is such a user, deleted or not; the row is locked.
 pub(crate) async fn lock_even_deleted(db: &mut PgConnection, key: OwnerKey) -> Result<bool, Error> {
     is_there(db, LOCK_EVEN_DELETED, key).await
 }
 
-/// A user, the row locked so that not even [`hold`] gets by.
-pub(crate) async fn lock_to_delete(
-    db: &mut PgConnection,
-    key: OwnerKey,
-) -> Result<Option<Account>, Error> {
-    one(db, LOCK_TO_DELETE, key).await
-}
-
-/// Whether there is such a user, who then can't be deleted until the transaction ends. Holders do
-/// not wait for each other, nor for [`lock`].
-pub(crate) async fn hold(db: &mut PgConnection, key: OwnerKey) -> Result<bool, Error> {
-    is_there(db, HOLD, key).await
-}
-
-async fn is_there(
+pub(super) async fn is_there(
     db: &mut PgConnection,
     statement: &'static str,
     key: OwnerKey,
@@ -423,53 +369,55 @@ pub(crate) async fn lose_blocks(
     Ok(query_scalar(LOSE_BLOCKS).bind(key.as_uuid()).bind(count).fetch_one(db).await?)
 }
 
+/// Counts a locked user's pending requests on by so many incoming and outgoing ones, and returns the
+/// new version; nothing when more than `limit` would be pending.
+pub(crate) async fn change_requests(
+    db: &mut PgConnection,
+    key: OwnerKey,
+    by: (i32, i32),
+    limit: i32,
+) -> Result<Option<i64>, Error> {
+    Ok(query_scalar(CHANGE_REQUESTS)
+        .bind(key.as_uuid())
+        .bind(by.0)
+        .bind(by.1)
+        .bind(limit)
+        .fetch_optional(db)
+        .await?)
+}
+
+/// Notes up to which version tombstones of a locked user's friend list were purged.
+pub(crate) async fn purged_friends_to(
+    db: &mut PgConnection,
+    key: OwnerKey,
+    version: i64,
+) -> Result<(), Error> {
+    query(PURGED_FRIENDS_TO).bind(key.as_uuid()).bind(version).execute(db).await?;
+    Ok(())
+}
+
+/// Notes up to which version tombstones of a locked user's block list were purged.
+pub(crate) async fn purged_blocks_to(
+    db: &mut PgConnection,
+    key: OwnerKey,
+    version: i64,
+) -> Result<(), Error> {
+    query(PURGED_BLOCKS_TO).bind(key.as_uuid()).bind(version).execute(db).await?;
+    Ok(())
+}
+
+/// The versions of those of the users who exist.
+pub(crate) async fn versions(
+    db: &mut PgConnection,
+    keys: &[OwnerKey],
+) -> Result<Vec<(OwnerKey, i64)>, Error> {
+    let rows: Vec<(Uuid, i64)> = query_as(VERSIONS).bind(uuids(keys)).fetch_all(db).await?;
+    Ok(keyed(rows))
+}
+
 /// Takes a locked user's next version.
 pub(crate) async fn next_version(db: &mut PgConnection, key: OwnerKey) -> Result<i64, Error> {
     Ok(query_scalar(NEXT_VERSION).bind(key.as_uuid()).fetch_one(db).await?)
-}
-
-/// Marks a locked user as deleted and leaving: from then on nobody finds them, and no list gets them
-/// any more.
-pub(crate) async fn mark_deleted(
-    db: &mut PgConnection,
-    key: OwnerKey,
-    now: OffsetDateTime,
-) -> Result<(), Error> {
-    query(MARK_DELETED).bind(key.as_uuid()).bind(now).execute(db).await?;
-    Ok(())
-}
-
-/// Notes that a locked, deleted user stands in no list any more.
-pub(crate) async fn has_left(db: &mut PgConnection, key: OwnerKey) -> Result<(), Error> {
-    query(HAS_LEFT).bind(key.as_uuid()).execute(db).await?;
-    Ok(())
-}
-
-/// A few deleted users who still stand in lists: their apps and names.
-pub(crate) async fn leaving(
-    db: &mut PgConnection,
-    limit: i64,
-) -> Result<Vec<(Uuid, Username)>, Error> {
-    let rows: Vec<(Uuid, String)> = query_as(LEAVING).bind(limit).fetch_all(db).await?;
-    Ok(rows.into_iter().map(|(app_id, name)| (app_id, Username::from_store(name))).collect())
-}
-
-/// A few of an app's users, the deleted ones included.
-pub(crate) async fn of_app(
-    db: &mut PgConnection,
-    app_id: Uuid,
-    limit: i64,
-) -> Result<Vec<OwnerKey>, Error> {
-    let keys: Vec<Uuid> = query_scalar(OF_APP).bind(app_id).bind(limit).fetch_all(db).await?;
-    Ok(keys.into_iter().map(OwnerKey::from_store).collect())
-}
-
-/// Removes all rows of these users, for an app that is deleted as a whole.
-pub(crate) async fn purge(db: &mut PgConnection, keys: &[OwnerKey]) -> Result<(), Error> {
-    for statement in [PURGE_FRIENDS, PURGE_BLOCKS, PURGE_BLOCKED_BY, PURGE] {
-        query(statement).bind(uuids(keys)).execute(&mut *db).await?;
-    }
-    Ok(())
 }
 
 pub(super) fn uuids(keys: &[OwnerKey]) -> Vec<Uuid> {

@@ -50,6 +50,22 @@ fn value(method: &str, field: &FieldDescriptor, known: &Known) -> Value {
         ("RevokeToken", "access_token") => text(&known.foreign_token),
         (_, "rule_id") => text(&known.rule_id),
         (_, "event_id") => text(&known.event_id),
+        ("SendFriendRequest", "recipient") => text("erin"),
+        ("AcceptFriendRequest" | "RejectFriendRequest", "requester") => text("erin"),
+        ("AcceptFriendRequest" | "RejectFriendRequest", "recipient") => text("alice"),
+        ("CancelFriendRequest", "recipient") => text("frank"),
+        (_, "requester") => text("alice"),
+        (_, "message") => text("set-by-a"),
+        (_, "extension") => text("set-by-a"),
+        ("ListMutualFriends", "other") => text("bob"),
+        ("ListFriendRequests", "direction") => Value::EnumNumber(1),
+        ("ListFriendRequests", "states") => Value::List(vec![]),
+        (_, "since_version") => Value::I64(0),
+        (_, "updated_after") => timestamp(field, 0),
+        (_, "update_mask") => {
+            let Kind::Message(mask) = field.kind() else { panic!("a mask is a message") };
+            Value::Message(DynamicMessage::new(mask))
+        }
         ("ListEvents", "type") => text("friend.added"),
         ("ListEvents", "state") => Value::EnumNumber(0),
         (_, "from_time") => timestamp(field, 0),
@@ -109,6 +125,8 @@ async fn marked_tenant(app: &TestApp, app_key: &str, usernames: &[&str], mark: &
         tenant.remark(owner, friend, mark).await.unwrap();
         tenant.block(owner, &[friend]).await.unwrap();
     }
+    tenant.ask("erin", "alice", mark).await.unwrap();
+    tenant.ask("alice", "frank", mark).await.unwrap();
     tenant
 }
 
@@ -151,7 +169,7 @@ async fn rows_of(app: &Tenant, pool: &PgPool) -> Vec<String> {
 async fn no_call_of_one_app_touches_or_tells_anything_of_another() {
     // Nothing is delivered, so that events stay as they are.
     let app = TestApp::with(&["--deliver", "false"], befriend::clock::Clock::system()).await;
-    let everybody = ["alice", "bob", "carol", "erin", "of-b-only"];
+    let everybody = ["alice", "bob", "carol", "erin", "frank", "of-b-only"];
     let b = marked_tenant(&app, "b#app", &everybody, "of-b").await;
     let before = rows_of(&b, app.pool()).await;
     assert!(before.iter().any(|row| row.contains("of-b")));
@@ -162,7 +180,7 @@ async fn no_call_of_one_app_touches_or_tells_anything_of_another() {
         }
         let name = raw::operation(&method);
         let key = format!("a#app{number}");
-        let a = marked_tenant(&app, &key, &["alice", "bob", "erin"], "of-a").await;
+        let a = marked_tenant(&app, &key, &["alice", "bob", "erin", "frank"], "of-a").await;
         let events = a.events().list_events(proto::ListEventsRequest::default()).await.unwrap();
         let event = events.into_inner().events.into_iter().next().unwrap();
         let known = Known {

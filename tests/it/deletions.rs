@@ -215,3 +215,18 @@ async fn a_name_can_be_used_again_while_its_former_holder_is_still_leaving() {
     assert_eq!(tenant.entry("alice", "bob").await.unwrap().remark, "");
     expect_sound(app.pool()).await;
 }
+
+#[tokio::test]
+async fn many_names_can_be_used_again_at_once_while_their_former_holders_are_leaving() {
+    let (app, tenant) = acme(&["alice"]).await;
+    let crowd = tenant.crowd("u", 12).await;
+    let crowd: Vec<&str> = crowd.iter().map(String::as_str).collect();
+    for name in &crowd {
+        tenant.befriend("alice", name).await.unwrap();
+    }
+    delete_half(&app, &crowd).await;
+
+    tenant.create(&crowd).await;
+    assert!(tenant.friends_of("alice").await.unwrap().is_empty());
+    expect_sound(app.pool()).await;
+}

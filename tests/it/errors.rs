@@ -12,7 +12,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use crate::support::{
-    TestApp, metadata,
+    Tenant, TestApp, metadata,
     tenant::{acme, block_limit, friend_limit},
     wire::{self, Wire},
 };
@@ -190,6 +190,35 @@ async fn provoke(reason: ErrorReason) -> Option<Status> {
             let request = proto::GetEventRequest { event_id: "no event".to_owned() };
             acme(&[]).await.1.events().get_event(request).await.map(drop)
         }
+        ErrorReason::AlreadyFriends => {
+            let (_app, tenant) = acme(&["alice", "bob"]).await;
+            tenant.befriend("alice", "bob").await.expect("friends");
+            tenant.ask("alice", "bob", "").await.map(drop)
+        }
+        ErrorReason::Blocked => {
+            let (_app, tenant) = acme(&["alice", "bob"]).await;
+            tenant.block("bob", &["alice"]).await.expect("a block");
+            tenant.ask("alice", "bob", "").await.map(drop)
+        }
+        ErrorReason::RequestNotFound => {
+            acme(&["alice", "bob"]).await.1.accept("alice", "bob").await.map(drop)
+        }
+        ErrorReason::RequestLimitExceeded => {
+            let app = TestApp::with(&["--max-pending-requests", "1"], Clock::system()).await;
+            let tenant = app.tenant("acme#chat").await;
+            tenant.create(&["alice", "bob", "carol"]).await;
+            tenant.ask("alice", "bob", "").await.expect("a request");
+            tenant.ask("alice", "carol", "").await.map(drop)
+        }
+        ErrorReason::VersionAhead => {
+            let request = proto::SyncFriendsRequest {
+                owner: "alice".to_owned(),
+                since_version: 1,
+                ..proto::SyncFriendsRequest::default()
+            };
+            acme(&["alice"]).await.1.friends().sync_friends(request).await.map(drop)
+        }
+        ErrorReason::WatcherTooSlow => too_slow_watcher().await,
         ErrorReason::Unavailable => without_database().await,
         ErrorReason::Conflict => {
             let app = TestApp::with(&["--db-lock-timeout", "20ms"], Clock::system()).await;
@@ -199,10 +228,11 @@ async fn provoke(reason: ErrorReason) -> Option<Status> {
             tenant.befriend("alice", "bob").await.map(drop)
         }
         ErrorReason::DeadlineExceeded => {
-            let app = TestApp::with(&["--max-duration", "300ms"], Clock::system()).await;
-            let tenant = app.tenant("acme#chat").await;
-            tenant.create(&["alice", "bob"]).await;
+            let (app, tenant) = acme(&["alice", "bob"]).await;
             let _held = app.hold("alice").await;
+            let flags = ["--max-duration", "50ms"];
+            let hasty = TestApp::on(&app.database_url, &flags, Clock::system()).await;
+            let tenant = Tenant { channel: hasty.channel.clone(), ..tenant };
             tenant.befriend("alice", "bob").await.map(drop)
         }
         ErrorReason::Internal => {
@@ -314,4 +344,35 @@ async fn the_metadata_names_what_the_message_names() {
     let status = tenant.befriend("alice", "nobody").await.unwrap_err();
     let details = status.get_error_details();
     assert!(status.message().contains(metadata(&details, "username")), "{}", status.message());
+}
+
+/// Watches without reading, until the service gives up on it.
+async fn too_slow_watcher() -> Result<(), Status> {
+    let app = TestApp::with(&["--watch-patience", "1ms"], Clock::system()).await;
+    let tenant = app.tenant("acme#chat").await;
+    tenant.create(&["alice", "bob"]).await;
+    tenant.befriend("alice", "bob").await.expect("friends");
+    let request = proto::WatchFriendsRequest { owner: "alice".to_owned(), since_version: 0 };
+    let mut stream = tenant.friends().watch_friends(request).await.expect("a stream").into_inner();
+    // What the connection holds for a reader is bounded; more than that is written.
+    let long = "x".repeat(256);
+    while app.core.watches.count() > 0 {
+        for extension in ["", &long] {
+            let request = proto::UpdateFriendRequest {
+                owner: "alice".to_owned(),
+                friend: "bob".to_owned(),
+                extension: extension.to_owned(),
+                update_mask: Some(prost_types::FieldMask { paths: vec!["extension".to_owned()] }),
+                ..proto::UpdateFriendRequest::default()
+            };
+            tenant.friends().update_friend(request).await.expect("a change");
+        }
+    }
+    loop {
+        match stream.message().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("the stream ended without a reason"),
+            Err(status) => return Err(status),
+        }
+    }
 }

@@ -3,6 +3,8 @@
 //!
 //! A test is a story about one rule, and its name is a sentence.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 mod support;
 
 mod access;
@@ -10,19 +12,34 @@ mod apps;
 mod blocks;
 mod callbacks;
 mod concurrency;
+mod console;
+#[cfg(target_os = "linux")]
+mod crash;
 mod deletions;
 mod delivery;
+#[cfg(target_os = "linux")]
+mod embedded;
 mod errors;
 mod events;
 mod friends;
 mod hostile;
 mod imports;
+#[cfg(target_os = "linux")]
 mod kill;
+mod limits;
+mod logs;
 mod model;
 mod outbox;
 mod pages;
+mod plans;
 mod relations;
 mod relays;
 mod remarks;
+mod schema;
+mod server;
+mod settings;
+mod statements;
+mod tidy;
+mod tls;
 mod tokens;
 mod users;

@@ -55,7 +55,7 @@ async fn a_new_user_is_active_has_empty_lists_and_a_name_in_lower_case() {
     assert!(alice.create_time.is_some());
     assert_eq!(alice.create_time, alice.update_time);
     assert_eq!(tenant.profile("ALICE").await.unwrap(), alice);
-    let empty = proto::ListHead { friend_count: 0, block_count: 0, version: 0 };
+    let empty = proto::ListHead::default();
     assert_eq!(tenant.head("alice").await.unwrap(), empty);
 }
 

@@ -138,22 +138,29 @@ impl TestApp {
 
     /// A new app with these limits, and a token of it.
     pub async fn tenant_with(&self, app_key: &str, limits: proto::AppLimitsChange) -> Tenant {
-        let request = proto::CreateAppRequest { app_key: app_key.to_owned(), limits: Some(limits) };
-        let created = self.apps().create_app(request).await.expect("an app").into_inner();
-        let app = created.app.expect("an app");
-        let login = proto::IssueTokenRequest {
-            client_id: app.client_id.clone(),
-            client_secret: created.client_secret.clone(),
-            ttl: None,
-        };
-        let issued = self.logins().issue_token(login).await.expect("a token").into_inner();
-        Tenant {
-            channel: self.channel.clone(),
-            app,
-            client_secret: created.client_secret,
-            token: issued.access_token,
-        }
+        tenant_on(self.channel.clone(), OPERATOR_TOKEN, app_key, limits).await
     }
+}
+
+/// A new app on the server of this channel, and a token of it.
+pub async fn tenant_on(
+    channel: Channel,
+    operator_token: &str,
+    app_key: &str,
+    limits: proto::AppLimitsChange,
+) -> Tenant {
+    let mut apps = AppServiceClient::with_interceptor(channel.clone(), Bearer::new(operator_token));
+    let request = proto::CreateAppRequest { app_key: app_key.to_owned(), limits: Some(limits) };
+    let created = apps.create_app(request).await.expect("an app").into_inner();
+    let app = created.app.expect("an app");
+    let login = proto::IssueTokenRequest {
+        client_id: app.client_id.clone(),
+        client_secret: created.client_secret.clone(),
+        ttl: None,
+    };
+    let issued = TokenServiceClient::new(channel.clone()).issue_token(login).await;
+    let token = issued.expect("a token").into_inner().access_token;
+    Tenant { channel, app, client_secret: created.client_secret, token }
 }
 
 impl Drop for TestApp {

@@ -1,8 +1,15 @@
 //! What the stories stand on.
 
 pub mod app;
+pub mod binary;
+#[cfg(feature = "docker-tests")]
+pub mod container;
 pub mod invariants;
 pub mod postgres;
+// Looks at processes through /proc.
+#[cfg(target_os = "linux")]
+pub mod process;
+pub mod race;
 pub mod raw;
 pub mod receiver;
 pub mod soundness;

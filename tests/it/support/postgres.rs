@@ -6,7 +6,7 @@
 
 use std::{
     env,
-    hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState},
+    hash::{BuildHasher as _, DefaultHasher, Hash, Hasher as _, RandomState},
     str::FromStr as _,
     sync::{
         OnceLock,
@@ -68,9 +68,13 @@ impl Server {
     }
 
     fn private() -> Result<Self, String> {
+        // Data can be read by its own major version only: other programs, another folder.
+        let programs = env::var_os("PG_BIN_DIR").map(|folder| format!("-{:016x}", hash(&folder)));
+        let data_dir =
+            format!("/var/tmp/befriend-tests-{}{}", geteuid(), programs.unwrap_or_default());
         let settings = Settings {
             // Not below the checkout: an unprivileged user must be able to enter every folder.
-            data_dir: format!("/var/tmp/befriend-tests-{}", geteuid()).into(),
+            data_dir: data_dir.into(),
             database: "befriend".to_owned(),
             start_timeout: Duration::from_secs(60),
             fsync: false,
@@ -176,18 +180,23 @@ async fn run() -> &'static Run {
     .await
 }
 
+/// The same in every process of one build.
+fn hash(what: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// The template's name and the number of its lock, both from the migrations' contents.
 fn template_name() -> (String, i64) {
-    let mut hasher = DefaultHasher::new();
     let mut files: Vec<_> = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"))
         .expect("there are migrations")
         .map(|entry| entry.expect("the folder can be read").path())
         .collect();
     files.sort();
-    for file in files {
-        std::fs::read(file).expect("a migration can be read").hash(&mut hasher);
-    }
-    let hash = hasher.finish();
+    let contents: Vec<_> =
+        files.iter().map(|file| std::fs::read(file).expect("a migration can be read")).collect();
+    let hash = hash(&contents);
     (format!("{TEMPLATE_PREFIX}{hash:016x}"), hash.cast_signed())
 }
 

@@ -26,7 +26,7 @@ pub fn operation(method: &MethodDescriptor) -> String {
     format!("{}/{}", method.parent_service().name(), method.name())
 }
 
-/// Calls a method with this message and these headers.
+/// Calls a method with this message and these headers. Of a stream of answers it takes the first.
 pub async fn call(
     channel: &Channel,
     method: &MethodDescriptor,
@@ -34,8 +34,8 @@ pub async fn call(
     message: Vec<u8>,
 ) -> Result<Vec<u8>, Status> {
     assert!(
-        !method.is_client_streaming() && !method.is_server_streaming(),
-        "{} is a stream: teach support::raw::call to call it",
+        !method.is_client_streaming(),
+        "{} takes a stream: teach support::raw::call to call it",
         method.full_name()
     );
     let mut request = Request::new(message);
@@ -47,7 +47,11 @@ pub async fn call(
     let mut client = Grpc::new(channel.clone());
     client.ready().await.expect("the server is there");
     let path = path.parse().expect("a method has a path");
-    Ok(client.unary(request, path, Bytes).await?.into_inner())
+    if !method.is_server_streaming() {
+        return Ok(client.unary(request, path, Bytes).await?.into_inner());
+    }
+    let mut answers = client.server_streaming(request, path, Bytes).await?.into_inner();
+    Ok(answers.message().await?.unwrap_or_default())
 }
 
 /// Hands messages through as they are.

@@ -165,6 +165,33 @@ impl Tenant {
         Ok(self.friends().import_friends(request).await?.into_inner())
     }
 
+    /// Asks a user to become friends.
+    pub async fn ask(
+        &self,
+        requester: &str,
+        recipient: &str,
+        message: &str,
+    ) -> Result<proto::FriendRequest, Status> {
+        let request = proto::SendFriendRequestRequest {
+            requester: requester.to_owned(),
+            recipient: recipient.to_owned(),
+            message: message.to_owned(),
+        };
+        let answer = self.friends().send_friend_request(request).await?;
+        Ok(answer.into_inner().request.expect("a request"))
+    }
+
+    /// Agrees to a request.
+    pub async fn accept(&self, requester: &str, recipient: &str) -> Result<proto::Friend, Status> {
+        let request = proto::AcceptFriendRequestRequest {
+            requester: requester.to_owned(),
+            recipient: recipient.to_owned(),
+            message: String::new(),
+        };
+        let answer = self.friends().accept_friend_request(request).await?;
+        Ok(answer.into_inner().friend.expect("an entry"))
+    }
+
     /// Takes a user out of a block list.
     pub async fn unblock(&self, owner: &str, username: &str) -> Result<proto::User, Status> {
         let request =

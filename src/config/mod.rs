@@ -4,7 +4,6 @@
 //! for single settings, [`ServeArgs::check`] for those that must fit each other.
 
 use std::{
-    fmt,
     net::SocketAddr,
     num::{NonZeroU32, NonZeroUsize},
     path::PathBuf,
@@ -14,12 +13,15 @@ use std::{
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
 
 use crate::{
-    delivery::{PostmanSettings, RelaySettings, Schedule},
-    domain::{Bounds, PageSizes, Secret, TokenLifetimes},
-    grpc::GateSettings,
-    ops::{access::AccessSettings, rate::RateSettings},
-    store::DbSettings,
+    delivery::Schedule,
+    domain::{Secret, TokenLifetimes},
 };
+
+mod parts;
+mod values;
+
+pub use values::{Shown, any_duration};
+use values::{burst, duration, log_filter, secret};
 
 /// Where the data is: shared by all commands.
 #[derive(Args, Clone, Debug)]
@@ -188,7 +190,7 @@ pub struct ServeArgs {
     ///
     /// Without one AppService refuses every call; but with the private Postgres befriend makes one,
     /// keeps it in the data folder and shows it at the start.
-    #[arg(long, env = "BEFRIEND_OPERATOR_TOKEN", value_name = "TOKEN", hide_env_values = true, value_parser = operator_token, help_heading = "Access")]
+    #[arg(long, env = "BEFRIEND_OPERATOR_TOKEN", value_name = "TOKEN", hide_env_values = true, value_parser = secret, help_heading = "Access")]
     pub operator_token: Option<Secret>,
 
     /// How long an app token lives when no time is asked for.
@@ -265,6 +267,46 @@ pub struct ServeArgs {
     )]
     pub newest_blocks: NonZeroU32,
 
+    /// Friend requests that a user can have pending, got and sent each.
+    #[arg(long, env = "BEFRIEND_MAX_PENDING_REQUESTS", value_name = "N", default_value = "500", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Limits")]
+    pub max_pending_requests: u16,
+
+    /// How long a friend request waits for its answer; 0s for ever.
+    #[arg(long, env = "BEFRIEND_REQUEST_EXPIRY", value_name = "TIME", default_value = "30d", value_parser = any_duration, help_heading = "Limits")]
+    pub request_expiry: Shown<Duration>,
+
+    /// The largest page of SyncFriends and SyncBlocks.
+    #[arg(long, env = "BEFRIEND_MAX_SYNC_PAGE", value_name = "N", default_value = "500", value_parser = clap::value_parser!(u16).range(1..=5000), help_heading = "Following lists")]
+    pub max_sync_page: u16,
+
+    /// How long removed entries and ended friend requests are remembered. Who follows a list and was
+    /// away for longer gets the whole list anew.
+    #[arg(long, env = "BEFRIEND_TOMBSTONE_RETENTION", value_name = "TIME", default_value = "30d", value_parser = duration, help_heading = "Following lists")]
+    pub tombstone_retention: Shown<Duration>,
+
+    /// How many may watch lists of this instance at once.
+    #[arg(
+        long,
+        env = "BEFRIEND_MAX_WATCHERS",
+        value_name = "N",
+        default_value = "10000",
+        help_heading = "Following lists"
+    )]
+    pub max_watchers: NonZeroUsize,
+
+    /// How often to look for changes of watched lists made by other instances; this instance's own
+    /// are seen at once.
+    #[arg(long, env = "BEFRIEND_WATCH_POLL", value_name = "TIME", default_value = "250ms", value_parser = duration, help_heading = "Following lists")]
+    pub watch_poll: Shown<Duration>,
+
+    /// How long a watcher may take to read a message before its stream ends.
+    #[arg(long, env = "BEFRIEND_WATCH_PATIENCE", value_name = "TIME", default_value = "30s", value_parser = duration, help_heading = "Following lists")]
+    pub watch_patience: Shown<Duration>,
+
+    /// After how long a watcher's stream ends, so that the watcher shows its token again.
+    #[arg(long, env = "BEFRIEND_WATCH_LONGEST", value_name = "TIME", default_value = "1h", value_parser = duration, help_heading = "Following lists")]
+    pub watch_longest: Shown<Duration>,
+
     /// Deliver callbacks from this instance. Each event is delivered by one of the instances that do.
     #[arg(long, env = "BEFRIEND_DELIVER", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, value_parser = BoolishValueParser::new(), help_heading = "Callbacks")]
     pub deliver: bool,
@@ -340,7 +382,7 @@ pub struct ServeArgs {
     pub demo: bool,
 }
 
-/// Two or more settings that do not fit each other.
+/// Settings that do not fit each other, or one that must not be shown.
 #[derive(Debug, thiserror::Error)]
 #[error("{setting}: {why}")]
 pub struct SettingError {
@@ -349,7 +391,7 @@ pub struct SettingError {
 }
 
 impl ServeArgs {
-    /// Refuses settings that do not fit each other.
+    /// Refuses settings that do not fit each other, and secrets that are too weak.
     ///
     /// # Errors
     /// [`SettingError`] with the setting's name.
@@ -376,6 +418,14 @@ impl ServeArgs {
         if self.token_ttl.0 < TokenLifetimes::MIN {
             return refuse("--token-ttl", "must be at least 1m".to_owned());
         }
+        if let Some(token) = self.operator_token.as_ref().map(Secret::reveal)
+            && (token.len() < 32 || !token.bytes().all(|b| b.is_ascii_graphic()))
+        {
+            return refuse(
+                "--operator-token",
+                "must be at least 32 visible ASCII characters without spaces".to_owned(),
+            );
+        }
         if self.demo && !self.listen.ip().is_loopback() {
             return refuse(
                 "--demo",
@@ -384,178 +434,5 @@ impl ServeArgs {
             );
         }
         Ok(())
-    }
-
-    /// How to use the database.
-    #[must_use]
-    pub fn db(&self) -> DbSettings {
-        DbSettings {
-            max_connections: self.db_connections.get(),
-            min_connections: self.db_min_connections,
-            acquire_timeout: self.db_acquire_timeout.0,
-            statement_timeout: self.db_statement_timeout.0,
-            lock_timeout: self.db_lock_timeout.0,
-        }
-    }
-
-    /// The bounds of requests.
-    #[must_use]
-    pub fn bounds(&self) -> Bounds {
-        let sizes = |max: u16, default: i32| PageSizes {
-            max: max.into(),
-            default: default.min(max.into()),
-        };
-        Bounds {
-            import_names: self.max_import.into(),
-            block_names: self.max_block.into(),
-            check_names: self.max_check.into(),
-            batch_users: self.max_batch_users.into(),
-            friend_pages: sizes(self.max_page, 10),
-            block_pages: sizes(self.max_page, 50),
-            user_pages: sizes(self.max_user_page, 10),
-            app_pages: sizes(self.max_user_page, 50),
-            callback_rules: self.max_callback_rules.into(),
-            event_pages: sizes(self.max_user_page, 10),
-            newest_blocks: self.newest_blocks.get().into(),
-        }
-    }
-
-    /// How long delivered and failed events are kept.
-    #[must_use]
-    pub fn event_retention(&self) -> time::Duration {
-        self.event_retention.0.try_into().expect("a setting is at most 366 days")
-    }
-
-    /// How long tokens live.
-    #[must_use]
-    pub fn lifetimes(&self) -> TokenLifetimes {
-        TokenLifetimes { default: self.token_ttl.0, max: self.max_token_ttl.0 }
-    }
-
-    /// How callers are checked, with the operator's token that is in force.
-    #[must_use]
-    pub fn access(&self, operator_token: Option<Secret>) -> AccessSettings {
-        AccessSettings {
-            operator_token,
-            token_cache: self.token_cache.0,
-            failed_logins: self.failed_logins.get(),
-            login_window: Duration::from_secs(60),
-        }
-    }
-
-    /// How rates are applied.
-    #[must_use]
-    pub fn rates(&self) -> RateSettings {
-        RateSettings { burst_seconds: self.rate_burst, instances: self.instances }
-    }
-
-    /// How callbacks are sent; `development` is the default for private addresses.
-    #[must_use]
-    pub fn postman(&self, development: bool) -> PostmanSettings {
-        PostmanSettings {
-            timeout: self.callback_timeout.0,
-            allow_private: self.callback_allow_private.unwrap_or(development),
-        }
-    }
-
-    /// How the outbox is worked off.
-    #[must_use]
-    pub fn relay(&self) -> RelaySettings {
-        RelaySettings {
-            schedule: self.callback_schedule.clone(),
-            per_rule: self.callback_per_rule.get(),
-            in_all: self.callback_in_all.get(),
-            lease: self.callback_lease.0,
-            poll: self.callback_poll.0,
-        }
-    }
-
-    /// The bounds of the gate.
-    #[must_use]
-    pub fn gate(&self) -> GateSettings {
-        GateSettings { max_duration: self.max_duration.0, max_in_flight: self.max_in_flight.get() }
-    }
-}
-
-/// A value that `--help` can show the way it is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shown<T>(pub T);
-
-impl fmt::Display for Shown<Duration> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let millis = self.0.as_millis();
-        for (unit, name) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")] {
-            if millis > 0 && millis.is_multiple_of(unit) {
-                return write!(f, "{}{name}", millis / unit);
-            }
-        }
-        write!(f, "{millis}ms")
-    }
-}
-
-/// Reads "250ms", "30s", "5m", "2h" or "1d".
-///
-/// # Errors
-/// A sentence for the user.
-pub fn any_duration(text: &str) -> Result<Shown<Duration>, String> {
-    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, unit) = text.split_at(split);
-    let millis = match unit {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return Err("must be a number and a unit: ms, s, m, h or d (as 30s)".to_owned()),
-    };
-    let amount: u64 = digits.parse().map_err(|_| "must start with a whole number".to_owned())?;
-    let millis = amount.checked_mul(millis).filter(|ms| *ms <= 366 * 86_400_000);
-    millis
-        .map(|ms| Shown(Duration::from_millis(ms)))
-        .ok_or_else(|| "must be at most 366d".to_owned())
-}
-
-/// Reads a duration above zero.
-fn duration(text: &str) -> Result<Shown<Duration>, String> {
-    match any_duration(text)? {
-        Shown(Duration::ZERO) => Err("must be more than nothing".to_owned()),
-        some => Ok(some),
-    }
-}
-
-fn burst(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if (0.0..=3600.0).contains(&seconds) => Ok(seconds),
-        _ => Err("must be a number between 0 and 3600".to_owned()),
-    }
-}
-
-fn operator_token(text: &str) -> Result<Secret, String> {
-    if text.len() < 32 || !text.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err("must be at least 32 visible ASCII characters without spaces".to_owned());
-    }
-    Ok(Secret::presented(text))
-}
-
-fn log_filter(text: &str) -> Result<String, String> {
-    match text.parse::<tracing_subscriber::filter::Targets>() {
-        Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_duration_is_read_and_shown_alike() {
-        for text in ["250ms", "30s", "5m", "2h", "1d", "90s", "0ms"] {
-            assert_eq!(any_duration(text).unwrap().to_string(), text);
-        }
-        for bad in ["", "5", "s", "-1s", "1.5s", "1w", "99999999999999999999s", "400d", "5 s"] {
-            assert!(any_duration(bad).is_err(), "{bad:?} was taken");
-        }
-        assert!(duration("0s").is_err());
     }
 }

@@ -1,0 +1,53 @@
+//! `befriend health`: what a container's health check runs.
+
+use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::Args;
+
+use super::Failure;
+
+#[derive(Args, Debug)]
+pub(super) struct HealthArgs {
+    /// Where it listens; https:// for TLS.
+    #[arg(
+        long,
+        env = "BEFRIEND_HEALTH_URL",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:50051"
+    )]
+    url: String,
+    /// The authority that signed the server's certificate (PEM).
+    #[arg(long, env = "BEFRIEND_HEALTH_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// The client's certificate (PEM), where the server asks for one.
+    #[arg(long, env = "BEFRIEND_HEALTH_CERT", value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// The private key of --cert (PEM).
+    #[arg(long, env = "BEFRIEND_HEALTH_KEY", value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+}
+
+pub(super) async fn health(args: HealthArgs) -> Result<ExitCode, Failure> {
+    use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
+    use tonic_health::pb::{
+        HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+    };
+    let mut endpoint = Endpoint::from_shared(args.url.clone())?
+        .connect_timeout(Duration::from_secs(3))
+        .timeout(Duration::from_secs(3));
+    if args.url.starts_with("https:") {
+        let mut tls = ClientTlsConfig::new();
+        if let Some(ca) = &args.ca {
+            tls = tls.ca_certificate(Certificate::from_pem(fs::read(ca)?));
+        }
+        if let (Some(cert), Some(key)) = (&args.cert, &args.key) {
+            tls = tls.identity(Identity::from_pem(fs::read(cert)?, fs::read(key)?));
+        }
+        endpoint = endpoint.tls_config(tls)?;
+    }
+    let channel = endpoint.connect().await?;
+    let request = HealthCheckRequest { service: String::new() };
+    let status = HealthClient::new(channel).check(request).await?.into_inner().status();
+    println!("{}", status.as_str_name());
+    Ok(if status == ServingStatus::Serving { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,184 @@
+//! `befriend serve`: the process around the server, from its database to its signals.
+
+use std::{
+    fs, io,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::{CommandFactory as _, error::ErrorKind};
+use tokio::{net::TcpListener, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{Cli, Failure};
+use crate::{
+    clock::Clock,
+    config::{DatabaseArgs, ServeArgs},
+    demo,
+    domain::{Secret, SecretKind},
+    embedded::{self, Keeper},
+    ops::Core,
+    receiver::{self, ReceiverArgs},
+    server, store, telemetry,
+};
+
+/// How long the private Postgres may take to start: enough to recover from a crash under load.
+pub(super) const START_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// How many connections the private Postgres takes: a service's pool, and consoles beside it.
+pub(super) const PRIVATE_CONNECTIONS: u16 = 100;
+
+/// The database of this run: one that was named, or our private one.
+pub(super) struct Database {
+    pub(super) url: String,
+    private: Option<Keeper>,
+}
+
+impl Database {
+    pub(super) async fn open(args: &DatabaseArgs) -> Result<Self, Failure> {
+        if let Some(url) = &args.database_url {
+            return Ok(Self { url: url.clone(), private: None });
+        }
+        let settings = embedded::Settings {
+            data_dir: data_dir(args),
+            database: "befriend".to_owned(),
+            start_timeout: START_TIMEOUT,
+            fsync: true,
+            max_connections: PRIVATE_CONNECTIONS,
+        };
+        let private = tokio::task::spawn_blocking(move || Keeper::start(settings)).await??;
+        Ok(Self { url: private.url().to_owned(), private: Some(private) })
+    }
+
+    pub(super) async fn close(self) -> Result<(), Failure> {
+        if let Some(private) = self.private {
+            tokio::task::spawn_blocking(move || private.stop()).await??;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn data_dir(args: &DatabaseArgs) -> PathBuf {
+    args.data_dir.clone().unwrap_or_else(embedded::default_data_dir)
+}
+
+pub(super) async fn serve(database_args: DatabaseArgs, args: ServeArgs) -> Result<(), Failure> {
+    if let Err(error) = args.check() {
+        Cli::command().error(ErrorKind::ValueValidation, error).exit();
+    }
+    telemetry::start(args.log_format, &args.log);
+    let stop = stop_on_signal();
+    let listener = TcpListener::bind(args.listen).await.map_err(|e| match e.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "--listen: {} is taken by another program; choose another port, such as --listen \
+                 127.0.0.1:50052, or 0 for any",
+            args.listen
+        ),
+        _ => format!("--listen: can't listen on {}: {e}", args.listen),
+    })?;
+    let database = Database::open(&database_args).await?;
+    let operator_token = match (&args.operator_token, &database.private) {
+        (Some(token), _) => Some(token.clone()),
+        (None, Some(_)) => Some(kept_operator_token(&data_dir(&database_args))?),
+        (None, None) => {
+            tracing::warn!("AppService is shut: --operator-token is not set");
+            None
+        }
+    };
+    let core = server::core(&database.url, &args, operator_token.clone(), Clock::system())?;
+    wait_for_database(&core, args.db_wait.0).await;
+    if args.migrate {
+        store::migrate(&database.url).await?;
+    } else {
+        store::require_current(&database.url).await?;
+    }
+    let address = listener.local_addr()?;
+    tracing::info!(%address, tls = args.tls_cert.is_some(), "listening");
+    if args.demo {
+        let tls = args.tls_cert.is_some();
+        demo::prepare(&core, address, tls, operator_token.as_ref(), stop.clone()).await?;
+    } else if let (Some(token), Some(_), None) =
+        (&operator_token, &database.private, &args.operator_token)
+    {
+        println!("operator token: {}", token.reveal());
+    }
+    let postman = args.postman(database.private.is_some());
+    if args.deliver && postman.allow_private {
+        tracing::warn!(
+            "callbacks may go to loopback and private addresses: --callback-allow-private"
+        );
+    }
+    let served = server::serve(listener, core, &args, postman, stop).await;
+    database.close().await?;
+    tracing::info!("stopped");
+    Ok(served?)
+}
+
+/// Gives a database that starts together with us the time for it. Whoever comes next says what is
+/// wrong if it never answers.
+pub(super) async fn wait_for_database(core: &Core, longest: Duration) {
+    let deadline = Instant::now() + longest;
+    while !core.db.is_reachable().await && Instant::now() < deadline {
+        tracing::info!("waiting for the database");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+/// The operator's token of a private Postgres: made at the first start, kept beside the data, for
+/// its owner's eyes only.
+pub(super) fn kept_operator_token(data_dir: &Path) -> Result<Secret, Failure> {
+    let path = data_dir.join("operator-token");
+    let in_words =
+        |error: io::Error| format!("can't keep the operator token in {}: {error}", path.display());
+    match fs::read_to_string(&path) {
+        Ok(token) => Ok(Secret::presented(token.trim())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let token = Secret::generate(SecretKind::OperatorToken);
+            let mut file = fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&path)
+                .map_err(in_words)?;
+            io::Write::write_all(&mut file, token.reveal().as_bytes()).map_err(in_words)?;
+            Ok(token)
+        }
+        Err(error) => Err(in_words(error).into()),
+    }
+}
+
+/// Is cancelled by SIGINT or SIGTERM. A second signal ends the process at once.
+pub(super) fn stop_on_signal() -> CancellationToken {
+    let stop = CancellationToken::new();
+    let stopping = stop.clone();
+    tokio::spawn(async move {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (Ok(mut interrupt), Ok(mut terminate)) =
+            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        else {
+            tracing::error!("can't listen for signals");
+            return;
+        };
+        for times in 1.. {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if times > 1 {
+                std::process::exit(1);
+            }
+            stopping.cancel();
+        }
+    });
+    stop
+}
+
+pub(super) async fn receive(args: ReceiverArgs) -> Result<(), Failure> {
+    let stop = stop_on_signal();
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .map_err(|e| format!("--listen: can't listen on {}: {e}", args.listen))?;
+    println!("receiving callbacks on http://{}", listener.local_addr()?);
+    Ok(receiver::serve(listener, args, stop).await?)
+}

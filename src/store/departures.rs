@@ -1,0 +1,117 @@
+//! `users` on their way out: deleted users who still stand in lists, and the rows of deleted apps.
+
+use sqlx::{PgConnection, query, query_as, query_scalar};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{
+    statements,
+    users::{is_there, uuids},
+};
+use crate::domain::{Error, OwnerKey, Username};
+
+statements! {
+    LOCK_LEAVING = "\
+-- departures.lock_leaving
+select true
+from users
+where owner_key = $1
+  and leaving
+for no key update";
+    MARK_DELETED = "\
+-- departures.mark_deleted
+update users
+set deleted_at = $2,
+    leaving = true,
+    nickname = '',
+    version = version + 1
+where owner_key = $1";
+    HAS_LEFT = "\
+-- departures.has_left
+update users
+set leaving = false
+where owner_key = $1";
+    LEAVING = "\
+-- departures.leaving
+select app_id, username
+from users
+where leaving
+order by owner_key
+limit $1";
+    OF_APP = "\
+-- departures.of_app
+select owner_key
+from users
+where app_id = $1
+order by username
+limit $2";
+    PURGE_FRIENDS = "\
+-- departures.purge_friends
+delete from friends
+where owner_key = any($1)";
+    PURGE_BLOCKS = "\
+-- departures.purge_blocks
+delete from blocks
+where owner_key = any($1)";
+    PURGE_BLOCKED_BY = "\
+-- departures.purge_blocked_by
+delete from blocked_by
+where owner_key = any($1)";
+    PURGE_REQUESTS = "\
+-- departures.purge_requests
+delete from friend_requests
+where owner_key = any($1)";
+    PURGE = "\
+-- departures.purge
+delete from users
+where owner_key = any($1)";
+}
+
+/// Whether there is such a deleted user who still stands in lists; the row is locked.
+pub(crate) async fn lock_leaving(db: &mut PgConnection, key: OwnerKey) -> Result<bool, Error> {
+    is_there(db, LOCK_LEAVING, key).await
+}
+
+/// Marks a locked user as deleted and leaving: from then on nobody finds them, and no list gets them
+/// any more.
+pub(crate) async fn mark_deleted(
+    db: &mut PgConnection,
+    key: OwnerKey,
+    now: OffsetDateTime,
+) -> Result<(), Error> {
+    query(MARK_DELETED).bind(key.as_uuid()).bind(now).execute(db).await?;
+    Ok(())
+}
+
+/// Notes that a locked, deleted user stands in no list any more.
+pub(crate) async fn has_left(db: &mut PgConnection, key: OwnerKey) -> Result<(), Error> {
+    query(HAS_LEFT).bind(key.as_uuid()).execute(db).await?;
+    Ok(())
+}
+
+/// A few deleted users who still stand in lists: their apps and names.
+pub(crate) async fn leaving(
+    db: &mut PgConnection,
+    limit: i64,
+) -> Result<Vec<(Uuid, Username)>, Error> {
+    let rows: Vec<(Uuid, String)> = query_as(LEAVING).bind(limit).fetch_all(db).await?;
+    Ok(rows.into_iter().map(|(app_id, name)| (app_id, Username::from_store(name))).collect())
+}
+
+/// A few of an app's users, the deleted ones included.
+pub(crate) async fn of_app(
+    db: &mut PgConnection,
+    app_id: Uuid,
+    limit: i64,
+) -> Result<Vec<OwnerKey>, Error> {
+    let keys: Vec<Uuid> = query_scalar(OF_APP).bind(app_id).bind(limit).fetch_all(db).await?;
+    Ok(keys.into_iter().map(OwnerKey::from_store).collect())
+}
+
+/// Removes all rows of these users, for an app that is deleted as a whole.
+pub(crate) async fn purge(db: &mut PgConnection, keys: &[OwnerKey]) -> Result<(), Error> {
+    for statement in [PURGE_FRIENDS, PURGE_BLOCKS, PURGE_BLOCKED_BY, PURGE_REQUESTS, PURGE] {
+        query(statement).bind(uuids(keys)).execute(&mut *db).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! `friends` as its followers see it: changes by version, tombstones included, and their purge.
+
+use sqlx::{FromRow, PgConnection, query_as, query_scalar};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::statements;
+use crate::domain::{Error, Friend, FriendChange, ListVersion, OwnerKey, UpdatedAfter, Username};
+
+statements! {
+    CHANGES = "\
+-- friend_changes.changes
+select u.version as head_version, u.friends_purged_to, f.friend_name, f.version, f.deleted,
+       f.remark, f.extension, f.server_extension, f.created_at, f.updated_at
+from users u
+left join lateral (
+    select friend_name, version, deleted, remark, extension, server_extension, created_at,
+           updated_at
+    from friends
+    where owner_key = u.owner_key
+      and version > $2
+      and updated_at > $4
+    order by version
+    limit $3
+) f on true
+where u.owner_key = $1
+  and u.deleted_at is null
+order by f.version";
+    OWNERS_OF_TOMBSTONES = "\
+-- friend_changes.owners_of_tombstones
+select distinct owner_key
+from (
+    select owner_key
+    from friends
+    where deleted
+      and remark = ''
+      and updated_at <= $1
+    order by updated_at
+    limit $2
+) old";
+    PURGE = "\
+-- friend_changes.purge
+with gone as (
+    delete from friends
+    where owner_key = $1
+      and deleted
+      and remark = ''
+      and updated_at <= $2
+    returning version
+)
+select max(version)
+from gone";
+}
+
+#[derive(FromRow)]
+struct ChangeRow {
+    head_version: i64,
+    friends_purged_to: i64,
+    friend_name: Option<String>,
+    version: Option<i64>,
+    deleted: Option<bool>,
+    remark: Option<String>,
+    extension: Option<String>,
+    server_extension: Option<String>,
+    created_at: Option<OffsetDateTime>,
+    updated_at: Option<OffsetDateTime>,
+}
+
+impl ChangeRow {
+    /// The change; nothing for the row of nulls of a list without changes.
+    fn into_change(self) -> Option<FriendChange> {
+        let (username, version) = (Username::from_store(self.friend_name?), self.version?);
+        if self.deleted? {
+            return Some(FriendChange::Removed { username, version });
+        }
+        Some(FriendChange::Upserted(Friend {
+            username,
+            remark: self.remark?,
+            extension: self.extension?,
+            server_extension: self.server_extension?,
+            // Both sides of a friendship change in one transaction.
+            bidirectional: true,
+            created_at: self.created_at?,
+            updated_at: self.updated_at?,
+            version,
+        }))
+    }
+}
+
+/// The head of a friend list, and up to `rows` changes of it after a version, in order, if they were
+/// made after a time; nothing when there is no such user.
+pub(crate) async fn changes(
+    db: &mut PgConnection,
+    owner: OwnerKey,
+    after: i64,
+    rows: i64,
+    updated_after: UpdatedAfter,
+) -> Result<Option<(ListVersion, Vec<FriendChange>)>, Error> {
+    let rows: Vec<ChangeRow> = query_as(CHANGES)
+        .bind(owner.as_uuid())
+        .bind(after)
+        .bind(rows)
+        .bind(updated_after.0.unwrap_or(OffsetDateTime::UNIX_EPOCH))
+        .fetch_all(db)
+        .await?;
+    let Some(first) = rows.first() else { return Ok(None) };
+    let head = ListVersion { version: first.head_version, purged_to: first.friends_purged_to };
+    Ok(Some((head, rows.into_iter().filter_map(ChangeRow::into_change).collect())))
+}
+
+/// Owners of some tombstones of `before` or earlier, the oldest first; of those that keep no remark.
+pub(crate) async fn owners_of_tombstones(
+    db: &mut PgConnection,
+    before: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<OwnerKey>, Error> {
+    let keys: Vec<Uuid> =
+        query_scalar(OWNERS_OF_TOMBSTONES).bind(before).bind(limit).fetch_all(db).await?;
+    Ok(keys.into_iter().map(OwnerKey::from_store).collect())
+}
+
+/// Removes a locked user's tombstones of `before` or earlier, but for those that keep a remark.
+/// Returns the highest version among them.
+pub(crate) async fn purge(
+    db: &mut PgConnection,
+    owner: OwnerKey,
+    before: OffsetDateTime,
+) -> Result<Option<i64>, Error> {
+    Ok(query_scalar(PURGE).bind(owner.as_uuid()).bind(before).fetch_one(db).await?)
+}

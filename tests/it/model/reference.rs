@@ -1,0 +1,260 @@
+//! The service as it is meant to be, in the simplest form.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use befriend::proto;
+use tonic::Code;
+
+use super::{Answer, Op, Seen, USERS, name, remark_of};
+
+/// All users of one app, and its limits.
+pub struct Model {
+    friend_limit: i32,
+    block_limit: i32,
+    /// Everybody who ever existed.
+    users: BTreeMap<usize, User>,
+}
+
+#[derive(Default)]
+struct User {
+    deleted: bool,
+    version: i64,
+    friends: BTreeSet<usize>,
+    /// Also on those who are friends no more.
+    remarks: BTreeMap<usize, String>,
+    /// The oldest first.
+    blocked: Vec<usize>,
+}
+
+impl Model {
+    pub fn with_limits(friend_limit: i32, block_limit: i32) -> Self {
+        Self { friend_limit, block_limit, users: BTreeMap::new() }
+    }
+
+    /// What a call must come to.
+    pub fn apply(&mut self, op: &Op) -> Answer {
+        self.run(op).unwrap_or_else(|refusal| refusal)
+    }
+
+    fn run(&mut self, op: &Op) -> Result<Answer, Answer> {
+        match *op {
+            Op::Create(user) => {
+                if self.there(user).is_ok() {
+                    return Err(refused(Code::AlreadyExists, "USER_ALREADY_EXISTS", user));
+                }
+                self.users.entry(user).or_default().deleted = false;
+            }
+            Op::Delete(user) => self.delete(user)?,
+            Op::Limits { friends, blocks } => {
+                (self.friend_limit, self.block_limit) = (friends, blocks);
+            }
+            Op::Add(owner, friend) => self.add(owner, friend)?,
+            Op::Remove { owner, friend, clear_remark } => {
+                not_self(owner, &[friend])?;
+                self.there(owner)?;
+                self.there(friend)?;
+                if clear_remark {
+                    self.user(owner).remarks.remove(&friend);
+                }
+                self.part(owner, friend);
+            }
+            Op::RemoveAll(owner) => {
+                self.there(owner)?;
+                let friends = self.user(owner).friends.clone();
+                for &friend in &friends {
+                    self.part(owner, friend);
+                }
+                self.user(owner).remarks.clear();
+                return Ok(Answer::Count(i32::try_from(friends.len()).unwrap()));
+            }
+            Op::Remark(owner, friend, remark) => {
+                self.there(owner)?;
+                if !self.user(owner).friends.contains(&friend) {
+                    self.there(friend)?;
+                    return Err(refused(Code::FailedPrecondition, "NOT_FRIENDS", friend));
+                }
+                let remark = remark_of(remark);
+                let user = self.user(owner);
+                if user.remarks.insert(friend, remark.clone()).unwrap_or_default() != remark {
+                    user.version += 1;
+                }
+                return Ok(Answer::Names(vec![name(friend), remark]));
+            }
+            Op::Import(owner, ref names) => return self.import(owner, names),
+            Op::Block(owner, ref others) => return self.block(owner, others),
+            Op::Unblock(owner, other) => {
+                self.there(owner)?;
+                self.there(other)?;
+                self.unblock(owner, other);
+            }
+        }
+        Ok(Answer::Done)
+    }
+
+    fn user(&mut self, user: usize) -> &mut User {
+        self.users.get_mut(&user).expect("the user was looked for before")
+    }
+
+    fn there(&self, user: usize) -> Result<(), Answer> {
+        if self.users.get(&user).is_some_and(|user| !user.deleted) {
+            Ok(())
+        } else {
+            Err(unknown(user))
+        }
+    }
+
+    fn is_full(&mut self, user: usize) -> bool {
+        self.user(user).friends.len() >= usize::try_from(self.friend_limit).unwrap()
+    }
+
+    fn add(&mut self, owner: usize, friend: usize) -> Result<(), Answer> {
+        not_self(owner, &[friend])?;
+        self.there(owner)?;
+        self.there(friend)?;
+        if self.user(owner).friends.contains(&friend) {
+            return Ok(());
+        }
+        for user in [owner, friend] {
+            if self.is_full(user) {
+                return Err(refused(Code::ResourceExhausted, "FRIEND_LIMIT_EXCEEDED", user));
+            }
+        }
+        self.join(owner, friend);
+        Ok(())
+    }
+
+    fn join(&mut self, owner: usize, friend: usize) {
+        for (a, b) in [(owner, friend), (friend, owner)] {
+            self.user(a).friends.insert(b);
+            self.user(a).version += 1;
+        }
+    }
+
+    fn part(&mut self, owner: usize, friend: usize) {
+        for (a, b) in [(owner, friend), (friend, owner)] {
+            if self.user(a).friends.remove(&b) {
+                self.user(a).version += 1;
+            }
+        }
+    }
+
+    fn unblock(&mut self, owner: usize, other: usize) {
+        let user = self.user(owner);
+        let before = user.blocked.len();
+        user.blocked.retain(|blocked| *blocked != other);
+        if user.blocked.len() < before {
+            user.version += 1;
+        }
+    }
+
+    fn block(&mut self, owner: usize, others: &[usize]) -> Result<Answer, Answer> {
+        not_self(owner, others)?;
+        self.there(owner)?;
+        let mut wanted: Vec<usize> = Vec::new();
+        for &other in others {
+            if !wanted.contains(&other) {
+                self.there(other)?;
+                wanted.push(other);
+            }
+        }
+        let limit = usize::try_from(self.block_limit).unwrap();
+        let user = self.user(owner);
+        let fresh: Vec<usize> =
+            wanted.iter().copied().filter(|other| !user.blocked.contains(other)).collect();
+        if !fresh.is_empty() && user.blocked.len() + fresh.len() > limit {
+            return Err(refused(Code::ResourceExhausted, "BLOCK_LIMIT_EXCEEDED", owner));
+        }
+        user.version += i64::try_from(fresh.len()).unwrap();
+        user.blocked.extend(fresh);
+        Ok(Answer::Names(wanted.into_iter().map(name).collect()))
+    }
+
+    fn import(&mut self, owner: usize, names: &[String]) -> Result<Answer, Answer> {
+        self.there(owner)?;
+        let full_before = self.is_full(owner);
+        let mut wanted: Vec<String> = Vec::new();
+        for name in names.iter().map(|name| name.to_lowercase()) {
+            if !wanted.contains(&name) {
+                wanted.push(name);
+            }
+        }
+        let [mut succeeded, mut not_found, mut full, mut failed] = [(); 4].map(|()| Vec::new());
+        for username in wanted {
+            let list = match (0..USERS).find(|user| name(*user) == username) {
+                Some(user) if user == owner => &mut failed,
+                Some(user) if self.there(user).is_err() => &mut not_found,
+                Some(user) if self.user(owner).friends.contains(&user) => &mut succeeded,
+                Some(_) if full_before => {
+                    return Err(refused(Code::ResourceExhausted, "FRIEND_LIMIT_EXCEEDED", owner));
+                }
+                Some(user) if self.is_full(owner) || self.is_full(user) => &mut full,
+                Some(user) => {
+                    self.join(owner, user);
+                    &mut succeeded
+                }
+                None if username.contains(' ') => &mut failed,
+                None => &mut not_found,
+            };
+            list.push(username);
+        }
+        Ok(Answer::Imported { succeeded, not_found, full, failed })
+    }
+
+    /// The user leaves all lists, and is forgotten by all: who comes under the name later is another.
+    fn delete(&mut self, user: usize) -> Result<(), Answer> {
+        self.there(user)?;
+        for other in self.users.keys().copied().collect::<Vec<_>>() {
+            self.part(user, other);
+            self.unblock(user, other);
+            self.unblock(other, user);
+            self.user(other).remarks.remove(&user);
+        }
+        let gone = self.user(user);
+        gone.remarks.clear();
+        gone.version += 1;
+        gone.deleted = true;
+        Ok(())
+    }
+
+    /// All that must be seen of a user; nothing when there is none.
+    pub fn look(&self, user: usize) -> Option<Seen> {
+        let seen = self.users.get(&user).filter(|user| !user.deleted)?;
+        let count = |len: usize| i32::try_from(len).unwrap();
+        let remark = |friend| seen.remarks.get(friend).cloned().unwrap_or_default();
+        Some(Seen {
+            head: proto::ListHead {
+                friend_count: count(seen.friends.len()),
+                block_count: count(seen.blocked.len()),
+                version: seen.version,
+                ..proto::ListHead::default()
+            },
+            friends: seen.friends.iter().map(|friend| (name(*friend), remark(friend))).collect(),
+            blocked: seen.blocked.iter().rev().map(|other| name(*other)).collect(),
+            relations: (0..USERS)
+                .map(|other| {
+                    let blocks_us = |other: &User| other.blocked.contains(&user);
+                    (
+                        seen.friends.contains(&other),
+                        seen.blocked.contains(&other),
+                        self.users.get(&other).is_some_and(blocks_us),
+                    )
+                })
+                .collect(),
+        })
+    }
+}
+
+fn not_self(owner: usize, others: &[usize]) -> Result<(), Answer> {
+    if others.contains(&owner) {
+        return Err(refused(Code::InvalidArgument, "SELF_RELATION", owner));
+    }
+    Ok(())
+}
+
+fn refused(code: Code, reason: &str, who: usize) -> Answer {
+    Answer::Refused { code, reason: reason.to_owned(), who: Some(name(who)) }
+}
+
+fn unknown(user: usize) -> Answer {
+    refused(Code::NotFound, "USER_NOT_FOUND", user)
+}

@@ -1,0 +1,131 @@
+//! Settings: each can be found, and a wrong one is refused at the start with its name.
+
+use befriend::cli::Cli;
+use clap::CommandFactory as _;
+
+use crate::support::{binary, postgres};
+
+/// What it says when it refuses to start.
+#[track_caller]
+fn refusal(arguments: &[&str]) -> String {
+    let output = binary::run(arguments);
+    assert!(!output.status.success(), "{arguments:?} were taken");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn a_setting_that_can_not_be_read_is_refused_with_its_name() {
+    for (arguments, setting) in [
+        (&["--listen", "nonsense"][..], "--listen"),
+        (&["--tls-cert", "cert.pem"], "--tls-key"),
+        (&["--tls-client-ca", "ca.pem"], "--tls-cert"),
+        (&["--reflection", "maybe"], "--reflection"),
+        (&["--max-message", "0"], "--max-message"),
+        (&["--max-in-flight", "0"], "--max-in-flight"),
+        (&["--keepalive", "0s"], "--keepalive"),
+        (&["--max-duration", "15"], "--max-duration"),
+        (&["--drain", "soon"], "--drain"),
+        (&["--db-connections", "0"], "--db-connections"),
+        (&["--db-lock-timeout", "400d"], "--db-lock-timeout"),
+        (&["--operator-token", "too-short-a-secret"], "--operator-token"),
+        (&["--operator-token", "it has blanks and more than 32 characters"], "--operator-token"),
+        (&["--failed-logins", "0"], "--failed-logins"),
+        (&["--rate-burst", "much"], "--rate-burst"),
+        (&["--rate-burst", "NaN"], "--rate-burst"),
+        (&["--instances", "0"], "--instances"),
+        (&["--max-import", "0"], "--max-import"),
+        (&["--max-page", "5001"], "--max-page"),
+        (&["--log-format", "xml"], "--log-format"),
+        (&["--log", "befriend=loud"], "--log"),
+        (&["--no-such-setting", "1"], "--no-such-setting"),
+    ] {
+        let said = refusal(arguments);
+        assert!(said.contains(setting), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn settings_that_do_not_fit_each_other_are_refused_with_a_name() {
+    for (arguments, setting) in [
+        (&["--token-ttl", "90d", "--max-token-ttl", "60d"][..], "--token-ttl"),
+        (&["--token-ttl", "59s"], "--token-ttl"),
+        (&["--db-min-connections", "21"], "--db-min-connections"),
+        (&["--demo", "--listen", "0.0.0.0:0"], "--demo"),
+    ] {
+        let said = refusal(arguments);
+        assert!(said.contains(setting), "{arguments:?}: {said}");
+        let said = refusal(&[&["serve"][..], arguments].concat());
+        assert!(said.contains(setting), "serve {arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn a_refused_secret_is_not_shown() {
+    let said = refusal(&["--operator-token", "too-short-a-secret"]);
+    assert!(!said.contains("too-short-a-secret"), "{said}");
+}
+
+#[test]
+fn a_setting_can_come_from_the_environment_and_a_flag_wins() {
+    let mut command = binary::command(&["--token-ttl", "59s"]);
+    let output = command.env("BEFRIEND_LISTEN", "nonsense").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("--listen") && said.contains("nonsense"), "{said}");
+
+    let mut command = binary::command(&["--token-ttl", "59s", "--listen", "127.0.0.1:0"]);
+    let output = command.env("BEFRIEND_LISTEN", "nonsense").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("--token-ttl"), "{said}");
+}
+
+#[test]
+fn a_database_that_can_not_be_used_is_named() {
+    let serve = ["--listen", "127.0.0.1:0", "--database-url"];
+    let said = refusal(&[&serve[..], &["nonsense"]].concat());
+    assert!(said.contains("--database-url"), "{said}");
+    // Nothing listens on port 1.
+    let nowhere = "postgres://nobody:its-password@127.0.0.1:1/nothing";
+    let said = refusal(&[&serve[..], &[nowhere]].concat());
+    assert!(!said.contains("its-password"), "{said}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_can_not_be_read_is_named() {
+    let database = postgres::fresh_database().await;
+    let serve = ["--listen", "127.0.0.1:0", "--database-url", &database];
+    let tls = ["--tls-cert", "/nowhere/cert.pem", "--tls-key", "/nowhere/key.pem"];
+    let said = refusal(&[&serve[..], &tls].concat());
+    assert!(said.contains("--tls-cert") && said.contains("/nowhere/cert.pem"), "{said}");
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let said = refusal(&["--listen", &address]);
+    assert!(said.contains("--listen") && said.contains(&address), "{said}");
+}
+
+#[test]
+fn the_help_names_every_setting_with_its_environment_variable() {
+    let output = binary::run(&["--help"]);
+    assert!(output.status.success());
+    let help = String::from_utf8(output.stdout).unwrap();
+    let command = Cli::command();
+    let settings =
+        command.get_arguments().filter(|a| !matches!(a.get_id().as_str(), "help" | "version"));
+    let mut count = 0;
+    for setting in settings {
+        let flag = format!("--{}", setting.get_long().unwrap());
+        let variable = setting.get_env().unwrap_or_else(|| panic!("{flag} has no variable"));
+        let variable = variable.to_str().unwrap();
+        assert!(
+            help.contains(&format!("{flag} ")) || help.contains(&format!("{flag}\n")),
+            "{flag}"
+        );
+        assert!(help.contains(&format!("[env: {variable}")), "{flag}: {variable}");
+        assert!(setting.get_help().is_some(), "{flag} is not explained");
+        count += 1;
+    }
+    assert!(count > 30, "only {count} settings were looked at");
+}

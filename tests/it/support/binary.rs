@@ -1,0 +1,92 @@
+//! The binary itself, as an operator runs it.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    process::{Child, ChildStderr, Command, Output, Stdio},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::Value;
+
+/// The binary with these arguments, and nothing of the tests' own environment.
+pub fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_befriend"));
+    command.args(arguments).env_clear().stdin(Stdio::null());
+    command
+}
+
+/// Runs it to its end.
+pub fn run(arguments: &[&str]) -> Output {
+    command(arguments).output().expect("the binary runs")
+}
+
+/// A service that logs JSON and listens. It ends with the test.
+pub struct Service {
+    child: Child,
+    log: Option<BufReader<ChildStderr>>,
+    /// What it has logged so far.
+    pub logged: String,
+    /// Where it listens, as "http://127.0.0.1:port".
+    pub url: String,
+}
+
+impl Service {
+    /// Starts it and waits until it listens.
+    pub async fn start(arguments: &[&str]) -> Self {
+        let always = ["--listen", "127.0.0.1:0", "--log-format", "json"];
+        let arguments = [&always[..], arguments].concat();
+        let mut command = command(&arguments);
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let child = command.spawn().expect("the binary starts");
+        let mut service = Self { child, log: None, logged: String::new(), url: String::new() };
+        service.log = service.child.stderr.take().map(BufReader::new);
+        let line = service.logs("listening").await;
+        service.url = format!("http://{}", line["address"].as_str().expect("an address"));
+        service
+    }
+
+    /// Comes back with the next line of its log that has this message.
+    pub async fn logs(&mut self, message: &'static str) -> Value {
+        let mut log = self.log.take().expect("it was not stopped");
+        let read = move || {
+            let mut lines = String::new();
+            loop {
+                let start = lines.len();
+                let read = log.read_line(&mut lines).expect("the log can be read");
+                assert!(read > 0, "it ended before it said {message:?}: {lines}");
+                let line: Value = serde_json::from_str(&lines[start..]).expect("a line of JSON");
+                if line["message"] == message {
+                    return (log, lines, line);
+                }
+            }
+        };
+        let (log, lines, line) = tokio::task::spawn_blocking(read).await.expect("it says so");
+        self.log = Some(log);
+        self.logged += &lines;
+        line
+    }
+
+    /// Ends it with SIGTERM and reads the rest of its log. Tells whether it ended well.
+    pub async fn stop(&mut self) -> bool {
+        let pid = Pid::from_raw(self.child.id().try_into().expect("a pid"));
+        kill(pid, Signal::SIGTERM).expect("it is there");
+        let mut log = self.log.take().expect("it is stopped once");
+        let rest = move || {
+            let mut rest = String::new();
+            log.read_to_string(&mut rest).expect("the log can be read");
+            rest
+        };
+        self.logged += &tokio::task::spawn_blocking(rest).await.expect("the log is read");
+        self.child.wait().expect("it ends").success()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,105 @@
+//! The listener with TLS: certificates made for the test.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use befriend::{clock::Clock, proto};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tonic::{
+    Status,
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
+};
+
+use crate::support::{TestApp, app::Bearer, app::OPERATOR_TOKEN};
+
+/// A folder with an authority, and certificates that it signed for a server and a client.
+struct Certificates(PathBuf);
+
+impl Certificates {
+    fn make(name: &str) -> Self {
+        let folder =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let mut authority = CertificateParams::new(Vec::new()).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let authority = CertifiedIssuer::self_signed(authority, key).unwrap();
+        fs::write(folder.join("ca.pem"), authority.pem()).unwrap();
+        for who in ["server", "client"] {
+            let key = KeyPair::generate().unwrap();
+            let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+            let signed = params.signed_by(&key, &authority).unwrap();
+            fs::write(folder.join(format!("{who}.pem")), signed.pem()).unwrap();
+            fs::write(folder.join(format!("{who}.key")), key.serialize_pem()).unwrap();
+        }
+        Self(folder)
+    }
+
+    fn path(&self, file: &str) -> String {
+        self.0.join(file).to_str().unwrap().to_owned()
+    }
+
+    fn read(&self, file: &str) -> Vec<u8> {
+        fs::read(self.0.join(file)).unwrap()
+    }
+
+    /// A client that trusts the authority.
+    fn client(&self) -> ClientTlsConfig {
+        let authority = Certificate::from_pem(self.read("ca.pem"));
+        ClientTlsConfig::new().ca_certificate(authority).domain_name("localhost")
+    }
+
+    /// A client that trusts the authority and shows what the authority signed.
+    fn known_client(&self) -> ClientTlsConfig {
+        self.client().identity(Identity::from_pem(self.read("client.pem"), self.read("client.key")))
+    }
+}
+
+impl Drop for Certificates {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Lists the apps over TLS.
+async fn call(app: &TestApp, tls: ClientTlsConfig) -> Result<(), Status> {
+    let url = app.url.replace("http://", "https://");
+    let endpoint = Endpoint::from_shared(url).unwrap().tls_config(tls).unwrap();
+    list(endpoint.connect_lazy()).await
+}
+
+async fn list(channel: Channel) -> Result<(), Status> {
+    let bearer = Bearer::new(OPERATOR_TOKEN);
+    let mut apps = proto::app_service_client::AppServiceClient::with_interceptor(channel, bearer);
+    apps.list_apps(proto::ListAppsRequest::default()).await.map(drop)
+}
+
+#[tokio::test]
+async fn a_listener_with_a_certificate_speaks_tls_and_nothing_else() {
+    let certs = Certificates::make("tls");
+    let (cert, key) = (certs.path("server.pem"), certs.path("server.key"));
+    let app = TestApp::with(&["--tls-cert", &cert, "--tls-key", &key], Clock::system()).await;
+
+    call(&app, certs.client()).await.unwrap();
+    let stranger = Certificates::make("tls-stranger");
+    assert!(call(&app, stranger.client()).await.is_err(), "another authority's server");
+    assert!(list(app.channel.clone()).await.is_err(), "no TLS");
+}
+
+#[tokio::test]
+async fn a_listener_that_knows_its_clients_refuses_all_others() {
+    let certs = Certificates::make("mtls");
+    let [cert, key, ca] = ["server.pem", "server.key", "ca.pem"].map(|file| certs.path(file));
+    let flags = ["--tls-cert", &cert, "--tls-key", &key, "--tls-client-ca", &ca];
+    let app = TestApp::with(&flags, Clock::system()).await;
+
+    call(&app, certs.known_client()).await.unwrap();
+    assert!(call(&app, certs.client()).await.is_err(), "without a certificate");
+    let stranger = Certificates::make("mtls-stranger");
+    let forged = certs
+        .client()
+        .identity(Identity::from_pem(stranger.read("client.pem"), stranger.read("client.key")));
+    assert!(call(&app, forged).await.is_err(), "with one that nobody known has signed");
+}
