@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::{
@@ -31,14 +32,17 @@ const ROOM: i64 = 10;
 pub async fn expire(core: &Arc<Core>, deadline: Instant) -> Result<(), Error> {
     while expire_some(core, deadline).await? {}
     let before = core.clock.now() - core.tombstone_retention;
-    loop {
-        let mut tx = core.db.begin(deadline).await?;
-        let purged = requests::purge(&mut tx, before, PURGE_BATCH).await?;
-        tx.commit().await?;
-        if purged == 0 {
-            return Ok(());
-        }
-    }
+    while core.db.retrying(|| purge_some(core, before, deadline)).await? {}
+    Ok(())
+}
+
+/// One batch; false when there were no more. Without the locks of the users: it may collide with two
+/// who are just beginning anew, and is then tried again.
+async fn purge_some(core: &Core, before: OffsetDateTime, deadline: Instant) -> Result<bool, Error> {
+    let mut tx = core.db.begin(deadline).await?;
+    let purged = requests::purge(&mut tx, before, PURGE_BATCH).await?;
+    tx.commit().await?;
+    Ok(purged > 0)
 }
 
 /// One batch; false when there was nothing that could be done.

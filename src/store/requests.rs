@@ -127,7 +127,6 @@ where (owner_key, direction, other_name) in (
       and updated_at <= $1
     order by updated_at
     limit $2
-    for update skip locked
 )
 and state <> 'pending'";
 }

@@ -6,12 +6,10 @@ pub mod postgres;
 pub mod process;
 pub mod race;
 pub mod raw;
-pub mod soundness;
 pub mod tenant;
 pub mod wire;
 
 pub use app::{Tenant, TestApp};
-pub use soundness::expect_sound;
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
