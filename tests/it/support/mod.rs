@@ -1,11 +1,13 @@
 //! What the stories stand on.
 
 pub mod app;
+pub mod follow;
 pub mod invariants;
 pub mod postgres;
 pub mod process;
 pub mod race;
 pub mod raw;
+pub mod requests;
 pub mod tenant;
 pub mod wire;
 
