@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::ops::{Core, apps, events, requests, sync, tokens, users};
+use crate::ops::{Core, apps, events, expiry, sync, tokens, users};
 
 /// Between two rounds. Nothing waits for a round, so it need not be short.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -41,7 +41,7 @@ pub async fn round(core: &Arc<Core>) {
     if let Err(error) = users::finish_leaving(core, deadline).await {
         tracing::warn!(%error, "cleaning up after deleted users goes on later");
     }
-    if let Err(error) = requests::expire(core, deadline).await {
+    if let Err(error) = expiry::expire(core, deadline).await {
         tracing::warn!(%error, "friend requests expire later");
     }
     if let Err(error) = sync::purge_tombstones(core, deadline).await {

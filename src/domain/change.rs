@@ -89,9 +89,13 @@ impl SyncPosition {
     /// were purged since the walk began, beyond where it is.
     ///
     /// # Errors
-    /// [`Invalid::VersionAhead`] for a version that the list has not reached.
+    /// [`Invalid::VersionAhead`] for a version that the list has not reached; [`Invalid::Argument`] for
+    /// one that no list ever has.
     pub fn read_on(self, head: ListVersion) -> Result<(i64, bool), Error> {
-        if self.version > head.version || self.version < 0 {
+        if self.version < 0 {
+            return Err(Invalid::argument("since_version", "must not be negative").into());
+        }
+        if self.version > head.version {
             return Err(Invalid::VersionAhead { version: head.version }.into());
         }
         let known = self.purged_to.unwrap_or(if self.version == 0 { head.purged_to } else { 0 });

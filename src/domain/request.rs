@@ -88,6 +88,11 @@ impl RequestDirection {
             Self::Outgoing => "outgoing",
         }
     }
+
+    /// From its name in the store, whose constraint knows these two.
+    pub(crate) fn from_store(name: &str) -> Self {
+        if name == Self::Incoming.as_str() { Self::Incoming } else { Self::Outgoing }
+    }
 }
 
 /// A request to become friends.

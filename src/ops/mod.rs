@@ -9,6 +9,7 @@ pub mod apps;
 pub mod blocks;
 pub mod callbacks;
 pub mod events;
+pub mod expiry;
 pub mod friends;
 pub mod imports;
 mod locks;

@@ -1,17 +1,19 @@
-//! Friend requests: send, accept, reject, cancel, list, expire.
+//! Friend requests: send, accept, reject, cancel, list.
+//!
+//! A request that nobody answered in time is overdue, and counts as expired from that moment on,
+//! whether [`super::expiry`] has come to it or not.
 
 use sqlx::PgConnection;
-use tokio::time::Instant;
 
-use super::{Call, Core, events, found, friends as friend_ops, locks::Locked};
+use super::{Call, events, expiry, found, friends as friend_ops, locks::Locked};
 use crate::{
     domain::{
         Error, EventType, Extension, Friend, FriendRequest, Invalid, NewEvent, Page, PageSize,
         RequestDirection, RequestMessage, RequestState, Username,
     },
     store::{
-        apps, blocks, friends,
-        requests::{self, Between},
+        blocks, friends,
+        requests::{self, Between, Wanted},
         users,
     },
 };
@@ -36,42 +38,59 @@ pub async fn send(
         .into());
     }
     let between = between(call, requester, recipient);
-    call.core
-        .db
-        .retrying(|| async {
-            let mut tx = call.core.db.begin(call.deadline).await?;
-            lock(&mut tx, between).await?;
-            let (requester_key, recipient_key) = (between.requester.0, between.recipient.0);
-            if !friends::are_friends(&mut tx, requester_key, &[recipient]).await?.is_empty() {
-                let (requester, recipient) = (requester.clone(), recipient.clone());
-                return Err(Error::AlreadyFriends { requester, recipient });
-            }
-            if blocks::between(&mut tx, recipient_key, requester).await?.0 {
-                return Err(blocked(recipient, requester));
-            }
-            let crossing = swapped(between);
-            if pending(call, requests::get(&mut tx, crossing).await?).is_some() {
-                let (crossed, _) = agree(&mut tx, call, crossing, "").await?;
-                call.commit(tx, between.keys()).await?;
-                return Ok(crossed);
+    loop {
+        let sent = call.core.db.retrying(|| try_to_send(call, between, message)).await;
+        // Overdue requests take no place. Each turn more has ended some of them.
+        if let Err(Error::RequestLimitExceeded { username, .. }) = &sent
+            && expiry::make_room(call, username).await?
+        {
+            continue;
+        }
+        return sent;
+    }
+}
+
+async fn try_to_send(
+    call: &Call,
+    between: Between<'_>,
+    message: &RequestMessage,
+) -> Result<FriendRequest, Error> {
+    let (requester, recipient) = (between.requester, between.recipient);
+    let mut tx = call.core.db.begin(call.deadline).await?;
+    lock(&mut tx, between).await?;
+    if !friends::are_friends(&mut tx, requester.0, &[recipient.1]).await?.is_empty() {
+        let (requester, recipient) = (requester.1.clone(), recipient.1.clone());
+        return Err(Error::AlreadyFriends { requester, recipient });
+    }
+    if blocks::between(&mut tx, recipient.0, requester.1).await?.0 {
+        return Err(blocked(recipient.1, requester.1));
+    }
+    let crossing = swapped(between);
+    if pending(call, requests::get(&mut tx, crossing).await?).is_some() {
+        // What the second one says answers the first one.
+        let (crossed, _) = agree(&mut tx, call, crossing, message.as_str()).await?;
+        call.commit(tx, between.keys()).await?;
+        return Ok(crossed);
+    }
+    match pending(call, requests::get(&mut tx, between).await?) {
+        Some(same) if same.message == message.as_str() => return Ok(same),
+        Some(_) => {
+            for key in between.keys() {
+                users::next_version(&mut tx, key).await?;
             }
             let now = call.core.clock.now();
-            match pending(call, requests::get(&mut tx, between).await?) {
-                Some(same) if same.message == message.as_str() => return Ok(same),
-                Some(_) => {
-                    for key in [requester_key, recipient_key] {
-                        users::next_version(&mut tx, key).await?;
-                    }
-                    requests::set_message(&mut tx, between, message, now).await?;
-                }
-                None => open(&mut tx, call, between, message).await?,
-            }
-            let request = requests::get(&mut tx, between).await?;
-            let request = pending(call, request).ok_or_else(|| not_found(between))?;
-            call.commit(tx, between.keys()).await?;
-            Ok(request)
-        })
-        .await
+            requests::set_message(&mut tx, between, message, now).await?;
+        }
+        None => {
+            // Overdue ones that are not cleaned up yet, either way, are still counted.
+            settle(&mut tx, call, between, RequestState::Expired).await?;
+            open(&mut tx, call, between, message).await?;
+        }
+    }
+    let request = requests::get(&mut tx, between).await?;
+    let request = pending(call, request).ok_or_else(|| not_found(between))?;
+    call.commit(tx, between.keys()).await?;
+    Ok(request)
 }
 
 /// Writes a new pending request, counted on both sides, and tells of it.
@@ -81,12 +100,6 @@ async fn open(
     between: Between<'_>,
     message: &RequestMessage,
 ) -> Result<(), Error> {
-    // One that is overdue but not cleaned up yet still counts.
-    if let Some(old) = requests::get(tx, between).await?
-        && old.state == RequestState::Pending
-    {
-        close(tx, call, between, RequestState::Expired, "").await?;
-    }
     let limit = call.core.bounds.pending_requests;
     let full =
         |username: &Username| Error::RequestLimitExceeded { username: username.clone(), limit };
@@ -154,15 +167,9 @@ async fn agree(
     between: Between<'_>,
     answer: &str,
 ) -> Result<(FriendRequest, Friend), Error> {
-    let version = close(tx, call, between, RequestState::Accepted, answer).await?;
-    let accepted = NewEvent {
-        event_type: EventType::FriendRequestAccepted,
-        owner: between.recipient,
-        version: version.1,
-        friend: between.requester.1,
-        detail: answer,
-    };
-    events::record(tx, call, vec![accepted]).await?;
+    let recipients = RequestDirection::Incoming;
+    close_and_tell(tx, call, between, (RequestState::Accepted, answer), recipients).await?;
+    settle(tx, call, between, RequestState::Accepted).await?;
     friend_ops::join(tx, call, between.requester, between.recipient, &Extension::default()).await?;
     let request = requests::get(tx, between).await?.ok_or_else(|| not_found(between))?;
     let friend = friends::get(tx, between.recipient, between.requester).await?;
@@ -180,7 +187,9 @@ pub async fn reject(
     recipient: &Username,
     answer: &RequestMessage,
 ) -> Result<FriendRequest, Error> {
-    answer_with(call, requester, recipient, RequestState::Rejected, answer).await
+    let between = between(call, requester, recipient);
+    let recipients = RequestDirection::Incoming;
+    answer_with(call, between, (RequestState::Rejected, answer.as_str()), recipients).await
 }
 
 /// Takes a pending request back. Taking it back again is fine.
@@ -193,30 +202,30 @@ pub async fn cancel(
     recipient: &Username,
     answer: &RequestMessage,
 ) -> Result<FriendRequest, Error> {
-    answer_with(call, requester, recipient, RequestState::Cancelled, answer).await
+    let between = between(call, requester, recipient);
+    let requesters = RequestDirection::Outgoing;
+    answer_with(call, between, (RequestState::Cancelled, answer.as_str()), requesters).await
 }
 
 async fn answer_with(
     call: &Call,
-    requester: &Username,
-    recipient: &Username,
-    state: RequestState,
-    answer: &RequestMessage,
+    between: Between<'_>,
+    end: (RequestState, &str),
+    actor: RequestDirection,
 ) -> Result<FriendRequest, Error> {
-    let between = between(call, requester, recipient);
     call.core
         .db
         .retrying(|| async {
             let mut tx = call.core.db.begin(call.deadline).await?;
             lock(&mut tx, between).await?;
             let request = requests::get(&mut tx, between).await?;
-            if let Some(done) = request.as_ref().filter(|request| request.state == state) {
+            if let Some(done) = request.as_ref().filter(|request| request.state == end.0) {
                 return Ok(done.clone());
             }
             if pending(call, request).is_none() {
                 return Err(not_found(between));
             }
-            close_and_tell(&mut tx, call, between, state, answer.as_str()).await?;
+            close_and_tell(&mut tx, call, between, end, actor).await?;
             let request = requests::get(&mut tx, between).await?;
             call.commit(tx, between.keys()).await?;
             request.ok_or_else(|| not_found(between))
@@ -224,30 +233,48 @@ async fn answer_with(
         .await
 }
 
-/// Ends a pending request in a way that is told: declined by the recipient, or taken back by the
-/// requester.
+/// Ends a pending request as the doing of one side, and tells of it.
 async fn close_and_tell(
     tx: &mut PgConnection,
     call: &Call,
     between: Between<'_>,
-    state: RequestState,
-    answer: &str,
+    (state, answer): (RequestState, &str),
+    actor: RequestDirection,
 ) -> Result<(), Error> {
+    let event_type = match state {
+        RequestState::Accepted => EventType::FriendRequestAccepted,
+        RequestState::Rejected => EventType::FriendRequestRejected,
+        RequestState::Cancelled => EventType::FriendRequestCancelled,
+        RequestState::Pending | RequestState::Expired => {
+            return Err(Error::Internal(format!("nobody makes a request {}", state.as_str())));
+        }
+    };
     let (requesters, recipients) = close(tx, call, between, state, answer).await?;
-    let (event_type, owner, version, friend) = if state == RequestState::Cancelled {
-        let friend = between.recipient.1;
-        (EventType::FriendRequestCancelled, between.requester, requesters, friend)
-    } else {
-        let friend = between.requester.1;
-        (EventType::FriendRequestRejected, between.recipient, recipients, friend)
+    let (owner, version, friend) = match actor {
+        RequestDirection::Outgoing => (between.requester, requesters, between.recipient.1),
+        RequestDirection::Incoming => (between.recipient, recipients, between.requester.1),
     };
     let event = NewEvent { event_type, owner, version, friend, detail: answer };
     events::record(tx, call, vec![event]).await
 }
 
+/// Cancels a pending request as the doing of one side. An overdue one ends as expired, which is
+/// nobody's doing and not told.
+async fn cancel_or_expire(
+    tx: &mut PgConnection,
+    call: &Call,
+    between: Between<'_>,
+    actor: RequestDirection,
+) -> Result<(), Error> {
+    if pending(call, requests::get(tx, between).await?).is_some() {
+        return close_and_tell(tx, call, between, (RequestState::Cancelled, ""), actor).await;
+    }
+    close(tx, call, between, RequestState::Expired, "").await.map(drop)
+}
+
 /// Ends a pending request on both sides, counters and versions included. Returns the new versions of
 /// requester and recipient.
-async fn close(
+pub(super) async fn close(
     tx: &mut PgConnection,
     call: &Call,
     between: Between<'_>,
@@ -262,6 +289,25 @@ async fn close(
     Ok((sent, got))
 }
 
+/// Ends whatever is pending between two users, either way, both locked: as `state`, if it is not
+/// overdue. Not told: what happened between the two is.
+async fn settle(
+    tx: &mut PgConnection,
+    call: &Call,
+    there: Between<'_>,
+    state: RequestState,
+) -> Result<(), Error> {
+    for between in [there, swapped(there)] {
+        let request = requests::get(tx, between).await?;
+        if request.as_ref().is_some_and(|request| request.state == RequestState::Pending) {
+            let waits = pending(call, request).is_some();
+            let state = if waits { state } else { RequestState::Expired };
+            close(tx, call, between, state, "").await?;
+        }
+    }
+    Ok(())
+}
+
 /// The two became friends otherwise: whatever is pending between them is accepted. Both are locked.
 pub(super) async fn settle_between(
     tx: &mut PgConnection,
@@ -269,14 +315,7 @@ pub(super) async fn settle_between(
     one: &Username,
     other: &Username,
 ) -> Result<(), Error> {
-    let there = between(call, one, other);
-    for between in [there, swapped(there)] {
-        let request = requests::get(tx, between).await?;
-        if request.is_some_and(|request| request.state == RequestState::Pending) {
-            close(tx, call, between, RequestState::Accepted, "").await?;
-        }
-    }
-    Ok(())
+    settle(tx, call, between(call, one, other), RequestState::Accepted).await
 }
 
 /// The owner blocks these users: what they asked of the owner is cancelled. All are locked.
@@ -288,20 +327,13 @@ pub(super) async fn cancel_from(
 ) -> Result<(), Error> {
     for requester in requests::pending_from(tx, call.key(owner), blocked).await? {
         let between = between(call, &requester, owner);
-        let (_, version) = close(tx, call, between, RequestState::Cancelled, "").await?;
-        let event = NewEvent {
-            event_type: EventType::FriendRequestCancelled,
-            owner: between.recipient,
-            version,
-            friend: &requester,
-            detail: "",
-        };
-        events::record(tx, call, vec![event]).await?;
+        cancel_or_expire(tx, call, between, RequestDirection::Incoming).await?;
     }
     Ok(())
 }
 
-/// A deleted user's request is forgotten on both sides. Both are locked.
+/// A deleted user's request is forgotten on both sides; a pending one is cancelled, as that user's
+/// doing. Both are locked.
 pub(super) async fn forget(
     tx: &mut PgConnection,
     call: &Call,
@@ -313,7 +345,7 @@ pub(super) async fn forget(
         RequestDirection::Outgoing => between(call, leaving, other),
     };
     if *is_pending {
-        close_and_tell(tx, call, between, RequestState::Cancelled, "").await?;
+        cancel_or_expire(tx, call, between, *direction).await?;
     }
     requests::remove(tx, between).await
 }
@@ -331,66 +363,16 @@ pub async fn list(
     size: PageSize,
 ) -> Result<Page<FriendRequest, i64>, Error> {
     let owner = (call.key(username), username);
+    let overdue = call.core.request_life.map(|life| call.core.clock.now() - life);
+    let wanted = Wanted { direction, states, before, overdue };
     let rows = call.core.db.retrying(|| async {
         let mut db = call.core.db.read().await?;
-        let rows = requests::page(&mut db, owner, direction, states, before, size).await;
+        let rows = requests::page(&mut db, owner, wanted, size).await;
         db.done(rows)
     });
     let rows = found(rows.await?, username)?;
     let page = Page::cut(rows, size, |(_, version)| *version);
     Ok(page.map(|(request, _)| with_expiry(call, request)))
-}
-
-/// Ends pending requests that nobody answered in time, some at a time, until none are left, and
-/// removes ended ones after the time for which tombstones are kept.
-///
-/// # Errors
-/// Those of the database; the next time goes on where this one stopped.
-pub async fn expire(core: &std::sync::Arc<Core>, deadline: Instant) -> Result<(), Error> {
-    const BATCH: i64 = 100;
-    while let Some(life) = core.request_life {
-        let mut db = core.db.read().await?;
-        let overdue = requests::overdue(&mut db, core.clock.now() - life, BATCH).await;
-        let overdue = db.done(overdue)?;
-        for (app_id, requester, recipient) in &overdue {
-            let mut db = core.db.read().await?;
-            let app = apps::by_id(&mut db, *app_id).await;
-            let Some(app) = db.done(app)? else { continue };
-            let call =
-                Call { core: std::sync::Arc::clone(core), app: std::sync::Arc::new(app), deadline };
-            core.db.retrying(|| expire_one(&call, requester, recipient)).await?;
-        }
-        if overdue.len() < usize::try_from(BATCH).unwrap_or(0) {
-            break;
-        }
-    }
-    let before = core.clock.now() - core.tombstone_retention;
-    loop {
-        let mut tx = core.db.begin(deadline).await?;
-        let purged = requests::purge(&mut tx, before, BATCH * 10).await?;
-        tx.commit().await?;
-        if purged == 0 {
-            return Ok(());
-        }
-    }
-}
-
-async fn expire_one(call: &Call, requester: &Username, recipient: &Username) -> Result<(), Error> {
-    let between = between(call, requester, recipient);
-    let mut tx = call.core.db.begin(call.deadline).await?;
-    match lock(&mut tx, between).await {
-        Ok(()) => {}
-        // A deleted user's requests go with the user.
-        Err(Error::UserNotFound(_)) => return Ok(()),
-        Err(error) => return Err(error),
-    }
-    let Some(request) = requests::get(&mut tx, between).await? else { return Ok(()) };
-    let overdue = request.state == RequestState::Pending && pending(call, Some(request)).is_none();
-    if overdue {
-        close(&mut tx, call, between, RequestState::Expired, "").await?;
-        call.commit(tx, between.keys()).await?;
-    }
-    Ok(())
 }
 
 async fn lock(tx: &mut PgConnection, between: Between<'_>) -> Result<(), Error> {
@@ -402,7 +384,7 @@ async fn lock(tx: &mut PgConnection, between: Between<'_>) -> Result<(), Error> 
 }
 
 /// The request, if it waits for an answer and is not overdue.
-fn pending(call: &Call, request: Option<FriendRequest>) -> Option<FriendRequest> {
+pub(super) fn pending(call: &Call, request: Option<FriendRequest>) -> Option<FriendRequest> {
     let request = with_expiry(call, request?);
     let now = call.core.clock.now();
     let waits = request.state == RequestState::Pending;
@@ -414,7 +396,11 @@ fn with_expiry(call: &Call, request: FriendRequest) -> FriendRequest {
     FriendRequest { expires_at: life.map(|life| request.created_at + life), ..request }
 }
 
-fn between<'a>(call: &Call, requester: &'a Username, recipient: &'a Username) -> Between<'a> {
+pub(super) fn between<'a>(
+    call: &Call,
+    requester: &'a Username,
+    recipient: &'a Username,
+) -> Between<'a> {
     Between {
         requester: (call.key(requester), requester),
         recipient: (call.key(recipient), recipient),

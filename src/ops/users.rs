@@ -202,10 +202,7 @@ pub async fn finish_leaving(core: &Arc<Core>, deadline: Instant) -> Result<usize
 async fn leave(call: &Call, username: &Username) -> Result<(), Error> {
     let db = &call.core.db;
     while db.retrying(|| leave_one_batch(call, username)).await? {}
-    let mut after = String::new();
-    while let Some(last) = db.retrying(|| be_forgotten(call, username, &after)).await? {
-        after = last;
-    }
+    while db.retrying(|| be_forgotten(call, username)).await? {}
     db.retrying(|| leave_for_good(call, username)).await
 }
 
@@ -255,24 +252,18 @@ async fn leave_one_batch(call: &Call, username: &Username) -> Result<bool, Error
 }
 
 /// Clears the remarks that a batch of former friends keep on a leaving user: whoever comes under the
-/// name later is somebody else. Returns the last of the batch; nothing when there are no more.
-async fn be_forgotten(
-    call: &Call,
-    username: &Username,
-    after: &str,
-) -> Result<Option<String>, Error> {
-    let key = call.key(username);
+/// name later is somebody else. False when there are no more.
+async fn be_forgotten(call: &Call, username: &Username) -> Result<bool, Error> {
     let mut tx = call.core.db.begin(call.deadline).await?;
-    if !departures::lock_leaving(&mut tx, key).await? {
-        return Ok(None);
+    if !departures::lock_leaving(&mut tx, call.key(username)).await? {
+        return Ok(false);
     }
-    let former = friends::ever(&mut tx, key, after, FORGETTING_BATCH).await?;
-    let keys: Vec<OwnerKey> = former.iter().map(|name| call.key(name)).collect();
+    let keepers = friends::keepers(&mut tx, call.app.id, username, FORGETTING_BATCH).await?;
     // Without the locks of the owners: nobody sees these remarks, and each transaction touches them
     // under one owner or, as this one, on one user only, so that no two wait for each other.
-    friends::forget_remarks_on(&mut tx, &keys, username).await?;
+    friends::forget_remarks_on(&mut tx, &keepers, username).await?;
     tx.commit().await?;
-    Ok(former.into_iter().next_back().map(Username::into_string))
+    Ok(!keepers.is_empty())
 }
 
 /// The end: the user's own kept remarks go, and the name is free.

@@ -48,6 +48,10 @@ const PAGE: PageSizes = PageSizes { max: 100, default: 100 };
 /// Messages that wait for a slow reader: with [`PAGE`] the bound of a watcher's memory.
 const WAITING: usize = 2;
 
+/// The version of a user who does not exist. Not 0, the version that we begin with: a user who is
+/// deleted before our first look has moved too.
+const NOBODY: i64 = -1;
+
 /// The users who are watched, and their versions as far as we know.
 #[derive(Debug)]
 pub struct Watches {
@@ -121,12 +125,18 @@ impl Watches {
 pub async fn follow_versions(core: Arc<Core>) {
     const AT_ONCE: usize = 5000;
     let looks = async {
+        let mut blind = false;
         loop {
             tokio::time::sleep(core.watches.settings.poll).await;
             for owners in core.watches.owners().chunks(AT_ONCE) {
-                if let Err(error) = look(&core, owners).await {
-                    tracing::warn!(%error, "the versions of watched users could not be read");
+                let looked = look(&core, owners).await;
+                // Told once, not at every look.
+                if let Err(error) = &looked
+                    && !blind
+                {
+                    tracing::warn!(%error, "the versions of watched users can't be read");
                 }
+                blind = looked.is_err();
             }
         }
     };
@@ -142,7 +152,7 @@ async fn look(core: &Core, owners: &[OwnerKey]) -> Result<(), Error> {
     let versions: HashMap<OwnerKey, i64> = db.done(versions)?.into_iter().collect();
     for owner in owners {
         // One who is missing was deleted: the watcher finds that out by itself.
-        core.watches.moved(*owner, versions.get(owner).copied().unwrap_or(0));
+        core.watches.moved(*owner, versions.get(owner).copied().unwrap_or(NOBODY));
     }
     Ok(())
 }

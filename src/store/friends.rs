@@ -2,6 +2,7 @@
 
 use sqlx::{FromRow, PgConnection, query, query_as, query_scalar};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::{statements, users::uuids};
 use crate::domain::{Error, Friend, FriendEntry, OwnerKey, PageSize, Username};
@@ -42,13 +43,15 @@ where owner_key = $1
   and not deleted
 order by friend_name
 limit $2";
-    EVER = "\
--- friends.ever
-select friend_name
-from friends
-where owner_key = $1
-  and friend_name > $2
-order by friend_name
+    KEEPERS = "\
+-- friends.keepers
+select f.owner_key
+from friends f
+join users u on u.owner_key = f.owner_key and u.app_id = $1
+where f.friend_name = $2
+  and f.deleted
+  and f.remark <> ''
+order by f.owner_key
 limit $3";
     PAGE = "\
 -- friends.page
@@ -238,16 +241,17 @@ pub(crate) async fn names(
     Ok(usernames(names))
 }
 
-/// Everybody who is or was a friend of a user, in name order, after `after`.
-pub(crate) async fn ever(
+/// Some of an app's users whose tombstones keep a remark on this one. Not looked up by that user's own
+/// tombstones: those keep nothing, and may be purged already.
+pub(crate) async fn keepers(
     db: &mut PgConnection,
-    owner: OwnerKey,
-    after: &str,
+    app_id: Uuid,
+    friend: &Username,
     limit: i64,
-) -> Result<Vec<Username>, Error> {
-    let names: Vec<String> =
-        query_scalar(EVER).bind(owner.as_uuid()).bind(after).bind(limit).fetch_all(db).await?;
-    Ok(usernames(names))
+) -> Result<Vec<OwnerKey>, Error> {
+    let keys: Vec<Uuid> =
+        query_scalar(KEEPERS).bind(app_id).bind(friend.as_str()).bind(limit).fetch_all(db).await?;
+    Ok(keys.into_iter().map(OwnerKey::from_store).collect())
 }
 
 /// Entries in username order, after `after`; nothing when there is no such user.

@@ -65,12 +65,18 @@ where owner_key = $1
 select r.other_name, r.state, r.sent_version, r.message, r.answer, r.created_at, r.updated_at
 from users u
 left join lateral (
-    select other_name, state, sent_version, message, answer, created_at, updated_at
+    select other_name, seen.state, sent_version, message, answer, created_at, updated_at
     from friend_requests
+    cross join lateral (
+        select case
+                   when friend_requests.state = 'pending' and created_at <= $6 then 'expired'
+                   else friend_requests.state
+               end as state
+    ) seen
     where owner_key = u.owner_key
       and direction = $2
       and sent_version < $3
-      and state = any($4)
+      and seen.state = any($4)
     order by sent_version desc
     limit $5
 ) r on true
@@ -96,11 +102,21 @@ where r.owner_key = sides.owner_key
 select u.app_id, r.other_name, u.username
 from friend_requests r
 join users u on u.owner_key = r.owner_key
+join apps a on a.app_id = u.app_id and a.deleted_at is null
 where r.state = 'pending'
   and r.direction = 'incoming'
   and r.created_at <= $1
 order by r.created_at
 limit $2";
+    OVERDUE_OF = "\
+-- requests.overdue_of
+select other_name, direction
+from friend_requests
+where owner_key = $1
+  and state = 'pending'
+  and created_at <= $2
+order by direction, other_name
+limit $3";
     PURGE = "\
 -- requests.purge
 delete from friend_requests
@@ -268,23 +284,33 @@ pub(crate) async fn pending_from(
     Ok(found.into_iter().map(Username::from_store).collect())
 }
 
-/// A user's requests in one direction and some states, newest first, sent before the version
-/// `before`; nothing when there is no such user.
+/// Which of a user's requests a page shows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) direction: RequestDirection,
+    pub(crate) states: &'a [RequestState],
+    /// Those sent before this version of the user's.
+    pub(crate) before: i64,
+    /// Pending ones sent at this time or earlier are shown as expired.
+    pub(crate) overdue: Option<OffsetDateTime>,
+}
+
+/// A user's requests, newest first; nothing when there is no such user.
 pub(crate) async fn page(
     db: &mut PgConnection,
     owner: (OwnerKey, &Username),
-    direction: RequestDirection,
-    states: &[RequestState],
-    before: i64,
+    wanted: Wanted<'_>,
     size: PageSize,
 ) -> Result<Option<Vec<(FriendRequest, i64)>>, Error> {
-    let states: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
+    let direction = wanted.direction;
+    let states: Vec<&str> = wanted.states.iter().map(|state| state.as_str()).collect();
     let rows: Vec<RequestRow> = query_as(PAGE)
         .bind(owner.0.as_uuid())
         .bind(direction.as_str())
-        .bind(before)
+        .bind(wanted.before)
         .bind(states)
         .bind(size.rows_to_read())
+        .bind(wanted.overdue)
         .fetch_all(db)
         .await?;
     // A user without requests is one row of nulls; no user is no row.
@@ -305,11 +331,7 @@ pub(crate) async fn others(
     Ok(rows
         .into_iter()
         .map(|(name, direction, state)| {
-            let direction = if direction == "incoming" {
-                RequestDirection::Incoming
-            } else {
-                RequestDirection::Outgoing
-            };
+            let direction = RequestDirection::from_store(&direction);
             (Username::from_store(name), direction, state == "pending")
         })
         .collect())
@@ -339,6 +361,24 @@ pub(crate) async fn overdue(
         .into_iter()
         .map(|(app, requester, recipient)| {
             (app, Username::from_store(requester), Username::from_store(recipient))
+        })
+        .collect())
+}
+
+/// Some pending requests of a user that were sent at `before` or earlier: the other user, and the
+/// user's side.
+pub(crate) async fn overdue_of(
+    db: &mut PgConnection,
+    owner: OwnerKey,
+    before: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<(Username, RequestDirection)>, Error> {
+    let rows: Vec<(String, String)> =
+        query_as(OVERDUE_OF).bind(owner.as_uuid()).bind(before).bind(limit).fetch_all(db).await?;
+    Ok(rows
+        .into_iter()
+        .map(|(name, direction)| {
+            (Username::from_store(name), RequestDirection::from_store(&direction))
         })
         .collect())
 }

@@ -128,8 +128,8 @@ set incoming_requests = incoming_requests + $2,
     outgoing_requests = outgoing_requests + $3,
     version = version + 1
 where owner_key = $1
-  and incoming_requests + $2 <= $4
-  and outgoing_requests + $3 <= $4
+  and ($2 <= 0 or incoming_requests + $2 <= $4)
+  and ($3 <= 0 or outgoing_requests + $3 <= $4)
 returning version";
     PURGED_FRIENDS_TO = "\
 -- users.purged_friends_to
@@ -370,7 +370,7 @@ pub(crate) async fn lose_blocks(
 }
 
 /// Counts a locked user's pending requests on by so many incoming and outgoing ones, and returns the
-/// new version; nothing when more than `limit` would be pending.
+/// new version; nothing when more than `limit` of the kind that grows would be pending.
 pub(crate) async fn change_requests(
     db: &mut PgConnection,
     key: OwnerKey,

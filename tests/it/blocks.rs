@@ -4,7 +4,7 @@ use befriend::proto;
 use tonic::Code;
 
 use crate::support::{
-    TestApp, expect_error, expect_sound, metadata,
+    TestApp, expect_error, invariants, metadata,
     tenant::{acme, block_limit},
 };
 
@@ -16,7 +16,7 @@ async fn a_block_list_has_the_newest_first() {
     tenant.block("alice", &["dave"]).await.unwrap();
     assert_eq!(tenant.blocked_by("alice").await.unwrap(), ["dave", "bob", "carol"]);
     assert!(tenant.blocked_by("bob").await.unwrap().is_empty(), "one-way");
-    expect_sound(app.pool()).await;
+    invariants::hold(app.pool()).await;
 }
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn who_is_blocked_anew_is_the_newest() {
     tenant.unblock("alice", "bob").await.unwrap();
     tenant.block("alice", &["bob"]).await.unwrap();
     assert_eq!(tenant.blocked_by("alice").await.unwrap(), ["bob", "carol"]);
-    expect_sound(app.pool()).await;
+    invariants::hold(app.pool()).await;
 }
 
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn a_name_that_stands_twice_is_blocked_once() {
     let blocked = tenant.block("alice", &["bob", "CAROL", "Bob", "carol"]).await.unwrap();
     assert_eq!(blocked, ["bob", "carol"]);
     assert_eq!(tenant.head("alice").await.unwrap().block_count, 2);
-    expect_sound(app.pool()).await;
+    invariants::hold(app.pool()).await;
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn a_batch_that_does_not_fit_blocks_nobody() {
     tenant.block("alice", &["bob", "dave", "carol"]).await.unwrap();
     tenant.block("alice", &["bob", "dave", "carol"]).await.unwrap();
     assert_eq!(tenant.head("alice").await.unwrap().block_count, 3);
-    expect_sound(app.pool()).await;
+    invariants::hold(app.pool()).await;
 }
 
 #[tokio::test]
@@ -127,7 +127,7 @@ async fn five_hundred_can_be_blocked_and_no_more() {
     assert_eq!(all.count, 501);
     let newest: Vec<&str> = crowd[1..].iter().rev().copied().collect();
     assert_eq!(all.usernames, newest);
-    expect_sound(app.pool()).await;
+    invariants::hold(app.pool()).await;
 }
 
 #[tokio::test]
@@ -161,7 +161,7 @@ async fn an_unblocked_user_leaves_the_list_and_is_shown() {
     assert_eq!(tenant.blocked_by("alice").await.unwrap(), ["carol"]);
     let after = tenant.head("alice").await.unwrap();
     assert_eq!((after.block_count, after.version), (1, before.version + 1));
-    expect_sound(app.pool()).await;
+    invariants::hold(app.pool()).await;
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use befriend::upkeep;
 use tonic::{Code, Status};
 
-use crate::support::{Tenant, TestApp, expect_error, expect_sound, metadata, tenant::acme};
+use crate::support::{Tenant, TestApp, expect_error, invariants, metadata, tenant::acme};
 
 /// Deletes users as far as DeleteUser's first transaction does: what a crash then would leave.
 async fn delete_half(app: &TestApp, usernames: &[&str]) {
@@ -63,7 +63,7 @@ async fn a_deleted_user_is_in_no_list_and_no_counter() {
     assert_eq!(after.version, alice.version + 2, "one friend and one blocked user less");
     assert_eq!(tenant.head("dave").await.unwrap(), dave, "whom bob blocked changes nothing");
     assert_eq!(tenant.relations_of("dave", &["bob"]).await.unwrap(), [(false, false, false)]);
-    expect_sound(app.pool()).await;
+    invariants::hold(app.pool()).await;
 }
 
 #[tokio::test]
@@ -105,7 +105,7 @@ async fn a_user_with_long_lists_leaves_them_all() {
     .await
     .unwrap();
     assert_eq!(standing, 0);
-    expect_sound(app.pool()).await;
+    invariants::hold(app.pool()).await;
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn a_name_used_again_is_another_user_with_empty_lists() {
     tenant.befriend("alice", "bob").await.unwrap();
     assert_eq!(tenant.entry("alice", "bob").await.unwrap().remark, "");
     assert_eq!(tenant.entry("bob", "alice").await.unwrap().remark, "");
-    expect_sound(app.pool()).await;
+    invariants::hold(app.pool()).await;
 }
 
 #[tokio::test]
@@ -176,7 +176,7 @@ async fn a_deletion_left_half_done_is_finished_by_the_upkeep() {
         .await
         .unwrap();
     assert_eq!(leaving, 0);
-    expect_sound(app.pool()).await;
+    invariants::hold(app.pool()).await;
 }
 
 #[tokio::test]
@@ -192,7 +192,7 @@ async fn two_deleted_users_leave_each_others_lists() {
     upkeep::round(&app.core).await;
     assert!(tenant.friends_of("carol").await.unwrap().is_empty());
     assert!(tenant.blocked_by("carol").await.unwrap().is_empty());
-    expect_sound(app.pool()).await;
+    invariants::hold(app.pool()).await;
     tenant.create(&["alice", "bob"]).await;
     for name in ["alice", "bob"] {
         let head = tenant.head(name).await.unwrap();
@@ -213,7 +213,7 @@ async fn a_name_can_be_used_again_while_its_former_holder_is_still_leaving() {
     assert!(tenant.friends_of("bob").await.unwrap().is_empty());
     tenant.befriend("alice", "bob").await.unwrap();
     assert_eq!(tenant.entry("alice", "bob").await.unwrap().remark, "");
-    expect_sound(app.pool()).await;
+    invariants::hold(app.pool()).await;
 }
 
 #[tokio::test]
@@ -228,5 +228,5 @@ async fn many_names_can_be_used_again_at_once_while_their_former_holders_are_lea
 
     tenant.create(&crowd).await;
     assert!(tenant.friends_of("alice").await.unwrap().is_empty());
-    expect_sound(app.pool()).await;
+    invariants::hold(app.pool()).await;
 }

@@ -4,7 +4,7 @@ use befriend::proto;
 use tonic::Code;
 
 use crate::support::{
-    TestApp, expect_error, expect_sound, metadata,
+    TestApp, expect_error, invariants, metadata,
     tenant::{acme, friend_limit, strings},
 };
 
@@ -22,7 +22,7 @@ async fn a_friendship_stands_in_both_lists_and_is_made_once() {
     tenant.befriend("alice", "bob").await.unwrap();
     tenant.befriend("bob", "alice").await.unwrap();
     assert_eq!(tenant.head("alice").await.unwrap(), before, "nothing changed");
-    expect_sound(app.pool()).await;
+    invariants::hold(app.pool()).await;
 }
 
 #[tokio::test]
@@ -49,7 +49,7 @@ async fn a_removal_ends_the_friendship_on_both_sides_and_is_made_once() {
     tenant.unfriend("alice", "bob").await.unwrap();
     tenant.unfriend("bob", "alice").await.unwrap();
     assert_eq!(tenant.head("alice").await.unwrap(), before, "nothing changed");
-    expect_sound(app.pool()).await;
+    invariants::hold(app.pool()).await;
 }
 
 #[tokio::test]
@@ -184,7 +184,7 @@ async fn a_full_list_refuses_one_more_on_either_side() {
     tenant.befriend("alice", "bob").await.unwrap();
     tenant.unfriend("bob", "alice").await.unwrap();
     tenant.befriend("dave", "alice").await.unwrap();
-    expect_sound(app.pool()).await;
+    invariants::hold(app.pool()).await;
 }
 
 #[tokio::test]
@@ -232,7 +232,7 @@ async fn removing_all_friends_ends_each_on_both_sides_and_tells_how_many() {
 
     assert_eq!(tenant.unfriend_all("alice").await.unwrap(), 0);
     assert_eq!(tenant.head("alice").await.unwrap(), after, "nothing changed");
-    expect_sound(app.pool()).await;
+    invariants::hold(app.pool()).await;
 }
 
 #[tokio::test]
@@ -282,7 +282,7 @@ async fn every_change_takes_one_version_of_each_list_it_changes() {
     assert_eq!(tenant.entry("bob", "alice").await.unwrap().version, 3);
     tenant.unfriend_all("alice").await.unwrap();
     assert_eq!(versions().await, (7, 4));
-    expect_sound(app.pool()).await;
+    invariants::hold(app.pool()).await;
 }
 
 #[tokio::test]

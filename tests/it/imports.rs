@@ -4,7 +4,7 @@ use befriend::proto::ImportFriendsResponse;
 use tonic::Code;
 
 use crate::support::{
-    TestApp, expect_error, expect_sound, metadata,
+    TestApp, expect_error, invariants, metadata,
     tenant::{acme, friend_limit, strings},
 };
 
@@ -41,7 +41,7 @@ async fn every_name_lands_in_one_of_four_lists_in_the_order_given() {
     assert_eq!(tenant.friends_of("carol").await.unwrap(), ["alice"]);
     let head = tenant.head("alice").await.unwrap();
     assert_eq!((head.friend_count, head.version), (2, 2), "a version for each");
-    expect_sound(app.pool()).await;
+    invariants::hold(app.pool()).await;
 }
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn a_name_that_stands_twice_counts_once_in_whatever_case() {
     assert!(self_as_given.eq_ignore_ascii_case("alice"));
     assert_eq!(done, outcome(&["bob"], &["nobody"], &[], &["a b", self_as_given]));
     assert_eq!(tenant.head("alice").await.unwrap().friend_count, 1);
-    expect_sound(app.pool()).await;
+    invariants::hold(app.pool()).await;
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn where_room_runs_out_the_rest_exceed_the_limit() {
     assert_eq!(done, outcome(&["frank", "dave", "carol"], &[], &["bob", "erin"], &[]));
     assert_eq!(tenant.friends_of("alice").await.unwrap(), ["carol", "dave", "frank"]);
     assert_eq!(tenant.head("bob").await.unwrap().version, 0, "nothing of bob's changed");
-    expect_sound(app.pool()).await;
+    invariants::hold(app.pool()).await;
 }
 
 #[tokio::test]
@@ -124,7 +124,7 @@ async fn a_full_friend_takes_no_room_from_those_after() {
 
     let done = tenant.import("alice", &["full", "bob", "stuffed", "carol", "dave"]).await.unwrap();
     assert_eq!(done, outcome(&["bob", "carol"], &[], &["full", "stuffed", "dave"], &[]));
-    expect_sound(app.pool()).await;
+    invariants::hold(app.pool()).await;
 }
 
 #[tokio::test]

@@ -40,8 +40,10 @@ async fn every_key_of_a_per_user_table_begins_with_the_owner() {
          join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
          where i.indrelid in ('friends'::regclass, 'blocks'::regclass, 'blocked_by'::regclass)
            and a.attname <> 'owner_key'
-           -- Those by which the background finds old tombstones of everybody.
-           and i.indexrelid::regclass::text not in ('friends_tombstones', 'blocks_tombstones')",
+           -- Those by which the background finds old tombstones of everybody, and a leaving user who
+           -- keeps a remark on them.
+           and i.indexrelid::regclass::text not in ('friends_tombstones', 'blocks_tombstones',
+                                                    'friends_kept_remarks')",
     )
     .await;
 }

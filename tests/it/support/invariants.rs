@@ -13,18 +13,20 @@ const RULES: &[(&str, &str)] = &[
          ) from 1 for 16), 'hex')::uuid",
     ),
     (
-        "a friendship, standing or ended, has a row on both sides",
-        "select format('%s -> %s (deleted: %s)', u.username, f.friend_name, f.deleted)
+        // Of an ended one, either side's tombstone may be purged already.
+        "a friendship stands on both sides or on none",
+        "select format('%s -> %s', u.username, f.friend_name)
          from friends f
          join users u using (owner_key)
-         where not exists (
+         where not f.deleted
+           and not exists (
              select
              from users o
              join friends g on g.owner_key = o.owner_key
              where o.app_id = u.app_id
                and o.username = f.friend_name
                and g.friend_name = u.username
-               and g.deleted = f.deleted
+               and not g.deleted
          )",
     ),
     (
@@ -82,6 +84,8 @@ const RULES: &[(&str, &str)] = &[
              select owner_key, blocked_name from blocks where not deleted
              union all
              select owner_key, blocker_name from blocked_by
+             union all
+             select owner_key, other_name from friend_requests
          ) entry
          join users u using (owner_key)
          left join users o on o.app_id = u.app_id and o.username = entry.name
@@ -94,7 +98,7 @@ const RULES: &[(&str, &str)] = &[
          from users
          where deleted_at is not null
            and not leaving
-           and (friend_count, block_count) <> (0, 0)",
+           and (friend_count, block_count, incoming_requests, outgoing_requests) <> (0, 0, 0, 0)",
     ),
     (
         "every change of an owner's lists has a version of its own, up to the head's",
@@ -105,6 +109,8 @@ const RULES: &[(&str, &str)] = &[
              select owner_key, version from friends
              union all
              select owner_key, version from blocks
+             union all
+             select owner_key, sent_version from friend_requests
          ) entry
          join users u using (owner_key)
          group by u.owner_key
@@ -118,6 +124,53 @@ const RULES: &[(&str, &str)] = &[
          from friends f
          join users u using (owner_key)
          where f.updated_at < f.created_at",
+    ),
+    (
+        "a friend request is the same on both sides",
+        "with sides as (
+             select r.*, u.app_id, u.username,
+                    case r.direction when 'outgoing' then u.username else r.other_name end as asks,
+                    case r.direction when 'outgoing' then r.other_name else u.username end as asked
+             from friend_requests r
+             join users u using (owner_key)
+         )
+         select format('%s -> %s: %s, %s', coalesce(o.asks, i.asks), coalesce(o.asked, i.asked),
+                       o.state, i.state)
+         from (select * from sides where direction = 'outgoing') o
+         full join (select * from sides where direction = 'incoming') i
+             using (app_id, asks, asked)
+         where (o.state, o.message, o.answer, o.created_at, o.updated_at)
+               is distinct from (i.state, i.message, i.answer, i.created_at, i.updated_at)",
+    ),
+    (
+        "the counts of requests are the numbers of pending ones",
+        "select format('%s counts %s got and %s sent, and has %s and %s', u.username,
+                       u.incoming_requests, u.outgoing_requests,
+                       count(*) filter (where r.direction = 'incoming'),
+                       count(*) filter (where r.direction = 'outgoing'))
+         from users u
+         left join friend_requests r on r.owner_key = u.owner_key and r.state = 'pending'
+         group by u.owner_key
+         having u.incoming_requests <> count(*) filter (where r.direction = 'incoming')
+             or u.outgoing_requests <> count(*) filter (where r.direction = 'outgoing')",
+    ),
+    (
+        "nothing is pending between friends, nor both ways",
+        "select format('%s and %s', u.username, r.other_name)
+         from friend_requests r
+         join users u using (owner_key)
+         left join friends f
+             on f.owner_key = r.owner_key and f.friend_name = r.other_name and not f.deleted
+         where r.state = 'pending'
+         group by u.username, r.owner_key, r.other_name
+         having count(*) > 1 or count(f.owner_key) > 0",
+    ),
+    (
+        "tombstones are purged up to a version that the list has reached",
+        "select format('%s: %s, %s of %s', username, friends_purged_to, blocks_purged_to, version)
+         from users
+         where friends_purged_to not between 0 and version
+            or blocks_purged_to not between 0 and version",
     ),
 ];
 
@@ -135,7 +188,7 @@ pub async fn hold(pool: &PgPool) {
 }
 
 /// Checks that the newest change of every list is the head's version: true of users who were never
-/// deleted, since only a deletion takes a version without an entry.
+/// deleted and have no requests, which take versions without an entry.
 pub async fn heads_are_the_newest_entries(pool: &PgPool) {
     let behind: Vec<String> = sqlx::query_scalar(
         "select format('%s: newest %s, head %s', u.username, max(entry.version), u.version)

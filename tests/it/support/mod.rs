@@ -4,6 +4,7 @@ pub mod app;
 pub mod binary;
 #[cfg(feature = "docker-tests")]
 pub mod container;
+pub mod follow;
 pub mod invariants;
 pub mod postgres;
 // Looks at processes through /proc.
@@ -12,12 +13,11 @@ pub mod process;
 pub mod race;
 pub mod raw;
 pub mod receiver;
-pub mod soundness;
+pub mod requests;
 pub mod tenant;
 pub mod wire;
 
 pub use app::{Tenant, TestApp};
-pub use soundness::expect_sound;
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};

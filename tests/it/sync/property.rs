@@ -1,0 +1,151 @@
+//! Whoever follows the versions ends with exactly the server's lists, whatever happens meanwhile.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use befriend::{clock::Clock, proto, upkeep};
+use time::{Duration, macros::datetime};
+use tonic::{Code, Status};
+
+use crate::support::{
+    Tenant, TestApp,
+    follow::Follower,
+    invariants,
+    race::{Dice, names, only},
+};
+
+/// So few that most calls meet others.
+const USERS: usize = 8;
+
+/// How often a writer writes.
+const WRITES: usize = 60;
+
+/// Writes at random.
+async fn write(tenant: Tenant, users: Vec<String>, seed: u64) -> Vec<Result<(), Status>> {
+    let mut dice = Dice(seed);
+    let mut answers = Vec::new();
+    for step in 0..WRITES {
+        let (a, b) = (dice.roll(USERS), 1 + dice.roll(USERS - 1));
+        let (owner, other) = (&users[a], &users[(a + b) % USERS]);
+        let answer = match dice.roll(32) {
+            0..8 => tenant.befriend(owner, other).await.map(drop),
+            8..12 => tenant.unfriend(owner, other).await.map(drop),
+            12..15 => tenant.unfriend_and_forget(owner, other).await.map(drop),
+            15..18 => tenant.remark(owner, other, &format!("{seed}/{step}")).await.map(drop),
+            18 => tenant.unfriend_all(owner).await.map(drop),
+            19..21 => tenant.import(owner, &[other, &users[(a + b + 1) % USERS]]).await.map(drop),
+            21..24 => tenant.block(owner, &[other]).await.map(drop),
+            24..26 => tenant.unblock(owner, other).await.map(drop),
+            26..29 => tenant.ask(owner, other, "").await.map(drop),
+            29 => tenant.accept(other, owner).await.map(drop),
+            30 => tenant.reject(other, owner, "").await.map(drop),
+            _ => match tenant.delete(owner).await {
+                Ok(_) => tenant.create_one(owner, "").await.map(drop),
+                Err(status) => Err(status),
+            },
+        };
+        answers.push(answer);
+    }
+    answers
+}
+
+/// Follows a user in pages of random size until told that all is written, with random pauses.
+async fn follow(tenant: Tenant, owner: String, done: Arc<AtomicBool>, seed: u64) -> Follower {
+    let mut dice = Dice(seed);
+    let mut follower = Follower::new(&tenant, &owner);
+    while !done.load(Ordering::SeqCst) {
+        for _ in 0..dice.roll(200) {
+            tokio::task::yield_now().await;
+        }
+        let page_size = i32::try_from(1 + dice.roll(5)).unwrap();
+        let step = if dice.roll(5) < 3 {
+            follower.step_friends(page_size).await
+        } else {
+            follower.step_blocks(page_size).await
+        };
+        if let Err(status) = step {
+            assert_eq!(status.code(), Code::NotFound, "only a deletion is in the way: {status:?}");
+        }
+    }
+    follower
+}
+
+/// Purges tombstones that are an hour old, as the hours go by.
+async fn purge(app: Arc<TestApp>, clock: Clock, done: Arc<AtomicBool>) {
+    while !done.load(Ordering::SeqCst) {
+        clock.advance(Duration::minutes(25));
+        upkeep::round(&app.core).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_only_follows_versions_ends_with_exactly_the_servers_lists() {
+    for round in 0..3_u64 {
+        let clock = Clock::stopped_at(datetime!(2026-01-01 0:00 UTC));
+        let flags = [
+            "--tombstone-retention",
+            "1h",
+            "--request-expiry",
+            "1h",
+            "--max-token-ttl",
+            "366d",
+            "--db-connections",
+            "16",
+        ];
+        let app = Arc::new(TestApp::with(&flags, clock.clone()).await);
+        let limits = proto::AppLimitsChange {
+            friend_limit: Some(5),
+            block_limit: Some(4),
+            requests_per_second: Some(1_000_000),
+        };
+        let tenant = app.tenant_with("acme#chat", limits).await;
+        let life = std::time::Duration::from_hours(366 * 24);
+        let login = app.login(&tenant.app.client_id, &tenant.client_secret, Some(life)).await;
+        let tenant = tenant.with_token(&login.unwrap().access_token);
+        let users = names("user", USERS);
+        tenant.create(&users.iter().map(String::as_str).collect::<Vec<_>>()).await;
+
+        let done = Arc::new(AtomicBool::new(false));
+        let followers: Vec<_> = (0..2 * USERS)
+            .map(|number| {
+                let owner = users[number % USERS].clone();
+                let seed = round * 1000 + number as u64;
+                tokio::spawn(follow(tenant.clone(), owner, Arc::clone(&done), seed))
+            })
+            .collect();
+        let purger = tokio::spawn(purge(Arc::clone(&app), clock.clone(), Arc::clone(&done)));
+        let writers: Vec<_> = (0..6)
+            .map(|number| {
+                let seed = round * 1000 + 500 + number;
+                tokio::spawn(write(tenant.clone(), users.clone(), seed))
+            })
+            .collect();
+        let mut written = Vec::new();
+        for writer in writers {
+            written.extend(writer.await.unwrap());
+        }
+        let allowed = [
+            Code::NotFound,
+            Code::FailedPrecondition,
+            Code::ResourceExhausted,
+            Code::AlreadyExists,
+        ];
+        only(&written, &allowed);
+        done.store(true, Ordering::SeqCst);
+        purger.await.unwrap();
+        let mut resyncs = 0;
+        for follower in followers {
+            let mut follower = follower.await.unwrap();
+            follower.catch_up(3).await.unwrap();
+            follower.expect_exact().await;
+            resyncs += follower.resyncs;
+        }
+        assert!(
+            resyncs > 0,
+            "no follower was ever overtaken by a purge: the test tests too little"
+        );
+        invariants::hold(app.pool()).await;
+    }
+}
