@@ -75,6 +75,7 @@ impl ServeArgs {
             max_watchers: self.max_watchers.get(),
             poll: self.watch_poll.0,
             patience: self.watch_patience.0,
+            recheck: self.token_cache.0,
             longest: self.watch_longest.0,
         }
     }

@@ -5,9 +5,10 @@ use tonic::{Request, Response, Status};
 use super::{
     convert::{app_call, strings, usernames},
     follow::{self, Walk, Watching},
+    gate::bearer,
 };
 use crate::{
-    domain::{SyncPage, Username},
+    domain::{Error, SyncPage, Username},
     ops::{blocks, sync, watch},
     page_token::{self, Binding},
     proto::{self, block_service_server::BlockService},
@@ -99,9 +100,11 @@ impl BlockService for BlockApi {
         &self,
         request: Request<proto::WatchBlocksRequest>,
     ) -> Result<Response<Self::WatchBlocksStream>, Status> {
+        let bearer = bearer(request.metadata().as_ref()).ok_or(Error::Unauthenticated)?;
         let (call, message) = app_call(request)?;
         let owner = Username::parse("owner", &message.owner)?;
-        let messages = watch::watch(call, sync::Blocks, owner, message.since_version).await?;
+        let messages =
+            watch::watch(call, bearer, sync::Blocks, owner, message.since_version).await?;
         let render = |page: SyncPage<_>| proto::WatchBlocksResponse {
             version: page.next.version,
             full_resync: page.full_resync,

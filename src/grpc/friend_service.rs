@@ -5,10 +5,12 @@ use tonic::{Request, Response, Status};
 use super::{
     convert::{app_call, bounded, count, opt_time, request_direction, request_states, strings},
     follow::{self, Walk, Watching},
+    gate::bearer,
 };
 use crate::{
     domain::{
-        EntryChange, Extension, Invalid, Remark, RequestMessage, SyncPage, UpdatedAfter, Username,
+        EntryChange, Error, Extension, Invalid, Remark, RequestMessage, SyncPage, UpdatedAfter,
+        Username,
     },
     ops::{Call, friends, imports, requests, sync, watch},
     page_token::{self, Binding},
@@ -159,10 +161,11 @@ impl FriendService for FriendApi {
         &self,
         request: Request<proto::WatchFriendsRequest>,
     ) -> Result<Response<Self::WatchFriendsStream>, Status> {
+        let bearer = bearer(request.metadata().as_ref()).ok_or(Error::Unauthenticated)?;
         let (call, message) = app_call(request)?;
         let owner = Username::parse("owner", &message.owner)?;
         let list = sync::Friends::default();
-        let messages = watch::watch(call, list, owner, message.since_version).await?;
+        let messages = watch::watch(call, bearer, list, owner, message.since_version).await?;
         let render = |page: SyncPage<_>| proto::WatchFriendsResponse {
             version: page.next.version,
             full_resync: page.full_resync,

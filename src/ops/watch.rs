@@ -21,11 +21,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Call, Core,
+    Call, Core, access,
     sync::{List, changes},
 };
 use crate::{
-    domain::{Error, Outage, OwnerKey, PageSize, PageSizes, SyncPage, SyncPosition, Username},
+    domain::{
+        Error, Outage, OwnerKey, PageSize, PageSizes, Secret, SyncPage, SyncPosition, Username,
+    },
     store::users,
 };
 
@@ -38,6 +40,8 @@ pub struct WatchSettings {
     pub poll: Duration,
     /// How long a watcher may take to read a message before it is given up.
     pub patience: Duration,
+    /// How often to look whether the caller's token is still good.
+    pub recheck: Duration,
     /// After how long a stream ends, so that its caller shows its token again.
     pub longest: Duration,
 }
@@ -173,6 +177,7 @@ pub struct Messages<C> {
 /// `UserNotFound`, `VersionAhead`; `Unavailable` when too many watch.
 pub async fn watch<L: List + 'static>(
     call: Call,
+    bearer: Secret,
     list: L,
     owner: Username,
     since_version: i64,
@@ -190,7 +195,7 @@ where
     let (sender, pages) = mpsc::channel(WAITING);
     let (reason, end) = oneshot::channel();
     let watcher = Watcher { call, list, owner, size, sender, moved, _place: place };
-    tokio::spawn(watcher.run(first, reason));
+    tokio::spawn(watcher.run(bearer, first, reason));
     Ok(Messages { pages, end })
 }
 
@@ -214,6 +219,18 @@ impl Drop for Place {
     }
 }
 
+/// Waits until the token is revoked, has expired, or its app is gone. While the database is away
+/// nobody can tell, and nothing new is told either.
+async fn until_refused(core: &Core, bearer: &Secret) -> Error {
+    loop {
+        tokio::time::sleep(core.watches.settings.recheck).await;
+        match access::app(core, Some(bearer)).await {
+            Err(refused @ (Error::Unauthenticated | Error::TokenScope { .. })) => return refused,
+            _ => {}
+        }
+    }
+}
+
 struct Watcher<L: List> {
     call: Call,
     list: L,
@@ -225,7 +242,13 @@ struct Watcher<L: List> {
 }
 
 impl<L: List> Watcher<L> {
-    async fn run(mut self, first: SyncPage<L::Change>, reason: oneshot::Sender<Error>) {
+    async fn run(
+        mut self,
+        bearer: Secret,
+        first: SyncPage<L::Change>,
+        reason: oneshot::Sender<Error>,
+    ) {
+        let core = Arc::clone(&self.call.core);
         let stop = self.call.core.watches.stop.clone();
         let ends = Instant::now() + self.call.core.watches.settings.longest;
         let sender = self.sender.clone();
@@ -233,6 +256,9 @@ impl<L: List> Watcher<L> {
             () = stop.cancelled() => {}
             () = tokio::time::sleep_until(ends) => {}
             () = sender.closed() => {}
+            refused = until_refused(&core, &bearer) => {
+                let _ = reason.send(refused);
+            }
             ended = self.follow(first) => {
                 // The reader may be gone.
                 let _ = reason.send(ended);
