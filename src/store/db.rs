@@ -40,7 +40,7 @@ pub struct Db {
     pool: PgPool,
     /// One connection for the health check, which must not wait behind calls.
     probe: PgPool,
-    /// Set while the health check finds the database away: calls need not find out for themselves.
+    /// Set while the health check finds the database away.
     away: Arc<AtomicBool>,
     statement_timeout: Duration,
 }
@@ -120,8 +120,7 @@ impl Db {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn read(&self) -> Result<ReadConnection, Error> {
-        self.is_there()?;
-        let connection = self.pool.acquire().await.map_err(database_error)?;
+        let connection = self.pool.acquire().await.map_err(|error| self.no_connection(error))?;
         Ok(ReadConnection { connection, busy: true })
     }
 
@@ -136,7 +135,6 @@ impl Db {
         if left.is_zero() {
             return Err(Error::DeadlineExceeded);
         }
-        self.is_there()?;
         let tx = if left < self.statement_timeout {
             // One round trip for both statements; the text is ours, the number an integer.
             let begin = format!("begin; set local statement_timeout = {}", left.as_millis().max(1));
@@ -144,7 +142,7 @@ impl Db {
         } else {
             self.pool.begin().await
         };
-        tx.map(Tx).map_err(database_error)
+        tx.map(Tx).map_err(|error| self.no_connection(error))
     }
 
     /// Asks the database whether it is there, on a connection of its own.
@@ -160,16 +158,20 @@ impl Db {
         connection.ping().await.map_err(database_error)
     }
 
-    /// Notes what the health check found: while the database is away, calls fail at once.
+    /// Notes what the health check found, so that calls can tell it.
     pub fn note_away(&self, away: bool) {
         self.away.store(away, Ordering::Relaxed);
     }
 
-    fn is_there(&self) -> Result<(), Error> {
-        if self.away.load(Ordering::Relaxed) {
-            return Err(Error::Unavailable(Outage::Database));
+    /// What it means that no connection was to be had in time: the pool itself can't tell a database
+    /// that is away from one that is busy, and a call waits for either, since both may pass.
+    fn no_connection(&self, error: sqlx::Error) -> Error {
+        match error {
+            sqlx::Error::PoolTimedOut if self.away.load(Ordering::Relaxed) => {
+                Error::Unavailable(Outage::Database)
+            }
+            other => database_error(other),
         }
-        Ok(())
     }
 
     /// Closes all connections, waiting for those in use.
