@@ -141,7 +141,7 @@ async fn an_event_tells_what_became_of_it() {
     assert!(failed.next_attempt_time.is_none());
     let got = get(&tenant, &failed.event_id).await.unwrap();
     assert_eq!(got.event.as_ref(), Some(failed));
-    let times: Vec<_> = got.attempts.iter().map(|attempt| attempt.time.clone()).collect();
+    let times: Vec<_> = got.attempts.iter().map(|attempt| attempt.time).collect();
     assert_eq!(times, [at(NOON + Duration::minutes(2)), at(NOON + Duration::minutes(3))]);
 
     assert_eq!(delivered.state(), proto::EventState::Delivered);
