@@ -11,7 +11,7 @@ use time::{Duration, OffsetDateTime, macros::datetime};
 use tonic::{Code, Status};
 
 use crate::support::{
-    Tenant, TestApp, expect_error,
+    Tenant, TestApp, binary, expect_error,
     receiver::{Receiver, process, rule_to, status, until},
     tenant::acme,
 };
@@ -141,7 +141,7 @@ async fn an_event_tells_what_became_of_it() {
     assert!(failed.next_attempt_time.is_none());
     let got = get(&tenant, &failed.event_id).await.unwrap();
     assert_eq!(got.event.as_ref(), Some(failed));
-    let times: Vec<_> = got.attempts.iter().map(|attempt| attempt.time.clone()).collect();
+    let times: Vec<_> = got.attempts.iter().map(|attempt| attempt.time).collect();
     assert_eq!(times, [at(NOON + Duration::minutes(2)), at(NOON + Duration::minutes(3))]);
 
     assert_eq!(delivered.state(), proto::EventState::Delivered);
@@ -255,10 +255,8 @@ async fn another_app_finds_nothing_and_can_repeat_nothing() {
 }
 
 /// The command `befriend events` on this app's database.
-async fn events(app: &TestApp, arguments: &[&str]) -> Output {
-    let arguments = [&["--database-url", &app.database_url, "events"], arguments].concat();
-    let child = process(&arguments);
-    tokio::task::spawn_blocking(|| child.wait_with_output()).await.unwrap().unwrap()
+fn events(app: &TestApp, arguments: &[&str]) -> Output {
+    binary::run(&[&["--database-url", &app.database_url, "events"], arguments].concat())
 }
 
 #[track_caller]
@@ -270,27 +268,27 @@ fn text(output: &Output) -> String {
 #[tokio::test]
 async fn the_console_lists_shows_and_repeats_events() {
     let (app, tenant, _, [_, blocks]) = history().await;
-    let all = text(&events(&app, &["list", "acme#chat"]).await);
+    let all = text(&events(&app, &["list", "acme#chat"]));
     let lines: Vec<&str> = all.lines().collect();
     assert_eq!(lines.len(), 5);
     assert!(lines[0].contains("friend.added carol -> bob pending"), "{}", lines[0]);
     assert!(lines[1].contains("friend.remark_set alice -> bob failed"), "{}", lines[1]);
-    let limited = text(&events(&app, &["list", "acme#chat", "--limit", "2"]).await);
+    let limited = text(&events(&app, &["list", "acme#chat", "--limit", "2"]));
     assert_eq!(limited.lines().collect::<Vec<_>>(), lines[..2]);
     let arguments = ["list", "acme#chat", "--rule", &blocks.rule_id, "--user", "alice"];
     let arguments = [&arguments[..], &["--type", "block.added", "--state", "delivered"]].concat();
-    assert_eq!(text(&events(&app, &arguments).await).lines().count(), 1);
+    assert_eq!(text(&events(&app, &arguments)).lines().count(), 1);
 
     let event_id = lines[1].split(' ').next().unwrap();
-    let shown = text(&events(&app, &["show", "acme#chat", event_id]).await);
+    let shown = text(&events(&app, &["show", "acme#chat", event_id]));
     assert_eq!(shown.lines().count(), 3, "the event and two tries: {shown}");
     assert!(shown.contains(r#""status":500"#), "{shown}");
-    let retried = text(&events(&app, &["retry", "acme#chat", event_id]).await);
+    let retried = text(&events(&app, &["retry", "acme#chat", event_id]));
     assert!(retried.contains("pending"), "{retried}");
     let found = get(&tenant, event_id).await.unwrap().event.unwrap();
     assert_ne!(found.state(), proto::EventState::Failed);
 
-    let nothing = events(&app, &["show", "acme#chat", "x"]).await;
+    let nothing = events(&app, &["show", "acme#chat", "x"]);
     assert_eq!(nothing.status.code(), Some(1));
 }
 

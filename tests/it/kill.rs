@@ -3,142 +3,53 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    fs,
-    io::{BufRead as _, BufReader},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
     time::Duration,
 };
 
-use befriend::proto::{
-    self, app_service_client::AppServiceClient, token_service_client::TokenServiceClient,
-};
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
-use serde_json::Value;
+use befriend::proto::{self, app_service_client::AppServiceClient};
+use nix::sys::signal::Signal;
 use tokio::{sync::watch, task::JoinHandle};
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 
 use crate::support::{
     Tenant,
-    app::{Bearer, OPERATOR_TOKEN},
+    app::{Bearer, OPERATOR_TOKEN, tenant_on},
+    process::{self, Folder, Service},
     receiver::{Callback, Receiver, rule_to},
 };
 
-/// How often the service is killed; at the third and the seventh time its Postgres goes with it.
+/// How often the service is killed. Once its Postgres goes with it, and once before, alone.
 const KILLS: usize = 10;
-const WITH_POSTGRES: [usize; 2] = [3, 7];
+const POSTGRES_TOO: usize = 3;
+const POSTGRES_BEFORE: usize = 7;
 
 /// Owners, each written to by a task of its own, and how many friends each can make.
 const OWNERS: usize = 16;
 const FRIENDS: usize = 400;
 
-/// A service with a Postgres of its own in this folder.
-struct Service {
-    child: Child,
-    url: String,
-}
-
-impl Service {
-    /// Starts it and waits until it listens.
-    async fn start(folder: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_befriend"))
-            .args(["--listen", "127.0.0.1:0", "--operator-token", OPERATOR_TOKEN])
-            .args(["--callback-lease", "1s", "--log-format", "json", "--data-dir"])
-            .arg(folder)
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
-        let mut log = BufReader::new(child.stderr.take().expect("it logs")).lines();
-        let (sender, url) = tokio::sync::oneshot::channel();
-        // Reads on, so that the log never fills its pipe.
-        std::thread::spawn(move || {
-            let mut sender = Some(sender);
-            let mut said = String::new();
-            while let Some(Ok(line)) = log.next() {
-                let json: Value = serde_json::from_str(&line).unwrap_or_default();
-                if json["message"] == "listening"
-                    && let Some(sender) = sender.take()
-                {
-                    let _ = sender.send(format!("http://{}", json["address"].as_str().unwrap()));
-                }
-                if sender.is_some() {
-                    said += &line;
-                }
-            }
-            assert!(sender.is_none(), "it ended before it listened: {said}");
-        });
-        Self { child, url: url.await.expect("it listens") }
-    }
-
-    fn kill(&mut self) {
-        self.child.kill().expect("it is there");
-        self.child.wait().expect("it is dead");
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Kills the postmaster of this folder.
-fn kill_postgres(folder: &Path) {
-    let cluster = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let pid_file: PathBuf =
-        cluster.map(|path| path.join("postmaster.pid")).find(|path| path.exists()).unwrap();
-    let pid = fs::read_to_string(pid_file).unwrap().lines().next().unwrap().parse().unwrap();
-    kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it runs");
-}
-
-/// A folder that goes with the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        let folder = PathBuf::from(format!("/var/tmp/befriend-kill-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        Self(folder)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn channel(url: &str) -> Channel {
-    Endpoint::from_shared(url.to_owned()).unwrap().connect_lazy()
+/// Starts the service with a Postgres of its own, and waits until it listens.
+async fn start(folder: &Folder) -> Service {
+    let mut command = process::serve(&folder.data());
+    command.args(["--operator-token", OPERATOR_TOKEN, "--callback-lease", "1s"]);
+    let started = tokio::task::spawn_blocking(|| {
+        let service = Service::spawn(command);
+        service.address();
+        service
+    });
+    started.await.expect("it listens")
 }
 
 /// An app with a rule to the receiver.
-async fn tenant(url: &str, receiver: &Receiver) -> Tenant {
-    let mut apps = AppServiceClient::with_interceptor(channel(url), Bearer::new(OPERATOR_TOKEN));
+async fn tenant(service: &Service, receiver: &Receiver) -> Tenant {
     let limits = proto::AppLimitsChange {
         requests_per_second: Some(1_000_000),
         ..proto::AppLimitsChange::default()
     };
-    let create = proto::CreateAppRequest { app_key: "acme#chat".to_owned(), limits: Some(limits) };
-    let created = apps.create_app(create).await.unwrap().into_inner();
-    apps.create_callback_rule(rule_to(&receiver.url)).await.unwrap();
-    let app = created.app.unwrap();
-    let login = proto::IssueTokenRequest {
-        client_id: app.client_id.clone(),
-        client_secret: created.client_secret.clone(),
-        ttl: None,
-    };
-    let mut logins = TokenServiceClient::new(channel(url));
-    let token = logins.issue_token(login).await.unwrap().into_inner().access_token;
-    Tenant { channel: channel(url), app, client_secret: created.client_secret, token }
+    let tenant = tenant_on(service.channel(), OPERATOR_TOKEN, "acme#chat", limits).await;
+    let operator = Bearer::new(OPERATOR_TOKEN);
+    let mut apps = AppServiceClient::with_interceptor(service.channel(), operator);
+    apps.create_callback_rule(rule_to(&receiver.url)).await.expect("a rule");
+    tenant
 }
 
 /// What a callback tells, as "friend" or "friend: remark".
@@ -153,7 +64,7 @@ fn told(callback: &Callback) -> String {
 fn write(
     tenant: Tenant,
     owner: String,
-    mut urls: watch::Receiver<String>,
+    mut channels: watch::Receiver<Channel>,
     done: watch::Sender<usize>,
     end: watch::Receiver<bool>,
 ) -> JoinHandle<Vec<String>> {
@@ -172,8 +83,9 @@ fn write(
                         break;
                     }
                     // There may be a new one already, or there will be soon.
-                    let _ = tokio::time::timeout(Duration::from_millis(20), urls.changed()).await;
-                    tenant.channel = channel(&urls.borrow_and_update());
+                    let moment = Duration::from_millis(20);
+                    let _ = tokio::time::timeout(moment, channels.changed()).await;
+                    tenant.channel = channels.borrow_and_update().clone();
                 }
                 acknowledged.push(match remark {
                     None => friend.clone(),
@@ -192,23 +104,26 @@ fn write(
 /// Kills the service and starts it anew, again and again; each time a random number of changes after
 /// the one that showed that it worked, or as soon as it listens.
 async fn kill_it_all_the_time(
-    folder: &Path,
+    folder: &Folder,
     mut service: Service,
-    urls: &watch::Sender<String>,
+    channels: &watch::Sender<Channel>,
     mut done: watch::Receiver<usize>,
 ) -> Service {
     for number in 0..KILLS {
         let random = usize::from(u8::try_from(getrandom::u32().unwrap() & 0xff).unwrap());
-        if random >= 32 {
+        if random >= 32 || number == POSTGRES_BEFORE {
             let enough = *done.borrow_and_update() + random;
+            if number == POSTGRES_BEFORE {
+                process::signal(folder.postmaster(), Signal::SIGKILL);
+            }
             done.wait_for(|count| *count >= enough).await.expect("somebody writes");
         }
-        if WITH_POSTGRES.contains(&number) {
-            kill_postgres(folder);
+        if number == POSTGRES_TOO {
+            process::signal(folder.postmaster(), Signal::SIGKILL);
         }
         service.kill();
-        service = Service::start(folder).await;
-        urls.send_replace(service.url.clone());
+        service = start(folder).await;
+        channels.send_replace(service.channel());
     }
     service
 }
@@ -216,24 +131,24 @@ async fn kill_it_all_the_time(
 #[tokio::test]
 async fn no_acknowledged_event_is_lost_and_none_is_made_up_whatever_is_killed() {
     let folder = Folder::new();
-    let service = Service::start(&folder.0).await;
+    let service = start(&folder).await;
     let mut receiver = Receiver::start().await;
-    let tenant = tenant(&service.url, &receiver).await;
+    let tenant = tenant(&service, &receiver).await;
     let owners: Vec<String> = (0..OWNERS).map(|number| format!("owner{number:02}")).collect();
     let friends: Vec<String> = (0..FRIENDS).map(|number| format!("friend{number:03}")).collect();
     tenant.create(&owners.iter().chain(&friends).map(String::as_str).collect::<Vec<_>>()).await;
 
-    let (urls, url) = watch::channel(service.url.clone());
+    let (channels, channel) = watch::channel(service.channel());
     let (done, progress) = watch::channel(0);
     let (end, ended) = watch::channel(false);
     let writers: Vec<_> = owners
         .iter()
         .map(|owner| {
-            let (url, done, ended) = (url.clone(), done.clone(), ended.clone());
-            write(tenant.clone(), owner.clone(), url, done, ended)
+            let (channel, done, ended) = (channel.clone(), done.clone(), ended.clone());
+            write(tenant.clone(), owner.clone(), channel, done, ended)
         })
         .collect();
-    let mut service = kill_it_all_the_time(&folder.0, service, &urls, progress).await;
+    let service = kill_it_all_the_time(&folder, service, &channels, progress).await;
     end.send_replace(true);
     let mut acknowledged = BTreeMap::new();
     for (owner, writer) in owners.iter().zip(writers) {
@@ -250,7 +165,7 @@ async fn no_acknowledged_event_is_lost_and_none_is_made_up_whatever_is_killed() 
             came.entry(callback.owner()).or_default().push(callback);
         }
     }
-    let tenant = Tenant { channel: channel(&service.url), ..tenant };
+    let tenant = Tenant { channel: service.channel(), ..tenant };
     for (owner, callbacks) in &came {
         let told: Vec<String> = callbacks.iter().map(told).collect();
         assert_eq!(told, acknowledged[owner], "{owner}");

@@ -7,6 +7,7 @@ use std::{
     collections::HashMap,
     future::Future,
     net::SocketAddr,
+    process::Stdio,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -21,7 +22,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::TestApp;
+use super::{TestApp, binary};
 
 /// How long a test waits for what must come, on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -346,14 +347,8 @@ impl TestApp {
     }
 }
 
-/// Starts the binary with these arguments, and nothing of the tests' own environment.
+/// Starts the binary with these arguments; what it prints can be read.
 pub fn process(arguments: &[&str]) -> std::process::Child {
-    std::process::Command::new(env!("CARGO_BIN_EXE_befriend"))
-        .args(arguments)
-        .env_clear()
-        .stdin(std::process::Stdio::null())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .expect("the binary starts")
+    let mut command = binary::command(arguments);
+    command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the binary starts")
 }
