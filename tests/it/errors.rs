@@ -353,7 +353,8 @@ async fn too_slow_watcher() -> Result<(), Status> {
     tenant.create(&["alice", "bob"]).await;
     tenant.befriend("alice", "bob").await.expect("friends");
     let request = proto::WatchFriendsRequest { owner: "alice".to_owned(), since_version: 0 };
-    let mut stream = tenant.friends().watch_friends(request).await.expect("a stream").into_inner();
+    let slow = on_narrow_connection(&app, &tenant);
+    let mut stream = slow.friends().watch_friends(request).await.expect("a stream").into_inner();
     // What the connection holds for a reader is bounded; more than that is written.
     let long = "x".repeat(256);
     while app.core.watches.count() > 0 {

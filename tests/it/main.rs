@@ -34,3 +34,4 @@ mod tidy;
 mod tls;
 mod tokens;
 mod users;
+mod watch;
