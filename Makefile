@@ -8,7 +8,7 @@ IMAGE = befriend
 COMPOSE = $$(if docker compose version >/dev/null 2>&1; then echo docker compose; else echo docker-compose; fi)
 
 .DEFAULT_GOAL = help
-.PHONY: help run test check fmt lint proto-lint tidy build release doc image compose-up compose-down
+.PHONY: help run test check fmt lint proto-lint tidy bench-watch build release doc image compose-up compose-down
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -44,6 +44,9 @@ proto-lint: ## Lint the protos, and compare them with the last tag for breaking 
 
 tidy: ## Run the tests of the house rules only
 	@if [ -f tests/it/tidy.rs ]; then set -x; cargo test --locked --test it tidy; fi
+
+bench-watch: ## Measure a thousand watchers while others write (half a minute, after a release build)
+	cargo bench --locked --bench watch
 
 build: ## Build the debug binary: target/debug/befriend
 	cargo build --locked

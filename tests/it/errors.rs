@@ -12,7 +12,9 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use crate::support::{
-    Tenant, TestApp, metadata,
+    Tenant, TestApp,
+    follow::on_narrow_connection,
+    metadata,
     tenant::{acme, block_limit, friend_limit},
     wire::{self, Wire},
 };
