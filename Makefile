@@ -8,7 +8,7 @@ IMAGE = befriend
 COMPOSE = $$(if docker compose version >/dev/null 2>&1; then echo docker compose; else echo docker-compose; fi)
 
 .DEFAULT_GOAL = help
-.PHONY: help run test check fmt lint proto-lint tidy bench-outbox build release doc image compose-up compose-down
+.PHONY: help run test check fmt lint proto-lint tidy bench-outbox bench-watch build release doc image compose-up compose-down
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -47,6 +47,9 @@ tidy: ## Run the tests of the house rules only
 
 bench-outbox: ## Measure what callbacks cost and how fast they go (about a minute, after a release build)
 	cargo bench --locked --bench outbox
+
+bench-watch: ## Measure a thousand watchers while others write (half a minute, after a release build)
+	cargo bench --locked --bench watch
 
 build: ## Build the debug binary: target/debug/befriend
 	cargo build --locked

@@ -12,7 +12,9 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use crate::support::{
-    Tenant, TestApp, metadata,
+    Tenant, TestApp,
+    follow::on_narrow_connection,
+    metadata,
     tenant::{acme, block_limit, friend_limit},
     wire::{self, Wire},
 };
@@ -353,7 +355,8 @@ async fn too_slow_watcher() -> Result<(), Status> {
     tenant.create(&["alice", "bob"]).await;
     tenant.befriend("alice", "bob").await.expect("friends");
     let request = proto::WatchFriendsRequest { owner: "alice".to_owned(), since_version: 0 };
-    let mut stream = tenant.friends().watch_friends(request).await.expect("a stream").into_inner();
+    let slow = on_narrow_connection(&app, &tenant);
+    let mut stream = slow.friends().watch_friends(request).await.expect("a stream").into_inner();
     // What the connection holds for a reader is bounded; more than that is written.
     let long = "x".repeat(256);
     while app.core.watches.count() > 0 {

@@ -1,0 +1,238 @@
+//! How a watch ends, and what it leaves behind: nothing.
+
+use befriend::{clock::Clock, proto};
+use tonic::{Code, Request, Status};
+
+use super::at;
+use crate::support::{
+    Tenant, TestApp, expect_error,
+    follow::{FriendCopy, Watcher, on_narrow_connection},
+    tenant::acme,
+};
+
+/// Comes back when nobody watches any more.
+async fn until_nobody_watches(app: &TestApp) {
+    while app.core.watches.count() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Makes changes that a watcher of alice sees, until nobody watches.
+async fn write_until_nobody_watches(app: &TestApp, tenant: &Tenant) {
+    let long = "x".repeat(256);
+    for extension in ["", &long].iter().cycle() {
+        let request = proto::UpdateFriendRequest {
+            owner: "alice".to_owned(),
+            friend: "bob".to_owned(),
+            extension: (*extension).to_owned(),
+            update_mask: Some(prost_types::FieldMask { paths: vec!["extension".to_owned()] }),
+            ..proto::UpdateFriendRequest::default()
+        };
+        tenant.friends().update_friend(request).await.unwrap();
+        if app.core.watches.count() == 0 {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn at_the_shutdown_a_watch_ends_in_good_order_and_goes_on_elsewhere() {
+    let (app, tenant) = acme(&["alice", "bob", "carol"]).await;
+    let other = TestApp::on(&app.database_url, &[], Clock::system()).await;
+    let there = at(&other, &tenant);
+    tenant.befriend("alice", "bob").await.unwrap();
+    let mut watcher = Watcher::start(&tenant, "alice").await.unwrap();
+    app.stop.cancel();
+    assert_eq!(watcher.next().await.unwrap(), None, "the status is OK");
+    there.befriend("alice", "carol").await.unwrap();
+    let mut again = Watcher::from(&there, "alice", watcher.copy).await.unwrap();
+    again.until(2).await;
+    assert_eq!(again.names(), ["bob", "carol"]);
+}
+
+#[tokio::test]
+async fn open_watches_do_not_hold_up_the_end() {
+    let (mut app, tenant) = acme(&["alice"]).await;
+    let watcher = Watcher::start(&tenant, "alice").await.unwrap();
+    let serving = app.serving.take().unwrap();
+    app.stop.cancel();
+    let soon = std::time::Duration::from_secs(10);
+    tokio::time::timeout(soon, serving).await.expect("before the shutdown time is over").unwrap();
+    assert_eq!(app.core.watches.count(), 0);
+    drop(watcher);
+}
+
+#[tokio::test]
+async fn a_watch_ends_when_its_user_is_deleted() {
+    let (app, tenant) = acme(&["alice", "bob"]).await;
+    tenant.befriend("alice", "bob").await.unwrap();
+    let mut watcher = Watcher::start(&tenant, "alice").await.unwrap();
+    tenant.delete("alice").await.unwrap();
+    let ended = loop {
+        match watcher.next().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("the end has no reason"),
+            Err(status) => break status,
+        }
+    };
+    expect_error(Err::<(), _>(ended), Code::NotFound, "USER_NOT_FOUND");
+    until_nobody_watches(&app).await;
+}
+
+#[tokio::test]
+async fn a_deletion_by_another_instance_is_seen_even_before_the_first_look() {
+    let (app, tenant) = acme(&["alice"]).await;
+    let flags = ["--watch-poll", "1s"];
+    let other = TestApp::on(&app.database_url, &flags, Clock::system()).await;
+    let mut watcher = Watcher::start(&at(&other, &tenant), "alice").await.unwrap();
+    tenant.delete("alice").await.unwrap();
+    let ended = watcher.next().await;
+    expect_error(ended, Code::NotFound, "USER_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_watch_ends_when_the_app_is_deleted() {
+    let app = TestApp::with(&["--watch-poll", "10ms"], Clock::system()).await;
+    let tenant = app.tenant("acme#chat").await;
+    tenant.create(&["alice"]).await;
+    let mut watcher = Watcher::start(&tenant, "alice").await.unwrap();
+    let app_key = tenant.app.app_key.clone();
+    app.apps().delete_app(proto::DeleteAppRequest { app_key }).await.unwrap();
+    befriend::upkeep::round(&app.core).await;
+    let ended = watcher.next().await;
+    expect_error(ended, Code::NotFound, "USER_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_reader_who_does_not_keep_up_is_told_so_and_can_go_on() {
+    let app = TestApp::with(&["--watch-patience", "1ms"], Clock::system()).await;
+    let tenant = app.tenant("acme#chat").await;
+    tenant.create(&["alice", "bob"]).await;
+    tenant.befriend("alice", "bob").await.unwrap();
+    let slow = on_narrow_connection(&app, &tenant);
+    let mut watcher = Watcher::from(&slow, "alice", FriendCopy::default()).await.unwrap();
+    write_until_nobody_watches(&app, &tenant).await;
+    let ended: Status = loop {
+        match watcher.next().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("the end has no reason"),
+            Err(status) => break status,
+        }
+    };
+    expect_error(Err::<(), _>(ended), Code::Aborted, "WATCHER_TOO_SLOW");
+    let head = tenant.head("alice").await.unwrap().version;
+    assert!(watcher.copy.version > 0 && watcher.copy.version < head);
+    let mut again = Watcher::from(&tenant, "alice", watcher.copy).await.unwrap();
+    again.until(head).await;
+    assert_eq!(again.copy.friends["bob"], tenant.entry("alice", "bob").await.unwrap());
+}
+
+#[tokio::test]
+async fn a_watcher_who_goes_away_leaves_its_place() {
+    let app = TestApp::with(&["--max-watchers", "2"], Clock::system()).await;
+    let tenant = app.tenant("acme#chat").await;
+    tenant.create(&["alice", "bob"]).await;
+    let one = Watcher::start(&tenant, "alice").await.unwrap();
+    let _other = Watcher::start(&tenant, "bob").await.unwrap();
+    let refused = Watcher::start(&tenant, "bob").await.map(drop);
+    expect_error(refused, Code::Unavailable, "UNAVAILABLE");
+    assert_eq!(app.core.watches.count(), 2);
+    drop(one);
+    while app.core.watches.count() > 1 {
+        tokio::task::yield_now().await;
+    }
+    Watcher::start(&tenant, "bob").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_watch_ends_in_good_order_after_its_longest_time() {
+    let app = TestApp::with(&["--watch-longest", "50ms"], Clock::system()).await;
+    let tenant = app.tenant("acme#chat").await;
+    tenant.create(&["alice"]).await;
+    let mut watcher = Watcher::start(&tenant, "alice").await.unwrap();
+    assert_eq!(watcher.next().await.unwrap(), None);
+    until_nobody_watches(&app).await;
+}
+
+#[tokio::test]
+async fn a_watch_outlives_the_longest_time_of_other_calls_and_takes_no_place_among_them() {
+    let flags = ["--max-duration", "50ms", "--max-in-flight", "1", "--watch-longest", "300ms"];
+    let (app, started) = (TestApp::with(&flags, Clock::system()).await, std::time::Instant::now());
+    let tenant = app.tenant("acme#chat").await;
+    tenant.create(&["alice", "bob"]).await;
+    let mut watcher = Watcher::start(&tenant, "alice").await.unwrap();
+    tenant.befriend("alice", "bob").await.unwrap();
+    watcher.until(1).await;
+    assert_eq!(watcher.next().await.unwrap(), None);
+    assert!(
+        started.elapsed() >= std::time::Duration::from_millis(300),
+        "only its own time ends it"
+    );
+}
+
+#[tokio::test]
+async fn a_callers_deadline_is_for_the_beginning_of_a_watch() {
+    // The caller's client library, not the server, ends a stream whose deadline passes.
+    let (_app, tenant) = acme(&["alice", "bob"]).await;
+    let mut request =
+        Request::new(proto::WatchFriendsRequest { owner: "alice".to_owned(), since_version: 0 });
+    request.set_timeout(std::time::Duration::from_millis(500));
+    let mut stream = tenant.friends().watch_friends(request).await.unwrap().into_inner();
+    assert!(stream.message().await.unwrap().is_some());
+    let begun = tokio::time::Instant::now();
+    while begun.elapsed() < std::time::Duration::from_millis(600) {
+        tenant.remark("alice", "bob", "").await.unwrap_err();
+    }
+    tenant.befriend("alice", "bob").await.unwrap();
+    assert_eq!(stream.message().await.unwrap().unwrap().changes.len(), 1);
+}
+
+#[tokio::test]
+async fn a_watch_is_one_call_of_the_apps_rate() {
+    let app = TestApp::start().await;
+    let limits = proto::AppLimitsChange {
+        requests_per_second: Some(1),
+        ..proto::AppLimitsChange::default()
+    };
+    let tenant = app.tenant_with("acme#chat", limits).await;
+    tenant.create(&["alice", "bob"]).await;
+    let _watcher = Watcher::start(&tenant, "alice").await.unwrap();
+    let refused = Watcher::start(&tenant, "bob").await.map(drop);
+    expect_error(refused, Code::ResourceExhausted, "RATE_LIMITED");
+}
+
+#[tokio::test]
+async fn a_watch_outlives_its_connections_to_the_database() {
+    let app = TestApp::with(&["--watch-poll", "10ms"], Clock::system()).await;
+    let tenant = app.tenant("acme#chat").await;
+    tenant.create(&["alice", "bob"]).await;
+    let mut watcher = Watcher::start(&tenant, "alice").await.unwrap();
+    let outside = sqlx::PgPool::connect(&app.database_url).await.unwrap();
+    for step in 0..10 {
+        sqlx::query(
+            "select pg_terminate_backend(pid)
+             from pg_stat_activity
+             where datname = current_database() and pid <> pg_backend_pid()",
+        )
+        .execute(&outside)
+        .await
+        .unwrap();
+        // The call itself may meet a broken connection, and may be repeated.
+        let change = async || match step % 2 {
+            0 => tenant.befriend("alice", "bob").await,
+            _ => tenant.unfriend("alice", "bob").await,
+        };
+        while let Err(status) = change().await {
+            assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+        }
+        watcher.until(tenant.head("alice").await.unwrap().version).await;
+        assert_eq!(watcher.names().len(), 1 - step % 2);
+    }
+}
+
+#[tokio::test]
+async fn a_watch_shows_a_token_like_every_call() {
+    let (_app, tenant) = acme(&["alice"]).await;
+    let refused = Watcher::start(&tenant.with_token("bft_nonsense"), "alice").await.map(drop);
+    expect_error(refused, Code::Unauthenticated, "UNAUTHENTICATED");
+}
