@@ -224,9 +224,9 @@ impl Drop for Place {
 async fn until_refused(core: &Core, bearer: &Secret) -> Error {
     loop {
         tokio::time::sleep(core.watches.settings.recheck).await;
-        match access::app(core, Some(bearer)).await {
-            Err(refused @ (Error::Unauthenticated | Error::TokenScope { .. })) => return refused,
-            _ => {}
+        let shown = access::app(core, Some(bearer)).await;
+        if let Err(refused @ (Error::Unauthenticated | Error::TokenScope { .. })) = shown {
+            return refused;
         }
     }
 }

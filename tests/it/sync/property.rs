@@ -110,6 +110,11 @@ async fn who_only_follows_versions_ends_with_exactly_the_servers_lists() {
         let users = names("user", USERS);
         tenant.create(&users.iter().map(String::as_str).collect::<Vec<_>>()).await;
 
+        // Whom no writer touches: who looks at this list in the middle is surely overtaken.
+        let quiet = "quiet".to_owned();
+        tenant.create(&[&quiet, "quiet-friend"]).await;
+        tenant.befriend(&quiet, "quiet-friend").await.unwrap();
+
         let done = Arc::new(AtomicBool::new(false));
         let followers: Vec<_> = (0..2 * USERS)
             .map(|number| {
@@ -121,7 +126,7 @@ async fn who_only_follows_versions_ends_with_exactly_the_servers_lists() {
         let purger = tokio::spawn(purge(Arc::clone(&app), clock.clone(), Arc::clone(&done)));
         // These look once in the middle, and are away otherwise.
         let mut away: Vec<Follower> =
-            users.iter().map(|owner| Follower::new(&tenant, owner)).collect();
+            users.iter().chain([&quiet]).map(|owner| Follower::new(&tenant, owner)).collect();
         for half in 0..2 {
             let answers = race(WRITERS, |number| {
                 let seed = round * 1000 + 500 + half * 100 + number as u64;
@@ -142,6 +147,7 @@ async fn who_only_follows_versions_ends_with_exactly_the_servers_lists() {
         }
         done.store(true, Ordering::SeqCst);
         purger.await.unwrap();
+        tenant.unfriend(&quiet, "quiet-friend").await.unwrap();
         clock.advance(Duration::HOUR);
         upkeep::round(&app.core).await;
         for follower in followers {
