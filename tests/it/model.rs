@@ -3,7 +3,10 @@
 
 mod reference;
 
-use befriend::{clock::Clock, proto};
+use befriend::{
+    clock::Clock,
+    proto::{self, FriendRequestState as State},
+};
 use proptest::{
     collection::vec,
     prelude::*,
@@ -12,7 +15,7 @@ use proptest::{
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::support::{Tenant, TestApp, invariants};
+use crate::support::{Tenant, TestApp, follow::Follower, invariants};
 use reference::Model;
 
 /// So few that their lists are full all the time.
@@ -71,6 +74,11 @@ enum Op {
     Import(usize, Vec<String>),
     Block(usize, Vec<usize>),
     Unblock(usize, usize),
+    Extend(usize, usize, u8),
+    Ask(usize, usize, u8),
+    Accept(usize, usize),
+    Reject(usize, usize),
+    Cancel(usize, usize),
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -90,6 +98,13 @@ fn op() -> impl Strategy<Value = Op> {
         4 => (user(), vec(imported(), 1..6)).prop_map(|(owner, names)| Op::Import(owner, names)),
         4 => (user(), vec(user(), 1..4)).prop_map(|(owner, others)| Op::Block(owner, others)),
         2 => (user(), user()).prop_map(|(owner, other)| Op::Unblock(owner, other)),
+        3 => (user(), user(), 0..3_u8).prop_map(|(owner, friend, text)| {
+            Op::Extend(owner, friend, text)
+        }),
+        8 => (user(), user(), 0..2_u8).prop_map(|(one, other, text)| Op::Ask(one, other, text)),
+        4 => (user(), user()).prop_map(|(one, other)| Op::Accept(one, other)),
+        2 => (user(), user()).prop_map(|(one, other)| Op::Reject(one, other)),
+        2 => (user(), user()).prop_map(|(one, other)| Op::Cancel(one, other)),
     ]
 }
 
@@ -141,12 +156,22 @@ async fn check(app: &TestApp, app_key: &str, ops: &[Op]) {
     let tenant = app.tenant_with(app_key, limits).await;
     // Most operations should find somebody.
     let beginning: Vec<Op> = (0..USERS - 1).map(Op::Create).collect();
+    // Each follows one user, and looks from time to time.
+    let mut followers: Vec<Follower> =
+        (0..USERS).map(|user| Follower::new(&tenant, &name(user))).collect();
     for (step, op) in beginning.iter().chain(ops).enumerate() {
         let answer = call(app, &tenant, op).await;
         assert_eq!(answer, model.apply(op), "step {step}: {op:?}");
+        let stepped = followers[step * 5 % USERS].step_friends(2).await;
+        assert!(stepped.is_ok() || model.look(step * 5 % USERS).is_none());
     }
-    for user in 0..USERS {
-        assert_eq!(look(&tenant, user).await, model.look(user), "{}", name(user));
+    for (user, mut follower) in followers.into_iter().enumerate() {
+        let seen = look(&tenant, user).await;
+        assert_eq!(seen, model.look(user), "{}", name(user));
+        if seen.is_some() {
+            follower.catch_up(2).await.unwrap();
+            follower.expect_exact().await;
+        }
     }
     invariants::hold(app.pool()).await;
 }
@@ -207,6 +232,29 @@ async fn call(app: &TestApp, tenant: &Tenant, op: &Op) -> Answer {
             let others: Vec<&str> = others.iter().map(String::as_str).collect();
             tenant.block(&name(owner), &others).await.map(Answer::Names)
         }
+        Op::Extend(owner, friend, text) => {
+            let request = proto::UpdateFriendRequest {
+                owner: name(owner),
+                friend: name(friend),
+                extension: remark_of(text),
+                update_mask: Some(prost_types::FieldMask { paths: vec!["extension".to_owned()] }),
+                ..proto::UpdateFriendRequest::default()
+            };
+            let done = tenant.friends().update_friend(request).await;
+            done.map(|answer| Answer::Names(vec![answer.into_inner().friend.unwrap().extension]))
+        }
+        Op::Ask(one, other, text) => {
+            tenant.ask(&name(one), &name(other), &remark_of(text)).await.map(|_| Answer::Done)
+        }
+        Op::Accept(one, other) => {
+            tenant.accept(&name(one), &name(other)).await.map(|_| Answer::Done)
+        }
+        Op::Reject(one, other) => {
+            tenant.reject(&name(one), &name(other), "").await.map(|_| Answer::Done)
+        }
+        Op::Cancel(one, other) => {
+            tenant.cancel(&name(one), &name(other), "").await.map(|_| Answer::Done)
+        }
         Op::Unblock(owner, other) => {
             let request = proto::UnblockUserRequest { owner: name(owner), username: name(other) };
             tenant.blocks().unblock_user(request).await.map(|_| Answer::Done)
@@ -229,6 +277,8 @@ struct Seen {
     blocked: Vec<String>,
     /// Of everybody: is a friend, is blocked, blocks.
     relations: Vec<(bool, bool, bool)>,
+    /// The requests that the user sent, by recipient.
+    sent: Vec<(String, State)>,
 }
 
 async fn look(tenant: &Tenant, user: usize) -> Option<Seen> {
@@ -245,6 +295,10 @@ async fn look(tenant: &Tenant, user: usize) -> Option<Seen> {
     assert_eq!(tenant.friends_of(&owner).await.unwrap().iter().collect::<Vec<_>>(), names);
     let blocked = walk_blocked(tenant, &owner).await.unwrap();
     assert_eq!(tenant.blocked_by(&owner).await.unwrap(), blocked);
+    let sent = tenant.requests_of(&owner, proto::FriendRequestDirection::Outgoing, &[]).await;
+    let sent = sent.unwrap().into_iter();
+    let mut sent: Vec<_> = sent.map(|r| (r.recipient.clone(), r.state())).collect();
+    sent.sort();
     let request =
         proto::CheckRelationsRequest { username: owner, others: (0..USERS).map(name).collect() };
     let relations = tenant.relations().check_relations(request).await.unwrap().into_inner();
@@ -254,6 +308,7 @@ async fn look(tenant: &Tenant, user: usize) -> Option<Seen> {
         friends,
         blocked,
         relations: relations.map(|r| (r.is_friend, r.blocks, r.blocked_by)).collect(),
+        sent,
     })
 }
 

@@ -10,7 +10,7 @@ use crate::support::{
 };
 
 /// How often each race is run, a pair of users each.
-const ROUNDS: usize = 25;
+const ROUNDS: usize = 12;
 
 /// A call on the request from the one to the other, of whom the message is about.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -164,7 +164,7 @@ async fn requests_that_cross_make_friends_exactly_once() {
             }
         });
         only(&answers.await, &[]);
-        assert_eq!(tenant.friends_of(&one).await.unwrap(), [other.clone()]);
+        assert_eq!(tenant.friends_of(&one).await.unwrap(), std::slice::from_ref(&other));
         let states = (tenant.state_of(&one, &other).await, tenant.state_of(&other, &one).await);
         let accepted = Some(State::Accepted);
         assert!(states == (accepted, None) || states == (None, accepted), "{states:?}");

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use befriend::proto;
+use befriend::proto::{self, FriendRequestState as State};
 use tonic::Code;
 
 use super::{Answer, Op, Seen, USERS, name, remark_of};
@@ -13,6 +13,8 @@ pub struct Model {
     block_limit: i32,
     /// Everybody who ever existed.
     users: BTreeMap<usize, User>,
+    /// The last request from the one to the other, and its message.
+    requests: BTreeMap<(usize, usize), (State, u8)>,
 }
 
 #[derive(Default)]
@@ -22,13 +24,14 @@ struct User {
     friends: BTreeSet<usize>,
     /// Also on those who are friends no more.
     remarks: BTreeMap<usize, String>,
+    extensions: BTreeMap<usize, String>,
     /// The oldest first.
     blocked: Vec<usize>,
 }
 
 impl Model {
     pub fn with_limits(friend_limit: i32, block_limit: i32) -> Self {
-        Self { friend_limit, block_limit, users: BTreeMap::new() }
+        Self { friend_limit, block_limit, users: BTreeMap::new(), requests: BTreeMap::new() }
     }
 
     /// What a call must come to.
@@ -80,6 +83,35 @@ impl Model {
                 }
                 return Ok(Answer::Names(vec![name(friend), remark]));
             }
+            Op::Extend(owner, friend, text) => {
+                self.there(owner)?;
+                if !self.user(owner).friends.contains(&friend) {
+                    self.there(friend)?;
+                    return Err(refused(Code::FailedPrecondition, "NOT_FRIENDS", friend));
+                }
+                let text = remark_of(text);
+                let user = self.user(owner);
+                if user.extensions.insert(friend, text.clone()).unwrap_or_default() != text {
+                    user.version += 1;
+                }
+                return Ok(Answer::Names(vec![text]));
+            }
+            Op::Ask(one, other, text) => self.ask(one, other, text)?,
+            Op::Accept(one, other) => {
+                self.there(one)?;
+                self.there(other)?;
+                let friends = self.user(one).friends.contains(&other);
+                if self.state(one, other) == Some(State::Accepted) && friends {
+                    return Ok(Answer::Done);
+                }
+                self.waits(one, other)?;
+                if self.blocks(one, other) || self.blocks(other, one) {
+                    return Err(refused_pair(Code::FailedPrecondition, "BLOCKED"));
+                }
+                self.agree(one, other)?;
+            }
+            Op::Reject(one, other) => self.answer(one, other, State::Rejected)?,
+            Op::Cancel(one, other) => self.answer(one, other, State::Cancelled)?,
             Op::Import(owner, ref names) => return self.import(owner, names),
             Op::Block(owner, ref others) => return self.block(owner, others),
             Op::Unblock(owner, other) => {
@@ -123,7 +155,76 @@ impl Model {
         Ok(())
     }
 
+    fn state(&self, one: usize, other: usize) -> Option<State> {
+        self.requests.get(&(one, other)).map(|(state, _)| *state)
+    }
+
+    fn blocks(&mut self, owner: usize, other: usize) -> bool {
+        self.user(owner).blocked.contains(&other)
+    }
+
+    fn waits(&self, one: usize, other: usize) -> Result<(), Answer> {
+        if self.state(one, other) == Some(State::Pending) {
+            return Ok(());
+        }
+        Err(refused_pair(Code::NotFound, "REQUEST_NOT_FOUND"))
+    }
+
+    fn ask(&mut self, one: usize, other: usize, text: u8) -> Result<(), Answer> {
+        not_self(one, &[other])?;
+        self.there(one)?;
+        self.there(other)?;
+        if self.user(one).friends.contains(&other) {
+            return Err(refused_pair(Code::FailedPrecondition, "ALREADY_FRIENDS"));
+        }
+        if self.blocks(other, one) {
+            return Err(refused_pair(Code::FailedPrecondition, "BLOCKED"));
+        }
+        if self.state(other, one) == Some(State::Pending) {
+            return self.agree(other, one);
+        }
+        let asked = (State::Pending, text);
+        if self.requests.insert((one, other), asked) != Some(asked) {
+            self.user(one).version += 1;
+            self.user(other).version += 1;
+        }
+        Ok(())
+    }
+
+    fn agree(&mut self, one: usize, other: usize) -> Result<(), Answer> {
+        for user in [one, other] {
+            if self.is_full(user) {
+                return Err(refused(Code::ResourceExhausted, "FRIEND_LIMIT_EXCEEDED", user));
+            }
+        }
+        self.join(one, other);
+        Ok(())
+    }
+
+    fn answer(&mut self, one: usize, other: usize, state: State) -> Result<(), Answer> {
+        self.there(one)?;
+        self.there(other)?;
+        if self.state(one, other) != Some(state) {
+            self.waits(one, other)?;
+            self.close(one, other, state);
+        }
+        Ok(())
+    }
+
+    /// Ends what waits; what does not stays.
+    fn close(&mut self, one: usize, other: usize, state: State) {
+        if let Some(request) = self.requests.get_mut(&(one, other))
+            && request.0 == State::Pending
+        {
+            request.0 = state;
+            self.user(one).version += 1;
+            self.user(other).version += 1;
+        }
+    }
+
     fn join(&mut self, owner: usize, friend: usize) {
+        self.close(owner, friend, State::Accepted);
+        self.close(friend, owner, State::Accepted);
         for (a, b) in [(owner, friend), (friend, owner)] {
             self.user(a).friends.insert(b);
             self.user(a).version += 1;
@@ -134,6 +235,7 @@ impl Model {
         for (a, b) in [(owner, friend), (friend, owner)] {
             if self.user(a).friends.remove(&b) {
                 self.user(a).version += 1;
+                self.user(a).extensions.remove(&b);
             }
         }
     }
@@ -165,7 +267,10 @@ impl Model {
             return Err(refused(Code::ResourceExhausted, "BLOCK_LIMIT_EXCEEDED", owner));
         }
         user.version += i64::try_from(fresh.len()).unwrap();
-        user.blocked.extend(fresh);
+        user.blocked.extend(&fresh);
+        for other in fresh {
+            self.close(other, owner, State::Cancelled);
+        }
         Ok(Answer::Names(wanted.into_iter().map(name).collect()))
     }
 
@@ -208,7 +313,10 @@ impl Model {
             self.unblock(user, other);
             self.unblock(other, user);
             self.user(other).remarks.remove(&user);
+            self.close(user, other, State::Cancelled);
+            self.close(other, user, State::Cancelled);
         }
+        self.requests.retain(|(one, other), _| *one != user && *other != user);
         let gone = self.user(user);
         gone.remarks.clear();
         gone.version += 1;
@@ -220,13 +328,20 @@ impl Model {
     pub fn look(&self, user: usize) -> Option<Seen> {
         let seen = self.users.get(&user).filter(|user| !user.deleted)?;
         let count = |len: usize| i32::try_from(len).unwrap();
+        let waiting = |at: fn(&(usize, usize)) -> usize| {
+            let waits = |(pair, request): &(&(usize, usize), &(State, u8))| {
+                at(pair) == user && request.0 == State::Pending
+            };
+            count(self.requests.iter().filter(waits).count())
+        };
         let remark = |friend| seen.remarks.get(friend).cloned().unwrap_or_default();
         Some(Seen {
             head: proto::ListHead {
                 friend_count: count(seen.friends.len()),
                 block_count: count(seen.blocked.len()),
                 version: seen.version,
-                ..proto::ListHead::default()
+                incoming_request_count: waiting(|(_, asked)| *asked),
+                outgoing_request_count: waiting(|(asks, _)| *asks),
             },
             friends: seen.friends.iter().map(|friend| (name(*friend), remark(friend))).collect(),
             blocked: seen.blocked.iter().rev().map(|other| name(*other)).collect(),
@@ -239,6 +354,9 @@ impl Model {
                         self.users.get(&other).is_some_and(blocks_us),
                     )
                 })
+                .collect(),
+            sent: (0..USERS)
+                .filter_map(|other| Some((name(other), self.state(user, other)?)))
                 .collect(),
         })
     }
@@ -253,6 +371,11 @@ fn not_self(owner: usize, others: &[usize]) -> Result<(), Answer> {
 
 fn refused(code: Code, reason: &str, who: usize) -> Answer {
     Answer::Refused { code, reason: reason.to_owned(), who: Some(name(who)) }
+}
+
+/// A refusal that names two users.
+fn refused_pair(code: Code, reason: &str) -> Answer {
+    Answer::Refused { code, reason: reason.to_owned(), who: None }
 }
 
 fn unknown(user: usize) -> Answer {

@@ -156,16 +156,16 @@ async fn a_watch_ends_in_good_order_after_its_longest_time() {
 
 #[tokio::test]
 async fn a_watch_outlives_the_longest_time_of_other_calls_and_takes_no_place_among_them() {
-    let flags = ["--max-duration", "50ms", "--max-in-flight", "1", "--watch-longest", "300ms"];
-    let (app, started) = (TestApp::with(&flags, Clock::system()).await, std::time::Instant::now());
-    let tenant = app.tenant("acme#chat").await;
-    tenant.create(&["alice", "bob"]).await;
-    let mut watcher = Watcher::start(&tenant, "alice").await.unwrap();
-    tenant.befriend("alice", "bob").await.unwrap();
+    let (app, tenant) = acme(&["alice", "bob"]).await;
+    let flags = ["--max-duration", "1s", "--max-in-flight", "1", "--watch-longest", "1500ms"];
+    let brief = TestApp::on(&app.database_url, &flags, Clock::system()).await;
+    let (there, started) = (at(&brief, &tenant), std::time::Instant::now());
+    let mut watcher = Watcher::start(&there, "alice").await.unwrap();
+    there.befriend("alice", "bob").await.unwrap();
     watcher.until(1).await;
     assert_eq!(watcher.next().await.unwrap(), None);
     assert!(
-        started.elapsed() >= std::time::Duration::from_millis(300),
+        started.elapsed() >= std::time::Duration::from_millis(1500),
         "only its own time ends it"
     );
 }
