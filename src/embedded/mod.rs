@@ -173,11 +173,13 @@ impl EmbeddedPostgres {
         if !watchdog::nobody_is_left(&layout) {
             return Ok(Stopped::StillUsed);
         }
-        if !watchdog::reads(&layout) {
-            // It was killed, or has just done its work: then there is nothing left to do.
+        // The watchdog stops the server now, unless it was killed: then we do.
+        let runs = || process::serves(pid, &cluster.folder);
+        let mut stopped = deadline.wait_until(|| !runs() || !watchdog::reads(&layout));
+        if runs() && stopped {
             cluster.clear(&layout, deadline)?;
+            stopped = !runs();
         }
-        let stopped = deadline.wait_until(|| !process::serves(pid, &cluster.folder));
         drop(lock);
         Ok(if stopped { Stopped::Server } else { Stopped::StillStopping })
     }

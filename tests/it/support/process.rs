@@ -91,15 +91,16 @@ impl Folder {
 
     /// All living processes whose command line or working folder lies in this folder.
     pub fn processes(&self) -> Vec<(i32, String)> {
-        let folder = self.0.to_str().unwrap();
+        // With the slash: "…-1" is the beginning of "…-12".
+        let below = format!("{}/", self.0.display());
         let entries = fs::read_dir("/proc").unwrap().flatten();
         let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
         pids.filter_map(|pid| {
             let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
             let line = String::from_utf8_lossy(&line).replace('\0', " ");
             let inside = fs::read_link(format!("/proc/{pid}/cwd"))
-                .is_ok_and(|working| working.starts_with(folder));
-            ((line.contains(folder) || inside) && is_alive(pid)).then_some((pid, line))
+                .is_ok_and(|working| working.starts_with(&self.0));
+            ((line.contains(&below) || inside) && is_alive(pid)).then_some((pid, line))
         })
         .collect()
     }
@@ -242,6 +243,9 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
+        if thread::panicking() {
+            println!("the service {} logged:\n{}", self.pid(), self.stderr.so_far());
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -281,6 +285,11 @@ impl Output {
             changed.wait_timeout_while(lines.lock().unwrap(), PATIENCE, waiting).unwrap();
         let found = lines.lines.iter().find(holds).cloned();
         found.unwrap_or_else(|| panic!("no {text:?} in:\n{}", lines.lines.join("\n")))
+    }
+
+    /// What is there by now.
+    fn so_far(&self) -> String {
+        self.0.0.lock().unwrap().lines.join("\n")
     }
 
     /// Everything, once the process has closed its end.
