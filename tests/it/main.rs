@@ -35,6 +35,7 @@ mod plans;
 mod relations;
 mod relays;
 mod remarks;
+mod samples;
 mod schema;
 mod server;
 mod settings;
