@@ -111,9 +111,8 @@ pub async fn list(
         // The events of deleted rules are gone too, though their rows go later.
         let mut rules = rules_of(&call.core.db, call.app.id).await?;
         rules.retain(|rule_id| filter.rule_id.is_none_or(|wanted| wanted == *rule_id));
-        let mut db = call.core.db.read().await?;
-        let rows = event_history::page(&mut db, call.app.id, &rules, filter, before, size).await;
-        db.done(rows)
+        let mut tx = call.core.db.begin(call.deadline).await?;
+        event_history::page(&mut tx, call.app.id, &rules, filter, before, size).await
     });
     Ok(Page::cut(rows.await?, size, |event| EventPosition {
         created_at: event.created_at,

@@ -158,7 +158,9 @@ impl EventRow {
     }
 }
 
-/// An app's events for some of its rules, the newest first, older than `before`.
+/// An app's events for some of its rules, the newest first, older than `before`. Planned for its
+/// conditions, inside a transaction: one plan for all of them would look at every event that there is
+/// for the few of a user or the few that failed.
 pub(crate) async fn page(
     db: &mut PgConnection,
     app_id: Uuid,
@@ -167,6 +169,7 @@ pub(crate) async fn page(
     before: &EventPosition,
     size: PageSize,
 ) -> Result<Vec<Event>, Error> {
+    sqlx::raw_sql("set local plan_cache_mode = force_custom_plan").execute(&mut *db).await?;
     let rows: Vec<EventRow> = query_as(PAGE)
         .bind(app_id)
         .bind(rules)

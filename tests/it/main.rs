@@ -40,6 +40,7 @@ mod relays;
 mod remarks;
 mod requests;
 mod requests_races;
+mod samples;
 mod schema;
 mod server;
 mod settings;

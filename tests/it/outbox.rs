@@ -98,6 +98,25 @@ async fn a_remark_is_told_when_it_changes() {
 }
 
 #[tokio::test]
+async fn an_update_is_told_only_if_it_changes_the_remark() {
+    let (app, tenant) = writing(&["alice", "bob"]).await;
+    tenant.befriend("alice", "bob").await.unwrap();
+    app.written().await;
+    let update = |remark: &str, extension: &str| proto::UpdateFriendRequest {
+        owner: "alice".into(),
+        friend: "bob".into(),
+        remark: remark.into(),
+        extension: extension.into(),
+        ..proto::UpdateFriendRequest::default()
+    };
+    tenant.friends().update_friend(update("", "mine")).await.unwrap();
+    assert_eq!(app.written().await, []);
+    tenant.friends().update_friend(update("Bob", "his")).await.unwrap();
+    let version = tenant.head("alice").await.unwrap().version;
+    assert_eq!(app.written().await, [row("friend.remark_set", "alice", "bob", "Bob", version)]);
+}
+
+#[tokio::test]
 async fn a_removal_is_told_and_removing_a_stranger_is_not() {
     let (app, tenant) = writing(&["alice", "bob"]).await;
     tenant.befriend("alice", "bob").await.unwrap();
@@ -314,4 +333,75 @@ async fn a_repeat_has_the_id_and_the_body_of_the_first_try() {
     assert_ne!(first.header("webhook-signature"), second.header("webhook-signature"));
     let json: Value = second.json();
     assert_eq!(json["timestamp"], json!(NOON.unix_timestamp() * 1000), "when it happened");
+}
+
+#[tokio::test]
+async fn a_request_is_told_when_it_is_sent_and_answered_as_the_doing_of_who_did_it() {
+    let (app, tenant) = writing(&["alice", "bob", "carol", "dave"]).await;
+    for recipient in ["bob", "carol", "dave"] {
+        tenant.ask("alice", recipient, "Hi").await.unwrap();
+        tenant.ask("alice", recipient, "Hi").await.unwrap();
+        tenant.ask("alice", recipient, "Hello").await.unwrap();
+    }
+    let told: Vec<Row> = app.written().await;
+    let sent: Vec<_> = told.iter().map(|row| (&*row.0, &*row.1, &*row.2, &*row.3)).collect();
+    let expected = ["bob", "carol", "dave"];
+    assert_eq!(sent, expected.map(|to| ("friend.request_sent", "alice", to, "Hi")), "once each");
+
+    let (requester, message) = ("alice".to_owned(), "So".to_owned());
+    let recipient = "bob".to_owned();
+    let accept =
+        proto::AcceptFriendRequestRequest { requester, recipient, message: message.clone() };
+    let (requester, recipient) = ("alice".to_owned(), "carol".to_owned());
+    let reject =
+        proto::RejectFriendRequestRequest { requester, recipient, message: message.clone() };
+    let (requester, recipient) = ("alice".to_owned(), "dave".to_owned());
+    let cancel = proto::CancelFriendRequestRequest { requester, recipient, message };
+    let mut friends = tenant.friends();
+    for _ in 0..2 {
+        friends.accept_friend_request(accept.clone()).await.unwrap();
+        friends.reject_friend_request(reject.clone()).await.unwrap();
+        friends.cancel_friend_request(cancel.clone()).await.unwrap();
+    }
+    let told: Vec<Row> = app.written().await;
+    let told: Vec<_> = told.iter().map(|row| (&*row.0, &*row.1, &*row.2, &*row.3)).collect();
+    let expected = [
+        ("friend.added", "alice", "bob", ""),
+        ("friend.request_cancelled", "alice", "dave", "So"),
+        ("friend.request_accepted", "bob", "alice", "So"),
+        ("friend.request_rejected", "carol", "alice", "So"),
+    ];
+    assert_eq!(told, expected, "once each");
+}
+
+#[tokio::test]
+async fn a_crossing_request_is_told_as_accepted_and_a_blocked_one_as_cancelled() {
+    let (app, tenant) = writing(&["alice", "bob", "carol"]).await;
+    tenant.ask("alice", "bob", "Hi").await.unwrap();
+    tenant.ask("carol", "alice", "Hi").await.unwrap();
+    app.written().await;
+    tenant.ask("bob", "alice", "Hi too").await.unwrap();
+    tenant.block("alice", &["carol"]).await.unwrap();
+    let told: Vec<Row> = app.written().await;
+    let told: Vec<_> = told.iter().map(|row| (&*row.0, &*row.1, &*row.2)).collect();
+    let expected = [
+        ("friend.added", "alice", "bob"),
+        ("friend.request_cancelled", "alice", "carol"),
+        ("block.added", "alice", "carol"),
+        ("friend.request_accepted", "bob", "alice"),
+    ];
+    let mut sorted = told.clone();
+    sorted.sort_by_key(|row| (row.1, row.0 == "block.added", row.0));
+    assert_eq!(sorted, expected);
+}
+
+#[tokio::test]
+async fn a_request_that_an_add_settles_is_told_as_the_add_alone() {
+    let (app, tenant) = writing(&["alice", "bob"]).await;
+    tenant.ask("alice", "bob", "Hi").await.unwrap();
+    app.written().await;
+    tenant.befriend("bob", "alice").await.unwrap();
+    let told: Vec<Row> = app.written().await;
+    let told: Vec<_> = told.iter().map(|row| (&*row.0, &*row.1, &*row.2)).collect();
+    assert_eq!(told, [("friend.added", "bob", "alice")]);
 }
