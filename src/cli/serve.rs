@@ -37,7 +37,8 @@ pub(super) struct Database {
 
 impl Database {
     pub(super) async fn open(args: &DatabaseArgs) -> Result<Self, Failure> {
-        if let Some(url) = &args.database_url {
+        // Compose files can't leave a variable out, only empty.
+        if let Some(url) = args.database_url.as_ref().filter(|url| !url.is_empty()) {
             return Ok(Self { url: url.clone(), private: None });
         }
         let settings = embedded::Settings {
