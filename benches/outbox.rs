@@ -156,7 +156,7 @@ impl Bench {
         let operator: MetadataValue<Ascii> = format!("Bearer {OPERATOR}").parse()?;
         let mut apps = AppServiceClient::new(channels[0].clone());
         let limits = proto::AppLimitsChange {
-            friend_limit: Some(100_000),
+            friend_limit: Some(10_000),
             requests_per_second: Some(1_000_000),
             ..Default::default()
         };

@@ -254,6 +254,14 @@ pub(crate) async fn make_partition(db: &mut PgConnection, day: Date) -> Result<(
     if query_scalar::<_, bool>(HAS_PARTITION).bind(&name).fetch_one(&mut *db).await? {
         return Ok(());
     }
+    // One instance at a time: two that make the same one at once are refused in spite of "if not
+    // exists". Events go on to be written meanwhile.
+    sqlx::raw_sql("lock table event_history in share update exclusive mode")
+        .execute(&mut *db)
+        .await?;
+    if query_scalar::<_, bool>(HAS_PARTITION).bind(&name).fetch_one(&mut *db).await? {
+        return Ok(());
+    }
     // The names are made of digits of our own; DDL takes no parameters.
     let sql = format!(
         "create table if not exists {name} partition of event_history \

@@ -340,3 +340,19 @@ async fn delivered_and_failed_events_are_dropped_by_the_day_after_their_time() {
     .unwrap();
     assert_eq!(tables.first().unwrap(), "event_history_20261122", "whole partitions go");
 }
+
+#[tokio::test]
+async fn instances_that_make_the_same_day_of_the_history_at_once_do_not_fail() {
+    let stage = Stage::set(&[]).await;
+    for _ in 0..5 {
+        stage.clock.advance(Duration::days(10));
+        let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+        let rounds = (0..4).map(|_| {
+            let core = Arc::clone(&stage.app.core);
+            tokio::spawn(async move { befriend::ops::events::keep_house(&core, deadline).await })
+        });
+        for round in rounds.collect::<Vec<_>>() {
+            round.await.unwrap().expect("the house is kept");
+        }
+    }
+}
