@@ -8,14 +8,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     domain::{
-        AppKey, AppLimitsChange, BodyFormat, CallbackUrl, Error, EventType, Nickname, RuleChange,
-        RuleChoice, Secret, Username,
+        AppKey, AppLimitsChange, BodyFormat, CallbackUrl, CredentialsChange, Error, EventType,
+        Nickname, RuleChange, RuleChoice, Secret, Username,
     },
-    ops::{Call, Core, apps, callbacks, tokens, users},
+    ops::{Call, Core, access, apps, callbacks, tokens, users},
     receiver::{self, Answers},
 };
 
 const APP_KEY: &str = "demo#demo";
+const NETEASE_APP_KEY: &str = "demo";
 
 /// Where the demo's own receiver is called.
 const RECEIVER_PATH: &str = "/befriend-demo";
@@ -58,8 +59,44 @@ pub async fn prepare(
         Err(error) => return Err(error),
     }
     let issued = tokens::issue_as_operator(core, deadline, &key, Duration::ZERO).await?;
-    print!("{}", text(address, tls, issued.token.reveal(), operator_token.map(Secret::reveal)));
+    let secret = netease_secret(core, deadline, &key).await?;
+    let shown = Shown {
+        token: issued.token.reveal(),
+        operator_token: operator_token.map(Secret::reveal),
+        netease_secret: secret.as_ref().map(Secret::reveal),
+    };
+    print!("{}", text(address, tls, shown));
     Ok(())
+}
+
+/// The demo app's AppSecret, made at the first start; none without a key to seal it with.
+async fn netease_secret(
+    core: &Core,
+    deadline: Instant,
+    key: &AppKey,
+) -> Result<Option<Secret>, Error> {
+    if let Some((app, secret)) = access::netease_app(core, NETEASE_APP_KEY).await?
+        && app.key == *key
+    {
+        return Ok(Some(secret));
+    }
+    let made = uuid::Uuid::new_v4().simple().to_string();
+    let change = CredentialsChange::parse(("", ""), (NETEASE_APP_KEY, &made), false)?;
+    match apps::set_credentials(core, deadline, key, &change).await {
+        Ok(_) => Ok(Some(Secret::presented(&made))),
+        Err(error @ Error::Invalid(_)) => {
+            tracing::warn!(%error, "the demo has no NetEase credentials");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What the demo shows of its secrets.
+struct Shown<'a> {
+    token: &'a str,
+    operator_token: Option<&'a str>,
+    netease_secret: Option<&'a str>,
 }
 
 /// Receives the demo app's callbacks in this process and prints them.
@@ -99,10 +136,12 @@ async fn receive_callbacks(
 }
 
 /// What is printed. Every line that starts with the command's name can be pasted as it is.
-fn text(address: SocketAddr, tls: bool, token: &str, operator_token: Option<&str>) -> String {
+fn text(address: SocketAddr, tls: bool, shown: Shown<'_>) -> String {
+    let token = shown.token;
     let grpcurl = env::var("BEFRIEND_GRPCURL").unwrap_or_else(|_| "grpcurl".to_owned());
     // Nobody has to trust a certificate to try things on their own machine.
     let (wire, option) = if tls { ("TLS", "-insecure") } else { ("without TLS", "-plaintext") };
+    let (scheme, insecure) = if tls { ("https", " -k") } else { ("http", "") };
     let call = |title: &str, token: &str, message: &str, method: &str| {
         format!(
             "# {title}\n{grpcurl} {option} -H 'authorization: Bearer {token}' -d '{message}' \
@@ -110,7 +149,7 @@ fn text(address: SocketAddr, tls: bool, token: &str, operator_token: Option<&str
         )
     };
     let mut text = format!(
-        "\nbefriend listens on {address} (gRPC, {wire}). Ctrl-C ends it; the data stays.\n\
+        "\nbefriend listens on {address} (gRPC and HTTP, {wire}). Ctrl-C ends it; the data stays.\n\
          The app {APP_KEY} has the users alice, bob, carol, dave and erin.\n\
          A token of the app: {token}\n\
          Each change of a list sends a callback, which is received here and printed below.\n\n\
@@ -148,7 +187,20 @@ fn text(address: SocketAddr, tls: bool, token: &str, operator_token: Option<&str
     ] {
         text += &call(title, token, message, method);
     }
-    if let Some(operator) = operator_token {
+    text += &format!(
+        "# Alice's friends, as Easemob's clients ask\n\
+         curl{insecure} -H 'Authorization: Bearer {token}' \
+         {scheme}://{address}/demo/demo/users/alice/contacts/users\n"
+    );
+    if let Some(secret) = shown.netease_secret {
+        text += &format!(
+            "# Alice's friends, as NetEase's clients ask\n\
+             curl{insecure} -H 'AppKey: {NETEASE_APP_KEY}' -H 'Nonce: demo' -H \"CurTime: $(date +%s)\" \
+             -H \"CheckSum: $(printf %s {secret}demo$(date +%s) | openssl dgst -sha1 -r | cut -c1-40)\" \
+             -d 'accid=alice&updatetime=0' {scheme}://{address}/nimserver/friend/get.action\n"
+        );
+    }
+    if let Some(operator) = shown.operator_token {
         text += &call("All apps, as the operator", operator, "{}", "AppService/ListApps");
     }
     text.push('\n');

@@ -3,7 +3,8 @@
 //! The modules, in the order in which a request travels through them:
 //!
 //! - [`proto`] is the wire: what the files in `proto/` say, and the clients for Rust callers.
-//! - [`grpc`] takes calls in: who calls, how often, until when; parse, one operation, render.
+//! - [`gate`] lets calls in: who calls, how often, until when.
+//! - [`grpc`] and [`http`] are the surfaces: parse, one operation, render.
 //! - [`domain`] is what they are parsed to: checked values and pure decisions.
 //! - [`ops`] is what happens: one function and one transaction an operation.
 //! - [`store`] is the tables: all SQL.
@@ -20,7 +21,9 @@ pub mod delivery;
 pub mod demo;
 pub mod domain;
 pub mod embedded;
+pub mod gate;
 pub mod grpc;
+pub mod http;
 pub mod ops;
 pub mod page_token;
 pub mod receiver;

@@ -13,7 +13,9 @@ use crate::{
     config::ServeArgs,
     delivery::{News, Postman, PostmanSettings, Relay, RelaySettings},
     domain::Secret,
-    grpc::{self, Gate},
+    gate::Gate,
+    grpc::{self, GateLayer},
+    http::Http,
     ops::{
         Core,
         access::Access,
@@ -41,6 +43,9 @@ pub enum ServeError {
     /// The database's URL can't be read.
     #[error("--database-url: {0}")]
     DatabaseUrl(#[source] sqlx::Error),
+    /// The key for secrets can't be read.
+    #[error("--credentials-key: must be 32 bytes in base64")]
+    CredentialsKey,
     /// A certificate or key could not be read.
     #[error("{setting}: can't read {path}: {source}")]
     File {
@@ -78,6 +83,7 @@ pub fn core(
         request_life: args.request_life(),
         watches: Watches::new(args.watches()),
         lifetimes: args.lifetimes(),
+        keyring: args.keyring().ok_or(ServeError::CredentialsKey)?,
         access: Access::new(args.access(operator_token)),
         rates: Rates::new(args.rates()),
         outbox: Outbox::default(),
@@ -104,14 +110,17 @@ pub async fn serve(
     if args.reflection {
         add_reflection(&mut routes)?;
     }
+    let gate = Gate::new(Arc::clone(&core), args.gate());
+    let http = Http::new(gate.clone(), args.max_message.get(), args.netease());
     let mut builder = Server::builder()
+        .accept_http1(true)
         .max_concurrent_streams(args.max_streams.get())
         .http2_keepalive_interval(Some(args.keepalive.0))
         .http2_keepalive_timeout(Some(args.keepalive.0))
         .tcp_keepalive(Some(args.keepalive.0))
         // Requests are small; a caller with large headers is in error or worse.
         .http2_max_header_list_size(16 * 1024)
-        .layer(Gate::new(Arc::clone(&core), args.gate()));
+        .layer(GateLayer::new(gate));
     if let Some(tls) = tls(args)? {
         builder = builder.tls_config(tls)?;
     }
@@ -127,7 +136,10 @@ pub async fn serve(
 
     let closing = CancellationToken::new();
     let listening = builder
-        .add_routes(routes.routes())
+        .add_routes(grpc::or_else(routes.routes(), move |request| {
+            let http = http.clone();
+            async move { http.answer(request).await }
+        }))
         .serve_with_incoming_shutdown(incoming, closing.clone().cancelled_owned());
     let ending = async {
         stop.cancelled().await;

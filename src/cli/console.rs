@@ -13,8 +13,8 @@ use crate::{
     clock::Clock,
     config::{DatabaseArgs, ServeArgs},
     domain::{
-        App, AppKey, AppLimitsChange, Event, EventFilter, EventId, EventPosition, EventState,
-        EventType, PageSizes, Secret, StateName, Username,
+        App, AppKey, AppLimitsChange, CredentialsChange, Event, EventFilter, EventId,
+        EventPosition, EventState, EventType, PageSizes, Secret, StateName, Username,
     },
     ops::{Call, Core, apps, events, tokens},
     server, store,
@@ -53,6 +53,14 @@ pub(super) enum AppCommand {
         /// End all tokens of the app too.
         #[arg(long)]
         revoke_tokens: bool,
+    },
+    /// Give an app credentials of your own choice, as existing clients have them; pairs that are not
+    /// given stay.
+    SetCredentials {
+        /// The app key, as "org#app".
+        app_key: String,
+        #[command(flatten)]
+        credentials: CredentialArgs,
     },
     /// Delete an app with all its users and lists.
     Delete {
@@ -158,6 +166,51 @@ pub(super) struct LimitArgs {
     requests_per_second: Option<i32>,
 }
 
+#[derive(Args, Clone, Debug)]
+pub(super) struct CredentialArgs {
+    /// Easemob's client_id.
+    #[arg(
+        long,
+        env = "CLIENT_ID",
+        value_name = "ID",
+        default_value = "",
+        hide_default_value = true
+    )]
+    client_id: String,
+    /// Easemob's client_secret. As a variable it stays out of the list of processes.
+    #[arg(
+        long,
+        env = "CLIENT_SECRET",
+        value_name = "SECRET",
+        default_value = "",
+        hide_default_value = true,
+        hide_env_values = true
+    )]
+    client_secret: String,
+    /// NetEase's AppKey.
+    #[arg(
+        long,
+        env = "NETEASE_APP_KEY",
+        value_name = "KEY",
+        default_value = "",
+        hide_default_value = true
+    )]
+    netease_app_key: String,
+    /// NetEase's AppSecret. As a variable it stays out of the list of processes.
+    #[arg(
+        long,
+        env = "NETEASE_APP_SECRET",
+        value_name = "SECRET",
+        default_value = "",
+        hide_default_value = true,
+        hide_env_values = true
+    )]
+    netease_app_secret: String,
+    /// Take AppKey and AppSecret away.
+    #[arg(long)]
+    remove_netease: bool,
+}
+
 impl From<LimitArgs> for AppLimitsChange {
     fn from(args: LimitArgs) -> Self {
         Self {
@@ -181,7 +234,9 @@ pub(super) async fn with_core(
     } else {
         store::require_current(&database.url).await?;
     }
-    let core = server::core(&database.url, args, None, Clock::system())?;
+    let mut args = args.clone();
+    database.keep_credentials_key(&mut args)?;
+    let core = server::core(&database.url, &args, None, Clock::system())?;
     let done = command(&core).await;
     core.db.close().await;
     database.close().await?;
@@ -227,6 +282,14 @@ pub(super) async fn app(core: &Core, command: AppCommand) -> Result<(), Failure>
             let (app, secret) =
                 apps::rotate_secret(core, deadline, &parse(&app_key)?, revoke_tokens).await?;
             show(&app, Some(&secret));
+        }
+        AppCommand::SetCredentials { app_key, credentials: args } => {
+            let change = CredentialsChange::parse(
+                (&args.client_id, &args.client_secret),
+                (&args.netease_app_key, &args.netease_app_secret),
+                args.remove_netease,
+            )?;
+            show(&apps::set_credentials(core, deadline, &parse(&app_key)?, &change).await?, None);
         }
         AppCommand::Delete { app_key, yes } => {
             if !yes {
@@ -316,6 +379,9 @@ pub(super) fn show(app: &App, secret: Option<&Secret>) {
     println!("client_id: {}", app.client_id);
     if let Some(secret) = secret {
         println!("client_secret: {}", secret.reveal());
+    }
+    if let Some(netease_app_key) = &app.netease_app_key {
+        println!("netease_app_key: {netease_app_key}");
     }
     println!("friend_limit: {}", app.limits.friend_limit);
     println!("block_limit: {}", app.limits.block_limit);

@@ -32,7 +32,8 @@ pub(super) const PRIVATE_CONNECTIONS: u16 = 100;
 /// The database of this run: one that was named, or our private one.
 pub(super) struct Database {
     pub(super) url: String,
-    private: Option<Keeper>,
+    /// Our private Postgres, and the folder of its data.
+    private: Option<(Keeper, PathBuf)>,
 }
 
 impl Database {
@@ -49,7 +50,18 @@ impl Database {
             max_connections: PRIVATE_CONNECTIONS,
         };
         let private = tokio::task::spawn_blocking(move || Keeper::start(settings)).await??;
-        Ok(Self { url: private.url().to_owned(), private: Some(private) })
+        let url = private.url().to_owned();
+        Ok(Self { url, private: Some((private, data_dir(args))) })
+    }
+
+    /// Puts the key that is kept with a private Postgres into the settings, unless they name one.
+    pub(super) fn keep_credentials_key(&self, args: &mut ServeArgs) -> Result<(), Failure> {
+        let named = args.credentials_key.as_ref().is_some_and(|key| !key.reveal().is_empty());
+        if let (Some((_, data_dir)), false) = (&self.private, named) {
+            let kind = SecretKind::CredentialsKey;
+            args.credentials_key = Some(kept_secret(data_dir, "credentials-key", kind)?);
+        }
+        Ok(())
     }
 
     /// Whether it is our private one, which nobody else brings up to date.
@@ -58,7 +70,7 @@ impl Database {
     }
 
     pub(super) async fn close(self) -> Result<(), Failure> {
-        if let Some(private) = self.private {
+        if let Some((private, _)) = self.private {
             tokio::task::spawn_blocking(move || private.stop()).await??;
         }
         Ok(())
@@ -69,7 +81,7 @@ pub(super) fn data_dir(args: &DatabaseArgs) -> PathBuf {
     args.data_dir.clone().unwrap_or_else(embedded::default_data_dir)
 }
 
-pub(super) async fn serve(database_args: DatabaseArgs, args: ServeArgs) -> Result<(), Failure> {
+pub(super) async fn serve(database_args: DatabaseArgs, mut args: ServeArgs) -> Result<(), Failure> {
     if let Err(error) = args.check() {
         Cli::command().error(ErrorKind::ValueValidation, error).exit();
     }
@@ -84,9 +96,12 @@ pub(super) async fn serve(database_args: DatabaseArgs, args: ServeArgs) -> Resul
         _ => format!("--listen: can't listen on {}: {e}", args.listen),
     })?;
     let database = Database::open(&database_args).await?;
+    database.keep_credentials_key(&mut args)?;
     let operator_token = match (&args.operator_token, &database.private) {
         (Some(token), _) => Some(token.clone()),
-        (None, Some(_)) => Some(kept_operator_token(&data_dir(&database_args))?),
+        (None, Some((_, data_dir))) => {
+            Some(kept_secret(data_dir, "operator-token", SecretKind::OperatorToken)?)
+        }
         (None, None) => {
             tracing::warn!("AppService is shut: --operator-token is not set");
             None
@@ -136,24 +151,24 @@ pub(super) async fn wait_for_database(core: &Core, longest: Duration) {
     }
 }
 
-/// The operator's token of a private Postgres: made at the first start, kept beside the data, for
-/// its owner's eyes only. It is written aside and then renamed: a crash leaves it whole or not there.
-fn kept_operator_token(data_dir: &Path) -> Result<Secret, Failure> {
+/// A secret of a private Postgres: made at the first start, kept beside the data, for its owner's eyes
+/// only. It is written aside and then renamed: a crash leaves it whole or not there.
+fn kept_secret(data_dir: &Path, name: &str, kind: SecretKind) -> Result<Secret, Failure> {
     const SHORTEST: usize = 32;
-    let path = data_dir.join("operator-token");
-    let in_words =
-        |error: io::Error| format!("can't keep the operator token in {}: {error}", path.display());
+    let path = data_dir.join(name);
+    let in_words = |error: io::Error| format!("can't keep a secret in {}: {error}", path.display());
     match fs::read_to_string(&path) {
-        Ok(token) if token.trim().len() >= SHORTEST => return Ok(Secret::presented(token.trim())),
+        Ok(kept) if kept.trim().len() >= SHORTEST => return Ok(Secret::presented(kept.trim())),
+        // Another key in its place would open nothing that the lost one sealed.
         Ok(_) => {
             let path = path.display();
-            return Err(format!("{path} holds no token: remove it, and another is made").into());
+            return Err(format!("{path} holds no secret: remove it, and another is made").into());
         }
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(in_words(error).into()),
         Err(_) => {}
     }
-    let token = Secret::generate(SecretKind::OperatorToken);
-    let aside = data_dir.join(format!(".operator-token.{}", std::process::id()));
+    let secret = Secret::generate(kind);
+    let aside = data_dir.join(format!(".{name}.{}", std::process::id()));
     let write = || {
         let mut file = fs::OpenOptions::new()
             .write(true)
@@ -161,7 +176,7 @@ fn kept_operator_token(data_dir: &Path) -> Result<Secret, Failure> {
             .truncate(true)
             .mode(0o600)
             .open(&aside)?;
-        io::Write::write_all(&mut file, token.reveal().as_bytes())?;
+        io::Write::write_all(&mut file, secret.reveal().as_bytes())?;
         file.sync_all()?;
         // Of two who start at once one wins; the other takes the winner's.
         match fs::hard_link(&aside, &path) {
@@ -171,7 +186,7 @@ fn kept_operator_token(data_dir: &Path) -> Result<Secret, Failure> {
         fs::remove_file(&aside)
     };
     write().map_err(in_words)?;
-    kept_operator_token(data_dir)
+    kept_secret(data_dir, name, kind)
 }
 
 /// Is cancelled by SIGINT or SIGTERM. A second signal ends the process at once.

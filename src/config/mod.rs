@@ -193,6 +193,15 @@ pub struct ServeArgs {
     #[arg(long, env = "BEFRIEND_OPERATOR_TOKEN", value_name = "TOKEN", hide_env_values = true, value_parser = secret, help_heading = "Access")]
     pub operator_token: Option<Secret>,
 
+    /// The key that seals NetEase AppSecrets in the database: 32 bytes in base64, as `openssl rand
+    /// -base64 32` prints them.
+    ///
+    /// Without one no app can have an AppSecret; but with the private Postgres befriend makes one and
+    /// keeps it in the data folder. To change keys, give several, separated by commas: the first one
+    /// seals, all of them open.
+    #[arg(long, env = "BEFRIEND_CREDENTIALS_KEY", value_name = "KEYS", hide_env_values = true, value_parser = secret, help_heading = "Access")]
+    pub credentials_key: Option<Secret>,
+
     /// How long an app token lives when no time is asked for.
     #[arg(long, env = "BEFRIEND_TOKEN_TTL", value_name = "TIME", default_value = "1d", value_parser = duration, help_heading = "Access")]
     pub token_ttl: Shown<Duration>,
@@ -216,6 +225,17 @@ pub struct ServeArgs {
         help_heading = "Access"
     )]
     pub failed_logins: NonZeroU32,
+
+    /// For how long the NetEase surface refuses an app that went over its rate; 0s for not at all.
+    #[arg(long, env = "BEFRIEND_NETEASE_PENALTY", value_name = "TIME", default_value = "10s", value_parser = any_duration, help_heading = "Limits")]
+    pub netease_penalty: Shown<Duration>,
+
+    /// Refuse a NetEase CheckSum that this instance has taken before.
+    ///
+    /// Each is valid for five minutes. Needs clients that make a new Nonce for every call, repeated
+    /// ones included.
+    #[arg(long, env = "BEFRIEND_NETEASE_REFUSE_REPLAYS", value_name = "BOOL", default_value_t = false, action = clap::ArgAction::Set, value_parser = BoolishValueParser::new(), help_heading = "Access")]
+    pub netease_refuse_replays: bool,
 
     /// How many calls of one operation may come at once, in seconds' worth of the app's rate.
     ///
@@ -424,6 +444,14 @@ impl ServeArgs {
             return refuse(
                 "--operator-token",
                 "must be at least 32 visible ASCII characters without spaces".to_owned(),
+            );
+        }
+        if self.keyring().is_none() {
+            return refuse(
+                "--credentials-key",
+                "must be 32 bytes in base64, as `openssl rand -base64 32` prints them; several are \
+                 separated by commas"
+                    .to_owned(),
             );
         }
         if self.demo && !self.listen.ip().is_loopback() {

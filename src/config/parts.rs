@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::ServeArgs;
 use crate::{
     delivery::{PostmanSettings, RelaySettings},
-    domain::{Bounds, PageSizes, Secret, TokenLifetimes},
-    grpc::GateSettings,
+    domain::{Bounds, Keyring, PageSizes, Secret, TokenLifetimes},
+    gate::GateSettings,
+    http::NetEaseSettings,
     ops::{access::AccessSettings, rate::RateSettings, watch::WatchSettings},
     store::DbSettings,
 };
@@ -94,6 +95,25 @@ impl ServeArgs {
             token_cache: self.token_cache.0,
             failed_logins: self.failed_logins.get(),
             login_window: Duration::from_secs(60),
+        }
+    }
+
+    /// What seals secrets; nothing when the setting is no key.
+    #[must_use]
+    pub fn keyring(&self) -> Option<Keyring> {
+        // Compose files can't leave a variable out, only empty.
+        match &self.credentials_key {
+            Some(keys) if !keys.reveal().is_empty() => Keyring::parse(keys),
+            _ => Some(Keyring::default()),
+        }
+    }
+
+    /// How NetEase's callers are checked.
+    #[must_use]
+    pub fn netease(&self) -> NetEaseSettings {
+        NetEaseSettings {
+            penalty: self.netease_penalty.0,
+            refuse_replays: self.netease_refuse_replays,
         }
     }
 

@@ -129,6 +129,8 @@ pub struct App {
     pub key: AppKey,
     /// The public half of its credentials.
     pub client_id: String,
+    /// The public half of its NetEase credentials, if it has any.
+    pub netease_app_key: Option<String>,
     /// Its limits.
     pub limits: AppLimits,
     /// When it was created.

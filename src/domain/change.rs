@@ -18,6 +18,17 @@ pub enum FriendChange {
     },
 }
 
+impl FriendChange {
+    /// The entry, if it is in the list.
+    #[must_use]
+    pub fn into_upserted(self) -> Option<Friend> {
+        match self {
+            Self::Upserted(friend) => Some(friend),
+            Self::Removed { .. } => None,
+        }
+    }
+}
+
 /// A change of a block list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockChange {

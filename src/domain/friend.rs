@@ -14,12 +14,27 @@ impl Remark {
     /// The longest remark, in characters (Easemob's bound).
     pub const MAX_CHARS: usize = 100;
 
+    /// The longest alias, in characters (NetEase's bound).
+    pub const MAX_ALIAS_CHARS: usize = 128;
+
     /// Reads a remark that came in as the request's `field`; an empty one clears.
     ///
     /// # Errors
     /// [`Invalid::Remark`] when it is too long or holds NUL.
     pub fn parse(field: impl fmt::Display, remark: &str) -> Result<Self, Invalid> {
-        match text::objection(remark, Self::MAX_CHARS) {
+        Self::within(Self::MAX_CHARS, field, remark)
+    }
+
+    /// Reads a remark as NetEase's clients give one, who call it an alias and may write more.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_alias(field: impl fmt::Display, alias: &str) -> Result<Self, Invalid> {
+        Self::within(Self::MAX_ALIAS_CHARS, field, alias)
+    }
+
+    fn within(max_chars: usize, field: impl fmt::Display, remark: &str) -> Result<Self, Invalid> {
+        match text::objection(remark, max_chars) {
             None => Ok(Self(remark.to_owned())),
             Some(why) => Err(Invalid::Remark { field: field.to_string(), why }),
         }

@@ -9,9 +9,11 @@ mod app;
 mod block;
 mod callback;
 mod change;
+mod credentials;
 mod error;
 mod event;
 mod friend;
+mod keyring;
 mod limits;
 mod page;
 mod relation;
@@ -26,11 +28,13 @@ pub use callback::{BodyFormat, CallbackRule, CallbackUrl, RuleChange, RuleChoice
 pub use change::{
     BlockChange, Change, FriendChange, ListVersion, SyncPage, SyncPosition, UpdatedAfter,
 };
+pub use credentials::{Credentials, CredentialsChange, NetEaseChange, is_legal as is_credential};
 pub use error::{Credential, Error, Invalid, Outage, Scope};
 pub use event::{
     Attempt, Event, EventFilter, EventId, EventPosition, EventState, EventType, NewEvent, StateName,
 };
 pub use friend::{EntryChange, Extension, Friend, FriendEntry, ImportOutcome, Remark};
+pub use keyring::Keyring;
 pub use limits::{Bounds, TokenLifetimes};
 pub use page::{Page, PageSize, PageSizes};
 pub use relation::Relation;

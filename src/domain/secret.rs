@@ -16,14 +16,17 @@ pub enum SecretKind {
     ClientSecret,
     /// What the operator shows.
     OperatorToken,
+    /// What seals secrets that must be readable again.
+    CredentialsKey,
 }
 
 impl SecretKind {
-    const fn prefix(self) -> &'static str {
+    pub(super) const fn prefix(self) -> &'static str {
         match self {
             Self::AppToken => "bft_",
             Self::ClientSecret => "bfs_",
             Self::OperatorToken => "bfo_",
+            Self::CredentialsKey => "bfk_",
         }
     }
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     delivery::{Postman, send},
-    domain::AppKey,
+    domain::{AppKey, CredentialsChange},
     ops::{Core, apps, callbacks, events},
     page_token::{self, Binding},
     proto::{self, app_service_server::AppService},
@@ -94,6 +94,22 @@ impl AppService for AppApi {
             app: Some(app.into()),
             client_secret: secret.reveal().to_owned(),
         }))
+    }
+
+    async fn set_credentials(
+        &self,
+        request: Request<proto::SetCredentialsRequest>,
+    ) -> Result<Response<proto::SetCredentialsResponse>, Status> {
+        let deadline = deadline_of(&request);
+        let message = request.into_inner();
+        let key = AppKey::parse("app_key", &message.app_key)?;
+        let change = CredentialsChange::parse(
+            (&message.client_id, &message.client_secret),
+            (&message.netease_app_key, &message.netease_app_secret),
+            message.remove_netease,
+        )?;
+        let app = apps::set_credentials(&self.core, deadline, &key, &change).await?;
+        Ok(Response::new(proto::SetCredentialsResponse { app: Some(app.into()) }))
     }
 
     async fn delete_app(

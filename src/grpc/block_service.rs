@@ -5,10 +5,10 @@ use tonic::{Request, Response, Status};
 use super::{
     convert::{app_call, strings, usernames},
     follow::{self, Walk, Watching},
-    gate::bearer,
 };
 use crate::{
     domain::{Error, SyncPage, Username},
+    gate::bearer,
     ops::{blocks, sync, watch},
     page_token::{self, Binding},
     proto::{self, block_service_server::BlockService},

@@ -253,6 +253,7 @@ impl From<App> for proto::App {
             uuid: app.id.to_string(),
             app_key: app.key.to_string(),
             client_id: app.client_id,
+            netease_app_key: app.netease_app_key.unwrap_or_default(),
             limits: Some(proto::AppLimits {
                 friend_limit: app.limits.friend_limit,
                 block_limit: app.limits.block_limit,

@@ -5,13 +5,13 @@ use tonic::{Request, Response, Status};
 use super::{
     convert::{app_call, bounded, count, opt_time, request_direction, request_states, strings},
     follow::{self, Walk, Watching},
-    gate::bearer,
 };
 use crate::{
     domain::{
         EntryChange, Error, Extension, Invalid, Remark, RequestMessage, SyncPage, UpdatedAfter,
         Username,
     },
+    gate::bearer,
     ops::{Call, friends, imports, requests, sync, watch},
     page_token::{self, Binding},
     proto::{self, friend_service_server::FriendService},

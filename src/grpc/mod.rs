@@ -17,14 +17,17 @@ mod status;
 mod token_service;
 mod user_service;
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
+
+use http::{Request, Response};
 
 use tonic::{
+    Status,
     codec::CompressionEncoding,
     service::{Routes, RoutesBuilder},
 };
 
-pub use self::gate::{Gate, GateSettings};
+pub use self::gate::{GateLayer, origin};
 pub use self::methods::{Access, Method, Methods};
 use crate::{
     delivery::Postman,
@@ -36,6 +39,27 @@ use crate::{
         user_service_server::UserServiceServer,
     },
 };
+
+/// The same routes, with `other` for every request that none of them takes and that is no gRPC: the
+/// HTTP surfaces share the port. What is gRPC is refused as no method of ours.
+#[must_use]
+pub fn or_else<F, W>(mut routes: Routes, other: F) -> Routes
+where
+    F: Fn(Request<axum::body::Body>) -> W + Clone + Send + Sync + 'static,
+    W: Future<Output = Response<axum::body::Body>> + Send,
+{
+    let router = routes.axum_router_mut();
+    *router = mem::take(router).fallback(async move |mut request: Request<axum::body::Body>| {
+        let content_type = request.headers().get("content-type");
+        if content_type.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc")) {
+            return Status::unimplemented("there is no such method").into_http();
+        }
+        let origin = origin(request.extensions());
+        request.extensions_mut().insert(origin);
+        other(request).await
+    });
+    routes
+}
 
 /// The services of package befriend.v1 by name, for the health service.
 pub const SERVICES: [&str; 7] = [

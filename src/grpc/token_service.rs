@@ -6,10 +6,11 @@ use tonic::{Request, Response, Status};
 
 use super::{
     convert::{app_call, duration},
-    gate::{bearer, deadline_of, peer},
+    gate::{deadline_of, origin},
 };
 use crate::{
     domain::{Error, Secret},
+    gate::bearer,
     ops::{Core, access::Login, tokens},
     proto::{self, token_service_server::TokenService},
 };
@@ -22,12 +23,12 @@ impl TokenService for TokenApi {
         &self,
         request: Request<proto::IssueTokenRequest>,
     ) -> Result<Response<proto::IssueTokenResponse>, Status> {
-        let (deadline, from) = (deadline_of(&request), peer(request.extensions()));
+        let (deadline, from) = (deadline_of(&request), origin(request.extensions()).address);
         let message = request.into_inner();
         let ttl = message.ttl.map_or(Ok(Duration::ZERO), |ttl| duration("ttl", ttl))?;
         let login = Login { from, client_id: Some(message.client_id) };
         let secret = Secret::presented(&message.client_secret);
-        let issued = tokens::issue(&self.0, deadline, login, &secret, ttl).await?;
+        let issued = tokens::issue(&self.0, deadline, login, None, &secret, ttl).await?;
         Ok(Response::new(proto::IssueTokenResponse {
             access_token: issued.token.reveal().to_owned(),
             expires_in: issued.expires_in.try_into().ok(),

@@ -17,8 +17,8 @@ use uuid::Uuid;
 
 use super::Core;
 use crate::{
-    domain::{App, Error, Scope, Secret, SecretHash, SecretKind},
-    store::tokens,
+    domain::{App, Error, Scope, Secret, SecretHash, SecretKind, is_credential},
+    store::{apps, tokens},
 };
 
 /// How callers are checked.
@@ -41,6 +41,7 @@ pub struct Access {
     settings: AccessSettings,
     operator: Option<SecretHash>,
     verified: future::Cache<SecretHash, Session>,
+    netease: future::Cache<String, NetEaseApp>,
     failures: sync::Cache<Login, Arc<Failures>>,
 }
 
@@ -50,6 +51,9 @@ struct Session {
     app: Arc<App>,
     expires_at: OffsetDateTime,
 }
+
+/// An app by its NetEase AppKey, with its AppSecret.
+pub type NetEaseApp = (Arc<App>, Secret);
 
 /// Who tries to log in, from where, as whom.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -89,6 +93,11 @@ impl Access {
                 .time_to_live(settings.token_cache)
                 .support_invalidation_closures()
                 .build(),
+            netease: future::Cache::builder()
+                .max_capacity(10_000)
+                .time_to_live(settings.token_cache)
+                .support_invalidation_closures()
+                .build(),
             failures: sync::Cache::builder()
                 .max_capacity(100_000)
                 .time_to_live(settings.login_window)
@@ -102,10 +111,11 @@ impl Access {
         self.verified.invalidate(&token).await;
     }
 
-    /// Forgets all verified tokens of an app: its limits changed, or it is gone.
+    /// Forgets who comes for an app: its limits or credentials changed, or it is gone.
     pub(super) fn forget_app(&self, app_id: Uuid) {
-        let forgotten = self.verified.invalidate_entries_if(move |_, s| s.app.id == app_id);
-        debug_assert!(forgotten.is_ok(), "the cache is built with invalidation closures");
+        let tokens = self.verified.invalidate_entries_if(move |_, s| s.app.id == app_id);
+        let keys = self.netease.invalidate_entries_if(move |_, (app, _)| app.id == app_id);
+        debug_assert!(tokens.is_ok() && keys.is_ok(), "built with invalidation closures");
     }
 
     /// Refuses a login while too many have failed; before it is looked at, so that guessing stays
@@ -206,13 +216,47 @@ async fn app_of(core: &Core, token: &Secret) -> Result<Option<Arc<App>>, Error> 
             }
         })
         .await;
-    match session {
-        Ok(session) if session.expires_at > now => Ok(Some(session.app)),
-        Ok(_) => Ok(None),
+    let session = shared(session)?;
+    Ok(session.filter(|session| session.expires_at > now).map(|session| session.app))
+}
+
+/// The app that a NetEase AppKey belongs to, with its AppSecret; nothing when there is none.
+///
+/// # Errors
+/// `Internal` when the secret was sealed with a key that this instance does not have.
+pub async fn netease_app(core: &Core, app_key: &str) -> Result<Option<NetEaseApp>, Error> {
+    if !is_credential(app_key) {
+        return Ok(None);
+    }
+    let found = core
+        .access
+        .netease
+        .try_get_with_by_ref(app_key, async {
+            let found = core.db.retrying(|| async {
+                let mut db = core.db.read().await?;
+                let found = apps::by_netease_app_key(&mut db, app_key).await;
+                db.done(found)
+            });
+            let (app, sealed) = found.await.map_err(Some)?.ok_or(None)?;
+            let secret = core.keyring.open(&sealed, app.id).ok_or_else(|| {
+                let why = format!("no --credentials-key opens the AppSecret of {}", app.key);
+                Some(Error::Internal(why))
+            })?;
+            Ok((Arc::new(app), secret))
+        })
+        .await;
+    shared(found)
+}
+
+/// A result that several callers share: nothing was found, or the look-up failed.
+fn shared<T>(found: Result<T, Arc<Option<Error>>>) -> Result<Option<T>, Error> {
+    match found {
+        Ok(found) => Ok(Some(found)),
         Err(failure) => match failure.as_ref() {
             None => Ok(None),
             Some(Error::Unavailable(outage)) => Err(Error::Unavailable(*outage)),
             Some(Error::DeadlineExceeded) => Err(Error::DeadlineExceeded),
+            Some(Error::Internal(detail)) => Err(Error::Internal(detail.clone())),
             Some(other) => Err(Error::Internal(other.to_string())),
         },
     }

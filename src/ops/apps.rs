@@ -6,7 +6,10 @@ use uuid::Uuid;
 
 use super::Core;
 use crate::{
-    domain::{App, AppKey, AppLimits, AppLimitsChange, Error, Page, PageSize, Secret, SecretKind},
+    domain::{
+        App, AppKey, AppLimits, AppLimitsChange, Credentials, CredentialsChange, Error, Invalid,
+        NetEaseChange, Page, PageSize, Secret, SecretKind,
+    },
     store::{apps, departures, tokens},
 };
 
@@ -32,6 +35,7 @@ pub async fn create(
                 id: Uuid::new_v4(),
                 key: key.clone(),
                 client_id: new_client_id(),
+                netease_app_key: None,
                 limits,
                 created_at: now,
                 modified_at: now,
@@ -47,18 +51,7 @@ pub async fn create(
 
 /// A name for an app's client that says nothing and collides with nothing.
 fn new_client_id() -> String {
-    format!("{CLIENT_ID}{}", BASE64_URL_SAFE_NO_PAD.encode(Uuid::new_v4().as_bytes()))
-}
-
-/// How every client_id begins.
-const CLIENT_ID: &str = "bfc_";
-
-/// Whether a text can be a client_id at all.
-pub(super) fn is_client_id(text: &str) -> bool {
-    text.strip_prefix(CLIENT_ID).is_some_and(|rest| {
-        rest.len() == 22
-            && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    })
+    format!("bfc_{}", BASE64_URL_SAFE_NO_PAD.encode(Uuid::new_v4().as_bytes()))
 }
 
 /// An app.
@@ -140,6 +133,59 @@ pub async fn rotate_secret(
         .await?;
     core.access.forget_app(app.id);
     Ok((app, secret))
+}
+
+/// Gives an app credentials of its owner's own choice, as existing clients have them. Old ones are void
+/// at once on this instance, on others within the time for which they take a caller unasked; tokens
+/// live on.
+///
+/// # Errors
+/// `AppNotFound`; `Invalid` for credentials that another app has, and for a NetEase AppSecret where
+/// the service has no key to seal it with.
+pub async fn set_credentials(
+    core: &Core,
+    deadline: Instant,
+    key: &AppKey,
+    change: &CredentialsChange,
+) -> Result<App, Error> {
+    let app = core
+        .db
+        .retrying(|| async {
+            let mut tx = core.db.begin(deadline).await?;
+            let now = core.clock.now();
+            let mut app = found(apps::lock_by_key(&mut tx, key).await?, key)?;
+            if let Some(Credentials { id, secret }) = &change.client {
+                let changed = apps::set_client(&mut tx, app.id, id, secret.hash(), now).await?;
+                app = changed.ok_or_else(|| taken("client_id"))?;
+            }
+            let sealed = match &change.netease {
+                NetEaseChange::Keep => None,
+                NetEaseChange::Remove => Some(None),
+                NetEaseChange::Set(Credentials { id, secret }) => {
+                    let sealed = core.keyring.seal(secret, app.id).ok_or_else(no_key)?;
+                    Some(Some((id.as_str(), sealed)))
+                }
+            };
+            if let Some(sealed) = &sealed {
+                let sealed = sealed.as_ref().map(|(id, sealed)| (*id, sealed.as_slice()));
+                let changed = apps::set_netease(&mut tx, app.id, sealed, now).await?;
+                app = changed.ok_or_else(|| taken("netease_app_key"))?;
+            }
+            tx.commit().await?;
+            Ok(app)
+        })
+        .await?;
+    core.access.forget_app(app.id);
+    Ok(app)
+}
+
+fn taken(field: &str) -> Error {
+    Invalid::argument(field, "belongs to another app").into()
+}
+
+fn no_key() -> Error {
+    Invalid::argument("netease_app_secret", "can't be kept: the service has no --credentials-key")
+        .into()
 }
 
 /// Deletes an app: at once for whoever asks. Its rows go with [`purge_deleted`].

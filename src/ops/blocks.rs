@@ -159,7 +159,18 @@ pub async fn list(
 /// # Errors
 /// `UserNotFound`.
 pub async fn list_all(call: &Call, owner: &Username) -> Result<BlockedUsers, Error> {
-    let limit = call.core.bounds.newest_blocks;
+    newest(call, owner, call.core.bounds.newest_blocks).await
+}
+
+/// A whole block list, the newest first; the block limit bounds it.
+///
+/// # Errors
+/// `UserNotFound`.
+pub async fn list_whole(call: &Call, owner: &Username) -> Result<Vec<Username>, Error> {
+    Ok(newest(call, owner, i64::MAX).await?.newest)
+}
+
+async fn newest(call: &Call, owner: &Username, limit: i64) -> Result<BlockedUsers, Error> {
     let blocked = call.core.db.retrying(|| async {
         let mut db = call.core.db.read().await?;
         let blocked = blocks::newest(&mut db, call.key(owner), limit).await;

@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
+use time::OffsetDateTime;
 
 use super::{Call, events, found, locks::Locked, requests};
 use crate::{
     domain::{
-        EntryChange, Error, EventType, Extension, Friend, FriendEntry, Invalid, NewEvent, OwnerKey,
-        Page, PageSize, Remark, User, Username,
+        EntryChange, Error, EventType, Extension, Friend, FriendChange, FriendEntry, Invalid,
+        NewEvent, OwnerKey, Page, PageSize, Remark, UpdatedAfter, User, Username,
     },
     store::{
+        friend_changes,
         friends::{self, GoneEntry, NewEntry},
         users,
     },
@@ -303,6 +305,26 @@ pub async fn get(call: &Call, owner: &Username, friend: &Username) -> Result<Fri
             Err(not_friends(owner, friend))
         })
         .await
+}
+
+/// All entries of a friend list that changed after a time, in the order of their last changes.
+///
+/// # Errors
+/// `UserNotFound`.
+pub async fn updated_after(
+    call: &Call,
+    owner: &Username,
+    after: OffsetDateTime,
+) -> Result<Vec<Friend>, Error> {
+    let changes = call.core.db.retrying(|| async {
+        let mut db = call.core.db.read().await?;
+        let (owner, after) = (call.key(owner), UpdatedAfter(Some(after)));
+        // The friend limit bounds them.
+        let changes = friend_changes::changes(&mut db, owner, 0, i64::MAX, after).await;
+        db.done(changes)
+    });
+    let (_, changes) = found(changes.await?, owner)?;
+    Ok(changes.into_iter().filter_map(FriendChange::into_upserted).collect())
 }
 
 /// A page of a friend list in username order, after the name `after`.

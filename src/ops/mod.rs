@@ -27,7 +27,7 @@ use tokio::time::Instant;
 
 use crate::{
     clock::Clock,
-    domain::{App, Bounds, Error, OwnerKey, TokenLifetimes, Username},
+    domain::{App, Bounds, Error, Keyring, OwnerKey, TokenLifetimes, Username},
     store::{Db, Tx},
 };
 
@@ -50,6 +50,8 @@ pub struct Core {
     pub watches: watch::Watches,
     /// How long tokens live.
     pub lifetimes: TokenLifetimes,
+    /// What seals the secrets that must be readable.
+    pub keyring: Keyring,
     /// Who may call what.
     pub access: access::Access,
     /// How often.

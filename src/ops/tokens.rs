@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Call, Core, access::Login, apps::is_client_id};
+use super::{Call, Core, access::Login};
 use crate::{
-    domain::{AppKey, Credential, Error, Secret, SecretKind},
+    domain::{AppKey, Credential, Error, Secret, SecretKind, is_credential},
     store::{apps, tokens},
 };
 
@@ -21,7 +21,8 @@ pub struct IssuedToken {
     pub app_id: uuid::Uuid,
 }
 
-/// Issues a token for an app's credentials. A `ttl` of zero stands for the default.
+/// Issues a token for an app's credentials, which must be those of the app `key` where one is named.
+/// A `ttl` of zero stands for the default.
 ///
 /// # Errors
 /// `InvalidCredentials`, `Invalid` (ttl), `LoginThrottled` after too many failures.
@@ -29,6 +30,7 @@ pub async fn issue(
     core: &Core,
     deadline: Instant,
     login: Login,
+    key: Option<&AppKey>,
     secret: &Secret,
     ttl: Duration,
 ) -> Result<IssuedToken, Error> {
@@ -36,7 +38,7 @@ pub async fn issue(
     core.access.may_log_in(&login)?;
     let client_id = login.client_id.as_deref().unwrap_or_default();
     // What can't be one is not looked up, and not kept in mind either.
-    if !is_client_id(client_id) {
+    if !is_credential(client_id) {
         return Err(Error::InvalidCredentials(Credential::ClientId));
     }
     let app = core.db.retrying(|| async {
@@ -46,6 +48,7 @@ pub async fn issue(
     });
     let wrong = match app.await? {
         None => Credential::ClientId,
+        Some((app, _)) if key.is_some_and(|key| *key != app.key) => Credential::ClientId,
         Some((_, kept)) if !secret.hash().matches(&kept) => Credential::ClientSecret,
         Some((app, _)) => {
             core.rates.check(&app, "TokenService/IssueToken")?;

@@ -14,33 +14,33 @@ insert into apps (app_id, app_key, client_id, client_secret_hash, friend_limit, 
                   requests_per_second, created_at, modified_at)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $8)
 on conflict (app_key) where deleted_at is null do nothing
-returning app_id, app_key, client_id, friend_limit, block_limit, requests_per_second, created_at,
-          modified_at";
+returning app_id, app_key, client_id, netease_app_key, friend_limit, block_limit,
+          requests_per_second, created_at, modified_at";
     BY_KEY = "\
 -- apps.by_key
-select app_id, app_key, client_id, friend_limit, block_limit, requests_per_second, created_at,
-       modified_at
+select app_id, app_key, client_id, netease_app_key, friend_limit, block_limit,
+       requests_per_second, created_at, modified_at
 from apps
 where app_key = $1
   and deleted_at is null";
     BY_ID = "\
 -- apps.by_id
-select app_id, app_key, client_id, friend_limit, block_limit, requests_per_second, created_at,
-       modified_at
+select app_id, app_key, client_id, netease_app_key, friend_limit, block_limit,
+       requests_per_second, created_at, modified_at
 from apps
 where app_id = $1
   and deleted_at is null";
     BY_CLIENT_ID = "\
 -- apps.by_client_id
-select app_id, app_key, client_id, friend_limit, block_limit, requests_per_second, created_at,
-       modified_at, client_secret_hash
+select app_id, app_key, client_id, netease_app_key, friend_limit, block_limit,
+       requests_per_second, created_at, modified_at, client_secret_hash
 from apps
 where client_id = $1
   and deleted_at is null";
     PAGE = "\
 -- apps.page
-select app_id, app_key, client_id, friend_limit, block_limit, requests_per_second, created_at,
-       modified_at
+select app_id, app_key, client_id, netease_app_key, friend_limit, block_limit,
+       requests_per_second, created_at, modified_at
 from apps
 where app_key > $1
   and deleted_at is null
@@ -55,12 +55,12 @@ set friend_limit = $2,
     modified_at = $5
 where app_id = $1
   and deleted_at is null
-returning app_id, app_key, client_id, friend_limit, block_limit, requests_per_second, created_at,
-          modified_at";
+returning app_id, app_key, client_id, netease_app_key, friend_limit, block_limit,
+          requests_per_second, created_at, modified_at";
     LOCK_BY_KEY = "\
 -- apps.lock_by_key
-select app_id, app_key, client_id, friend_limit, block_limit, requests_per_second, created_at,
-       modified_at
+select app_id, app_key, client_id, netease_app_key, friend_limit, block_limit,
+       requests_per_second, created_at, modified_at
 from apps
 where app_key = $1
   and deleted_at is null
@@ -72,8 +72,33 @@ set client_secret_hash = $2,
     modified_at = $3
 where app_key = $1
   and deleted_at is null
-returning app_id, app_key, client_id, friend_limit, block_limit, requests_per_second, created_at,
-          modified_at";
+returning app_id, app_key, client_id, netease_app_key, friend_limit, block_limit,
+          requests_per_second, created_at, modified_at";
+    BY_NETEASE_APP_KEY = "\
+-- apps.by_netease_app_key
+select app_id, app_key, client_id, netease_app_key, friend_limit, block_limit,
+       requests_per_second, created_at, modified_at, netease_secret
+from apps
+where netease_app_key = $1
+  and deleted_at is null";
+    SET_CLIENT = "\
+-- apps.set_client
+update apps
+set client_id = $2,
+    client_secret_hash = $3,
+    modified_at = $4
+where app_id = $1
+returning app_id, app_key, client_id, netease_app_key, friend_limit, block_limit,
+          requests_per_second, created_at, modified_at";
+    SET_NETEASE = "\
+-- apps.set_netease
+update apps
+set netease_app_key = $2,
+    netease_secret = $3,
+    modified_at = $4
+where app_id = $1
+returning app_id, app_key, client_id, netease_app_key, friend_limit, block_limit,
+          requests_per_second, created_at, modified_at";
     MARK_DELETED = "\
 -- apps.mark_deleted
 update apps
@@ -102,6 +127,7 @@ pub(super) struct AppRow {
     app_id: Uuid,
     app_key: String,
     client_id: String,
+    netease_app_key: Option<String>,
     friend_limit: i32,
     block_limit: i32,
     requests_per_second: i32,
@@ -116,12 +142,20 @@ struct SecretRow {
     client_secret_hash: Vec<u8>,
 }
 
+#[derive(FromRow)]
+struct SealedRow {
+    #[sqlx(flatten)]
+    app: AppRow,
+    netease_secret: Vec<u8>,
+}
+
 impl From<AppRow> for App {
     fn from(row: AppRow) -> Self {
         Self {
             id: row.app_id,
             key: AppKey::from_store(row.app_key),
             client_id: row.client_id,
+            netease_app_key: row.netease_app_key,
             limits: AppLimits {
                 friend_limit: row.friend_limit,
                 block_limit: row.block_limit,
@@ -178,6 +212,58 @@ pub(crate) async fn by_client_id(
 ) -> Result<Option<(App, Vec<u8>)>, Error> {
     let row: Option<SecretRow> = query_as(BY_CLIENT_ID).bind(client_id).fetch_optional(db).await?;
     Ok(row.map(|row| (row.app.into(), row.client_secret_hash)))
+}
+
+/// The app that a NetEase AppKey belongs to, with its sealed AppSecret.
+pub(crate) async fn by_netease_app_key(
+    db: &mut PgConnection,
+    app_key: &str,
+) -> Result<Option<(App, Vec<u8>)>, Error> {
+    let row: Option<SealedRow> =
+        query_as(BY_NETEASE_APP_KEY).bind(app_key).fetch_optional(db).await?;
+    Ok(row.map(|row| (row.app.into(), row.netease_secret)))
+}
+
+/// Replaces a locked app's client_id and secret; nothing when another app has that client_id.
+pub(crate) async fn set_client(
+    db: &mut PgConnection,
+    app_id: Uuid,
+    client_id: &str,
+    secret: SecretHash,
+    now: OffsetDateTime,
+) -> Result<Option<App>, Error> {
+    let row = query_as(SET_CLIENT)
+        .bind(app_id)
+        .bind(client_id)
+        .bind(secret.as_bytes())
+        .bind(now)
+        .fetch_one(db);
+    unless_taken(row.await)
+}
+
+/// Replaces or removes a locked app's NetEase AppKey and its sealed secret; nothing when another app
+/// has that AppKey.
+pub(crate) async fn set_netease(
+    db: &mut PgConnection,
+    app_id: Uuid,
+    credentials: Option<(&str, &[u8])>,
+    now: OffsetDateTime,
+) -> Result<Option<App>, Error> {
+    let row = query_as(SET_NETEASE)
+        .bind(app_id)
+        .bind(credentials.map(|(app_key, _)| app_key))
+        .bind(credentials.map(|(_, sealed)| sealed))
+        .bind(now)
+        .fetch_one(db);
+    unless_taken(row.await)
+}
+
+fn unless_taken(row: Result<AppRow, sqlx::Error>) -> Result<Option<App>, Error> {
+    match row {
+        Ok(row) => Ok(Some(row.into())),
+        Err(sqlx::Error::Database(why)) if why.is_unique_violation() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Apps in key order, after `after`.

@@ -19,15 +19,20 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("ops", &["clock", "domain", "store"]),
     ("upkeep", &["ops"]),
     ("delivery", &["clock", "domain", "store"]),
+    ("gate", &["domain", "ops"]),
     // To try a callback rule out is to deliver, once.
-    ("grpc", &["delivery", "domain", "ops", "page_token", "proto"]),
-    ("config", &["delivery", "domain", "grpc", "ops", "store"]),
+    ("grpc", &["delivery", "domain", "gate", "ops", "page_token", "proto"]),
+    ("http", &["domain", "gate", "ops", "page_token"]),
+    ("config", &["delivery", "domain", "gate", "http", "ops", "store"]),
     ("telemetry", &["config"]),
     ("receiver", &["clock", "config", "delivery", "domain"]),
     ("demo", &["config", "domain", "ops", "receiver"]),
     (
         "server",
-        &["clock", "config", "delivery", "domain", "grpc", "ops", "proto", "store", "upkeep"],
+        &[
+            "clock", "config", "delivery", "domain", "gate", "grpc", "http", "ops", "proto",
+            "store", "upkeep",
+        ],
     ),
     (
         "cli",

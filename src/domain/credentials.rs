@@ -1,0 +1,113 @@
+//! Credentials of an app's owner's own choice, as clients that move over bring them along.
+
+use super::{Invalid, Secret};
+
+/// A change of an app's credentials: what is absent stays.
+#[derive(Clone, Debug, Default)]
+pub struct CredentialsChange {
+    /// Easemob's client_id and client_secret.
+    pub client: Option<Credentials>,
+    /// NetEase's AppKey and AppSecret.
+    pub netease: NetEaseChange,
+}
+
+/// A public half and a secret half.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// Who: a client_id or an AppKey.
+    pub id: String,
+    /// What proves it.
+    pub secret: Secret,
+}
+
+/// What becomes of an app's NetEase credentials.
+#[derive(Clone, Debug, Default)]
+pub enum NetEaseChange {
+    /// They stay as they are.
+    #[default]
+    Keep,
+    /// They go: the app's NetEase clients are refused.
+    Remove,
+    /// They are replaced.
+    Set(Credentials),
+}
+
+impl CredentialsChange {
+    /// Reads a change: pairs of which both halves are empty stay.
+    ///
+    /// # Errors
+    /// [`Invalid::Argument`] for a pair that is no pair, for a removal together with a pair, and for a
+    /// change of nothing.
+    pub fn parse(
+        client: (&str, &str),
+        netease: (&str, &str),
+        remove_netease: bool,
+    ) -> Result<Self, Invalid> {
+        let client = Credentials::parse(("client_id", "client_secret"), client.0, client.1)?;
+        let fields = ("netease_app_key", "netease_app_secret");
+        let netease = match Credentials::parse(fields, netease.0, netease.1)? {
+            Some(_) if remove_netease => {
+                let why = "can't be removed and replaced at once";
+                return Err(Invalid::argument("netease_app_key", why));
+            }
+            Some(pair) => NetEaseChange::Set(pair),
+            None if remove_netease => NetEaseChange::Remove,
+            None if client.is_none() => {
+                return Err(Invalid::argument("client_id", "no credentials are given"));
+            }
+            None => NetEaseChange::Keep,
+        };
+        Ok(Self { client, netease })
+    }
+}
+
+impl Credentials {
+    /// The longest half, in characters.
+    pub const MAX_CHARS: usize = 128;
+
+    /// Reads both halves, which came in as the request's `fields`; nothing when both are empty.
+    ///
+    /// # Errors
+    /// [`Invalid::Argument`] for a half without the other, and for what is not 1-128 visible ASCII
+    /// characters.
+    pub fn parse(
+        fields: (&'static str, &'static str),
+        id: &str,
+        secret: &str,
+    ) -> Result<Option<Self>, Invalid> {
+        if id.is_empty() && secret.is_empty() {
+            return Ok(None);
+        }
+        for (field, text) in [(fields.0, id), (fields.1, secret)] {
+            if !is_legal(text) {
+                let max = Self::MAX_CHARS;
+                let why = format!("must be 1-{max} visible ASCII characters, given with the other");
+                return Err(Invalid::argument(field, why));
+            }
+        }
+        Ok(Some(Self { id: id.to_owned(), secret: Secret::presented(secret) }))
+    }
+}
+
+/// Whether a text can be a half of credentials at all: a cheap look before the database is asked.
+#[must_use]
+pub fn is_legal(text: &str) -> bool {
+    (1..=Credentials::MAX_CHARS).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_two_halves_of_visible_ascii_or_none() {
+        let parse = |id: &str, secret: &str| Credentials::parse(("id", "secret"), id, secret);
+        assert!(parse("", "").unwrap().is_none());
+        let both = parse("YXA6-id", "se#cret").unwrap().unwrap();
+        assert_eq!((both.id.as_str(), both.secret.reveal()), ("YXA6-id", "se#cret"));
+        for (id, secret) in [("a", ""), ("", "a"), ("a b", "c"), ("a", "\u{e4}"), ("a\n", "b")] {
+            assert!(parse(id, secret).is_err(), "{id:?} and {secret:?} were taken");
+        }
+        assert!(parse("a", &"b".repeat(129)).is_err());
+    }
+}

@@ -1,0 +1,181 @@
+//! Users.
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    answer::{Asked, entity},
+    refusal::Refusal,
+};
+use crate::{
+    domain::{Error, Nickname, PageSizes, User, Username},
+    ops::{Call, users},
+    page_token::{self, Binding},
+};
+
+/// Creates the user of an object, or the users of an array: all or none.
+pub(super) async fn create(asked: Asked, call: Call) -> Result<Value, Refusal> {
+    let max = call.core.bounds.batch_users;
+    let body = asked.json()?;
+    let wanted = match &body {
+        Value::Array(list) if list.len() > max => {
+            return Err(Refusal::illegal(format!(
+                "Request body array size[{}] had almost reached or been greater than the upper \
+                 range value[{max}]",
+                list.len()
+            )));
+        }
+        Value::Array(list) if list.is_empty() => {
+            return Err(Refusal::illegal("the array must not be empty"));
+        }
+        Value::Array(list) => list.iter().map(new_user).collect::<Result<Vec<_>, _>>()?,
+        one => vec![new_user(one)?],
+    };
+    let created = users::create(&call, &wanted).await?;
+    let entities: Vec<Value> = created.iter().map(entity).collect();
+    let mut answer = asked.done(&call, "post", "/users", &entities);
+    if body.is_array() {
+        // Where the vendor tells who was left out: nobody is.
+        answer["data"] = json!([]);
+    }
+    Ok(answer)
+}
+
+/// Takes a password for an existing user, and forgets it.
+pub(super) async fn set_password(asked: Asked, call: Call) -> Result<Value, Refusal> {
+    let username = asked.user("username")?;
+    if !asked.object()?.get("newpassword").is_some_and(Value::is_string) {
+        return Err(Refusal::illegal("newpassword is required"));
+    }
+    users::get(&call, &username).await?;
+    Ok(json!({
+        "action": "set user password",
+        "timestamp": asked.timestamp(),
+        "duration": asked.duration(),
+    }))
+}
+
+/// A user to create. A password is taken and forgotten: nobody logs in here.
+fn new_user(user: &Value) -> Result<(Username, Nickname), Refusal> {
+    let Value::Object(members) = user else {
+        return Err(Refusal::illegal("a user must be a JSON object"));
+    };
+    let username = match members.get("username") {
+        Some(Value::String(name)) => Username::parse("username", name)?,
+        None | Some(Value::Null) => return Err(Refusal::illegal("username must be provided")),
+        Some(_) => return Err(Refusal::illegal("username must be a string")),
+    };
+    Ok((username, nickname(members)?.unwrap_or_default()))
+}
+
+fn nickname(members: &Map<String, Value>) -> Result<Option<Nickname>, Refusal> {
+    match members.get("nickname") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(nickname)) => Ok(Some(Nickname::parse("nickname", nickname)?)),
+        Some(_) => Err(Refusal::illegal("nickname must be a string")),
+    }
+}
+
+pub(super) async fn get(asked: Asked, call: Call) -> Result<Value, Refusal> {
+    let username = asked.user("username")?;
+    let (user, _) = users::get(&call, &username).await?;
+    Ok(json!({
+        "action": "get",
+        "path": "/users",
+        "uri": asked.own_uri(),
+        "entities": [entity(&user)],
+        "timestamp": asked.timestamp(),
+        "duration": asked.duration(),
+        "count": 1,
+    }))
+}
+
+pub(super) async fn list(asked: Asked, call: Call) -> Result<Value, Refusal> {
+    let (found, cursor) = page(&asked, &call).await?;
+    let entities: Vec<Value> = found.iter().map(entity).collect();
+    let mut answer = json!({ "action": "get" });
+    let given = |name: &str| asked.param(name).map(|value| (name.to_owned(), json!([value])));
+    let params: Map<String, Value> = ["limit", "cursor"].into_iter().filter_map(given).collect();
+    if !params.is_empty() {
+        answer["params"] = params.into();
+    }
+    answer["path"] = "/users".into();
+    answer["uri"] = asked.own_uri().into();
+    answer["count"] = entities.len().into();
+    answer["entities"] = entities.into();
+    answer["timestamp"] = asked.timestamp().into();
+    answer["duration"] = asked.duration().into();
+    if let Some(cursor) = cursor {
+        answer["cursor"] = cursor.into();
+    }
+    Ok(answer)
+}
+
+/// Deletes the users of a page, as many as the call has time for: what is left is named by the cursor.
+pub(super) async fn delete_page(asked: Asked, call: Call) -> Result<Value, Refusal> {
+    let (found, cursor) = page(&asked, &call).await?;
+    let mut deleted = Vec::with_capacity(found.len());
+    for user in &found {
+        match users::delete(&call, &user.username).await {
+            Ok(user) => deleted.push(entity(&user)),
+            // Somebody else was faster.
+            Err(Error::UserNotFound(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let mut answer = asked.done(&call, "delete", "/users", &deleted);
+    answer["count"] = deleted.len().into();
+    if let Some(cursor) = cursor {
+        answer["cursor"] = cursor.into();
+    }
+    Ok(answer)
+}
+
+/// A page of users, and the cursor of the next one; there is none on the last page.
+async fn page(asked: &Asked, call: &Call) -> Result<(Vec<User>, Option<String>), Refusal> {
+    let sizes = call.core.bounds.user_pages;
+    // The vendor gives its largest page to whoever asks for more, and its clients do; for 0 its
+    // default.
+    let size = match asked.param("limit") {
+        Some("0") => sizes.choose(0)?,
+        _ => {
+            let any = asked.page_size("limit", PageSizes { max: i32::MAX, ..sizes })?;
+            sizes.choose(i32::try_from(any.entries()).unwrap_or(sizes.max).min(sizes.max))?
+        }
+    };
+    let binding = Binding { call: "UserService/ListUsers", app: Some(call.app.id), owner: "" };
+    let after: String = page_token::read(binding, asked.param("cursor").unwrap_or_default())?;
+    let page = users::list(call, &after, size).await?;
+    Ok((page.items, page.next.map(|next| page_token::write(binding, Some(next)))))
+}
+
+pub(super) async fn set_nickname(asked: Asked, call: Call) -> Result<Value, Refusal> {
+    let username = asked.user("username")?;
+    let nickname =
+        nickname(&asked.object()?)?.ok_or_else(|| Refusal::illegal("nickname must be provided"))?;
+    let user = users::set_nickname(&call, &username, &nickname).await?;
+    Ok(asked.done(&call, "put", "/users", &[entity(&user)]))
+}
+
+pub(super) async fn delete(asked: Asked, call: Call) -> Result<Value, Refusal> {
+    let user = users::delete(&call, &asked.user("username")?).await?;
+    Ok(asked.done(&call, "delete", "/users", &[entity(&user)]))
+}
+
+pub(super) async fn activate(asked: Asked, call: Call) -> Result<Value, Refusal> {
+    users::set_activated(&call, &asked.user("username")?, true).await?;
+    Ok(json!({
+        "action": "activate user",
+        "timestamp": asked.timestamp(),
+        "duration": asked.duration(),
+    }))
+}
+
+pub(super) async fn deactivate(asked: Asked, call: Call) -> Result<Value, Refusal> {
+    let user = users::set_activated(&call, &asked.user("username")?, false).await?;
+    Ok(json!({
+        "action": "Deactivate user",
+        "entities": [entity(&user)],
+        "timestamp": asked.timestamp(),
+        "duration": asked.duration(),
+    }))
+}

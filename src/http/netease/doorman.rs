@@ -1,0 +1,151 @@
+//! Who may come in: the CheckSum headers, replays, and apps that came too often.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use axum::http::HeaderMap;
+use moka::{policy::EvictionPolicy, sync::Cache};
+use sha1::{Digest as _, Sha1};
+use subtle::ConstantTimeEq as _;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::Refusal;
+use crate::{
+    domain::{App, Secret},
+    ops::{Core, access},
+};
+
+/// For how long a CheckSum is valid, before and after the time that it was made for.
+const VALIDITY: time::Duration = time::Duration::minutes(5);
+
+/// The longest Nonce, in bytes.
+const MAX_NONCE: usize = 128;
+
+/// How many CheckSums are remembered at the most; the oldest are forgotten first.
+const MEMORY: u64 = 1_000_000;
+
+/// How callers are checked.
+#[derive(Clone, Copy, Debug)]
+pub struct NetEaseSettings {
+    /// For how long an app that went over its rate is refused; zero for not at all.
+    pub penalty: Duration,
+    /// Refuse a CheckSum that was shown before.
+    pub refuse_replays: bool,
+}
+
+/// The check of callers.
+pub(in crate::http) struct Doorman {
+    settings: NetEaseSettings,
+    seen: Cache<(Uuid, [u8; 20]), ()>,
+    shut_out: Cache<Uuid, OffsetDateTime>,
+}
+
+impl fmt::Debug for Doorman {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Doorman").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Doorman {
+    pub(in crate::http) fn new(settings: NetEaseSettings) -> Self {
+        Self {
+            seen: Cache::builder()
+                .max_capacity(MEMORY)
+                .eviction_policy(EvictionPolicy::lru())
+                .time_to_live(2 * VALIDITY.unsigned_abs())
+                .build(),
+            shut_out: Cache::builder().max_capacity(100_000).build(),
+            settings,
+        }
+    }
+
+    /// The app whose AppKey and CheckSum the caller shows.
+    pub(super) async fn admit(
+        &self,
+        core: &Core,
+        headers: &HeaderMap,
+    ) -> Result<Arc<App>, Refusal> {
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let missing = |name: &str| Refusal::parameter(format!("the header {name} is missing"));
+        let app_key = header("AppKey").ok_or_else(|| missing("AppKey"))?;
+        let nonce = header("Nonce").ok_or_else(|| missing("Nonce"))?;
+        let cur_time = header("CurTime").ok_or_else(|| missing("CurTime"))?;
+        let shown = header("CheckSum").ok_or_else(|| missing("CheckSum"))?;
+        if nonce.is_empty() || nonce.len() > MAX_NONCE {
+            return Err(Refusal::parameter(format!("Nonce must have 1-{MAX_NONCE} characters")));
+        }
+        let now = core.clock.now();
+        if !is_current(cur_time, now) {
+            return Err(Refusal::parameter(
+                "CurTime must be the UTC time in seconds, and at most 5 minutes off",
+            ));
+        }
+        let wrong = || Refusal::parameter("AppKey or CheckSum does not match");
+        let (app, secret) = access::netease_app(core, app_key).await?.ok_or_else(wrong)?;
+        let sum = checksum(&secret, nonce, cur_time);
+        if !bool::from(hex(sum).as_bytes().ct_eq(shown.as_bytes())) {
+            return Err(wrong());
+        }
+        if self.settings.refuse_replays {
+            let entry = self.seen.entry((app.id, sum)).or_insert(());
+            if !entry.is_fresh() {
+                return Err(Refusal::parameter("the CheckSum was used before"));
+            }
+        }
+        match self.shut_out.get(&app.id) {
+            Some(until) if until > now => Err(Refusal::shut_out(until - now)),
+            _ => Ok(app),
+        }
+    }
+
+    /// Refuses an app for a while: it went over its rate.
+    pub(super) fn shut_out(&self, core: &Core, app_id: Uuid) {
+        let until = core.clock.now() + self.settings.penalty;
+        self.shut_out.insert(app_id, until);
+    }
+}
+
+/// Whether a CurTime is within the validity.
+fn is_current(cur_time: &str, now: OffsetDateTime) -> bool {
+    let digits = !cur_time.is_empty() && cur_time.bytes().all(|b| b.is_ascii_digit());
+    let seconds = cur_time.parse::<i64>().ok().filter(|_| digits);
+    let made = seconds.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+    made.is_some_and(|made| (now - made).abs() <= VALIDITY)
+}
+
+/// SHA-1 of AppSecret, Nonce and CurTime, one behind the other, as the vendor has it.
+fn checksum(secret: &Secret, nonce: &str, cur_time: &str) -> [u8; 20] {
+    Sha1::new()
+        .chain_update(secret.reveal())
+        .chain_update(nonce)
+        .chain_update(cur_time)
+        .finalize()
+        .into()
+}
+
+fn hex(bytes: [u8; 20]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_checksum_is_the_vendors() {
+        let secret = Secret::presented("secret");
+        let sum = checksum(&secret, "4tgggergigwow323t23t", "1443592222");
+        assert_eq!(hex(sum), "4900b1b7b27c8f0e5eecb224b956b660d14006d8");
+    }
+
+    #[test]
+    fn a_curtime_is_valid_for_five_minutes_either_way() {
+        let now = OffsetDateTime::from_unix_timestamp(1_443_592_222).unwrap();
+        for good in ["1443592222", "1443591922", "1443592522"] {
+            assert!(is_current(good, now), "{good} was refused");
+        }
+        for bad in ["1443591921", "1443592523", "", "+1443592222", "1443592222000", "now", "-1"] {
+            assert!(!is_current(bad, now), "{bad} was taken");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Friends.
+
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use super::{Form, Refusal};
+use crate::{
+    domain::{EntryChange, Error, Extension, Friend, Remark, RequestMessage, Username},
+    ops::{Call, friends, requests},
+};
+
+/// Makes friends, asks to become friends, or answers.
+pub(super) async fn add(form: Form, call: Call) -> Result<Value, Refusal> {
+    let (accid, faccid) = pair(&form)?;
+    let message = RequestMessage::parse("msg", form.get("msg").unwrap_or_default())?;
+    let extension = Extension::parse("serverex", form.get("serverex").unwrap_or_default())?;
+    match form.number("type")? {
+        1 => drop(friends::add(&call, &accid, &faccid, &extension).await?),
+        2 => drop(requests::send(&call, &accid, &faccid, &message).await?),
+        3 => accept(&call, &accid, &faccid, &message, &extension).await?,
+        4 => drop(requests::reject(&call, &faccid, &accid, &message).await?),
+        _ => return Err(Refusal::parameter("type must be 1, 2, 3 or 4")),
+    }
+    Ok(json!({ "code": 200 }))
+}
+
+/// Accepts what `faccid` asked. Where nothing was asked the two become friends all the same, as the
+/// vendor has it.
+async fn accept(
+    call: &Call,
+    accid: &Username,
+    faccid: &Username,
+    message: &RequestMessage,
+    extension: &Extension,
+) -> Result<(), Refusal> {
+    match requests::accept(call, faccid, accid, message).await {
+        Ok(_) if extension.as_str().is_empty() => Ok(()),
+        Ok(_) => {
+            let server_extension = Some(extension.clone());
+            let change = EntryChange { server_extension, ..EntryChange::default() };
+            friends::update(call, accid, faccid, &change).await?;
+            Ok(())
+        }
+        Err(Error::RequestNotFound { .. }) => {
+            friends::add(call, accid, faccid, extension).await?;
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Changes the owner's entry: what is absent stays, what is empty is cleared.
+pub(super) async fn update(form: Form, call: Call) -> Result<Value, Refusal> {
+    let (accid, faccid) = pair(&form)?;
+    let extension =
+        |name: &'static str| form.get(name).map(|text| Extension::parse(name, text)).transpose();
+    let change = EntryChange {
+        remark: form.get("alias").map(|alias| Remark::parse_alias("alias", alias)).transpose()?,
+        extension: extension("ex")?,
+        server_extension: extension("serverex")?,
+    };
+    friends::update(&call, &accid, &faccid, &change).await?;
+    Ok(json!({ "code": 200 }))
+}
+
+pub(super) async fn delete(form: Form, call: Call) -> Result<Value, Refusal> {
+    let (accid, faccid) = pair(&form)?;
+    let clear_remark = form.flag("isDeleteAlias")?;
+    friends::remove(&call, &accid, &faccid, clear_remark).await?;
+    Ok(json!({ "code": 200 }))
+}
+
+/// All entries that changed after a time. Where the vendor's own sample says `createtime`, it means
+/// `updatetime`; without either, all entries.
+pub(super) async fn get(form: Form, call: Call) -> Result<Value, Refusal> {
+    let accid = form.user("accid")?;
+    let since = if form.get("updatetime").is_some() { "updatetime" } else { "createtime" };
+    // Nothing is older than the epoch.
+    let millis = form.number_or(since, 0)?.max(0);
+    let after = OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000)
+        .map_err(|_| Refusal::parameter(format!("{since} must be a time in milliseconds")))?;
+    let changed = friends::updated_after(&call, &accid, after).await?;
+    let entries: Vec<Value> = changed.iter().map(entry).collect();
+    Ok(json!({ "code": 200, "size": entries.len(), "friends": entries }))
+}
+
+/// An entry of a list: members without a value are left out.
+fn entry(friend: &Friend) -> Value {
+    let mut entry = json!({
+        "createtime": millis(friend.created_at),
+        "bidirection": friend.bidirectional,
+        "faccid": friend.username.as_str(),
+    });
+    let texts = [
+        ("alias", &friend.remark),
+        ("ex", &friend.extension),
+        ("serverex", &friend.server_extension),
+    ];
+    for (name, text) in texts {
+        if !text.is_empty() {
+            entry[name] = text.as_str().into();
+        }
+    }
+    if friend.updated_at != friend.created_at {
+        entry["updatetime"] = millis(friend.updated_at).into();
+    }
+    entry
+}
+
+pub(super) async fn get_by_accid(form: Form, call: Call) -> Result<Value, Refusal> {
+    let (accid, faccid) = pair(&form)?;
+    let friend = friends::get(&call, &accid, &faccid).await?;
+    let set = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let mut entry = json!({
+        "createtime": millis(friend.created_at),
+        "ex": set(&friend.extension),
+        "bidirection": friend.bidirectional,
+        "faccid": friend.username.as_str(),
+        "serverex": set(&friend.server_extension),
+        "updatetime": millis(friend.updated_at),
+    });
+    if let Some(alias) = set(&friend.remark) {
+        entry["alias"] = alias.into();
+    }
+    Ok(json!({ "code": 200, "friend": entry }))
+}
+
+fn pair(form: &Form) -> Result<(Username, Username), Refusal> {
+    Ok((form.user("accid")?, form.user("faccid")?))
+}
+
+fn millis(time: OffsetDateTime) -> i64 {
+    i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
+}

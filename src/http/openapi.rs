@@ -1,0 +1,8 @@
+//! The description of both surfaces.
+
+use axum::Router;
+
+/// The route of the description.
+pub(super) fn routes() -> Router {
+    Router::new()
+}
