@@ -14,8 +14,8 @@ insert into tokens (token_hash, app_id, created_at, expires_at)
 values ($1, $2, $3, $4)";
     APP_OF = "\
 -- tokens.app_of
-select a.app_id, a.app_key, a.client_id, a.friend_limit, a.block_limit, a.requests_per_second,
-       a.created_at, a.modified_at, t.expires_at
+select a.app_id, a.app_key, a.client_id, a.netease_app_key, a.friend_limit, a.block_limit,
+       a.requests_per_second, a.created_at, a.modified_at, t.expires_at
 from tokens t
 join apps a on a.app_id = t.app_id
 where t.token_hash = $1
