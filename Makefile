@@ -8,7 +8,7 @@ IMAGE = befriend
 COMPOSE = $$(if docker compose version >/dev/null 2>&1; then echo docker compose; else echo docker-compose; fi)
 
 .DEFAULT_GOAL = help
-.PHONY: help run test check fmt lint proto-lint tidy bench-outbox bench-watch build release doc image compose-up compose-down
+.PHONY: help run test check fmt lint proto-lint tidy bench bench-quick bench-parts bench-outbox bench-watch build release doc image compose-up compose-down
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -44,6 +44,16 @@ proto-lint: ## Lint the protos, and compare them with the last tag for breaking 
 
 tidy: ## Run the tests of the house rules only
 	@if [ -f tests/it/tidy.rs ]; then set -x; cargo test --locked --test it tidy; fi
+
+bench: ## Measure befriend beside pgbench and a tonic echo (an hour; more flags: ARGS="--help")
+	cargo bench --locked --bench speed -- $(ARGS)
+
+bench-quick: ## The same in short: the hot calls on a small data set (3 minutes, after a release build)
+	cargo bench --locked --bench speed -- --users 20000 --operations check1,list50,add-rule,remark-rule \
+	    --callers 1,32,64,256 --rounds 3 --seconds 1 --open 0.5 $(ARGS)
+
+bench-parts: ## Measure the pure parts that are in every call: keys, page tokens, names, JSON
+	cargo bench --locked --bench parts $(ARGS)
 
 bench-outbox: ## Measure what callbacks cost and how fast they go (about a minute, after a release build)
 	cargo bench --locked --bench outbox

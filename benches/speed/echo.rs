@@ -1,0 +1,80 @@
+//! A tonic service that does nothing: it answers with as many bytes as the caller asks for.
+
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use prost::bytes::{BufMut as _, Bytes, BytesMut};
+use tokio::net::TcpListener;
+use tonic::{
+    Request, Response, Status,
+    body::Body,
+    server::{Grpc, NamedService, UnaryService},
+    transport::{Server, server::TcpIncoming},
+};
+use tonic_prost::ProstCodec;
+use tower::Service;
+
+use crate::Failure;
+
+pub const PATH: &str = "/bench.Echo/Echo";
+
+/// A request of about this size, for an answer of about that.
+pub fn question(request: usize, answer: usize) -> Bytes {
+    let mut message = BytesMut::zeroed(request.saturating_sub(2).max(4));
+    let answer = u32::try_from(answer.saturating_sub(2)).unwrap_or(u32::MAX);
+    (&mut message[..4]).put_u32(answer);
+    message.freeze()
+}
+
+#[derive(Clone)]
+struct Echo(Bytes);
+
+impl NamedService for Echo {
+    const NAME: &'static str = "bench.Echo";
+}
+
+impl UnaryService<Bytes> for Echo {
+    type Response = Bytes;
+    type Future = Ready<Result<Response<Bytes>, Status>>;
+
+    fn call(&mut self, request: Request<Bytes>) -> Self::Future {
+        let message = request.into_inner();
+        let size = message.first_chunk().map_or(0, |size| u32::from_be_bytes(*size) as usize);
+        ready(Ok(Response::new(self.0.slice(..size.min(self.0.len())))))
+    }
+}
+
+impl Service<http::Request<Body>> for Echo {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let echo = self.clone();
+        Box::pin(async move {
+            Ok(Grpc::new(ProstCodec::<Bytes, Bytes>::default()).unary(echo, request).await)
+        })
+    }
+}
+
+/// Serves until the process is killed, and prints the port.
+pub async fn serve() -> Result<(), Failure> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    println!("{}", listener.local_addr()?.port());
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let echo = Echo(BytesMut::zeroed(1 << 20).freeze());
+    Server::builder()
+        .max_concurrent_streams(256)
+        .add_service(echo)
+        .serve_with_incoming(incoming)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,179 @@
+//! Making calls: by callers who wait for their answers (closed loop), or at a fixed rate whatever the
+//! answers do (open loop). Times go into an HDR histogram, in microseconds.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use hdrhistogram::Histogram;
+use prost::bytes::Bytes;
+use serde::Serialize;
+use tokio::sync::mpsc;
+use tonic::{Status, transport::Channel};
+use tonic_prost::ProstCodec;
+
+use crate::{
+    Failure,
+    data::Dice,
+    echo,
+    operations::{Caller, Operation, authorized},
+};
+
+/// What is called.
+#[derive(Clone)]
+pub enum Work {
+    /// An operation of the service.
+    Call(Operation, Caller),
+    /// The echo, with messages of these sizes.
+    Echo(usize, usize, Caller),
+}
+
+impl Work {
+    async fn once(&self, channel: &Channel, dice: &mut Dice) -> Result<(usize, usize), Status> {
+        match self {
+            Self::Call(operation, caller) => operation.call(channel, caller, dice).await,
+            Self::Echo(request, answer, caller) => {
+                let mut client = tonic::client::Grpc::new(channel.clone());
+                client.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+                let message = echo::question(*request, *answer);
+                let codec = ProstCodec::<Bytes, Bytes>::default();
+                let path = http::uri::PathAndQuery::from_static(echo::PATH);
+                let request = authorized(message, &caller.token);
+                let answer: Bytes = client.unary(request, path, codec).await?.into_inner();
+                Ok((0, answer.len()))
+            }
+        }
+    }
+}
+
+/// The times of a phase, in microseconds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Times {
+    pub p50: f64,
+    pub p95: f64,
+    pub p99: f64,
+    pub max: f64,
+}
+
+impl Times {
+    pub fn of(histogram: &Histogram<u64>) -> Self {
+        let at = |quantile| micros(histogram.value_at_quantile(quantile));
+        Self { p50: at(0.5), p95: at(0.95), p99: at(0.99), max: micros(histogram.max()) }
+    }
+}
+
+/// From a nanosecond to a minute, to three digits.
+pub fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("the bounds are in order")
+}
+
+#[expect(clippy::cast_precision_loss, reason = "three digits are kept")]
+fn micros(nanos: u64) -> f64 {
+    nanos as f64 / 1000.0
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// What came of a phase.
+pub struct Measured {
+    pub calls: u64,
+    pub seconds: f64,
+    pub times: Histogram<u64>,
+    /// Calls that were due and had not been answered at the end; only of an open loop.
+    pub left: u64,
+}
+
+impl Measured {
+    #[expect(clippy::cast_precision_loss, reason = "a count of what happened in seconds")]
+    pub fn rate(&self) -> f64 {
+        self.calls as f64 / self.seconds
+    }
+}
+
+static SEED: AtomicU64 = AtomicU64::new(1);
+
+/// So many callers, each with one call under way, for a time.
+pub async fn closed(
+    channels: &[Channel],
+    work: &Work,
+    callers: usize,
+    time: Duration,
+) -> Result<Measured, Failure> {
+    let start = Instant::now();
+    let end = start + time;
+    let tasks: Vec<_> = (0..callers)
+        .map(|caller| {
+            let (channel, work) = (channels[caller % channels.len()].clone(), work.clone());
+            tokio::spawn(async move {
+                let mut dice = Dice::new(SEED.fetch_add(1, Ordering::Relaxed));
+                let mut times = histogram();
+                let mut before = Instant::now();
+                while before < end {
+                    work.once(&channel, &mut dice).await?;
+                    let after = Instant::now();
+                    times.saturating_record(nanos(after - before));
+                    before = after;
+                }
+                Ok::<_, Status>(times)
+            })
+        })
+        .collect();
+    let mut times = histogram();
+    for task in tasks {
+        times.add(task.await??)?;
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(Measured { calls: times.len(), seconds, times, left: 0 })
+}
+
+/// Calls at a fixed rate. A call's time counts from when it was due, so that a stalled service is
+/// charged for everybody who would have come meanwhile.
+pub async fn open(
+    channels: &[Channel],
+    work: &Work,
+    rate: f64,
+    time: Duration,
+) -> Result<Measured, Failure> {
+    let (answers, mut answered) = mpsc::unbounded_channel::<Result<u64, Status>>();
+    let runtime = tokio::runtime::Handle::current();
+    let (channels, work) = (channels.to_vec(), Arc::new(work.clone()));
+    let start = Instant::now();
+    // tokio's timers go by the millisecond; a thread's sleep is finer.
+    let clock = std::thread::spawn(move || {
+        let every = Duration::from_secs_f64(1.0 / rate);
+        let mut due = start;
+        let mut sent = 0_u64;
+        while due < start + time {
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            while due <= Instant::now() {
+                let (channel, work) = (
+                    channels[usize::try_from(sent).unwrap_or(0) % channels.len()].clone(),
+                    work.clone(),
+                );
+                let answers = answers.clone();
+                runtime.spawn(async move {
+                    let mut dice = Dice::new(SEED.fetch_add(1, Ordering::Relaxed));
+                    let done = work.once(&channel, &mut dice).await;
+                    let _ = answers.send(done.map(|_| nanos(due.elapsed())));
+                });
+                due += every;
+                sent += 1;
+            }
+        }
+        sent
+    });
+    let mut times = histogram();
+    let deadline = tokio::time::Instant::from_std(start + time + Duration::from_secs(5));
+    while let Ok(Some(answer)) = tokio::time::timeout_at(deadline, answered.recv()).await {
+        times.saturating_record(answer?);
+    }
+    let sent = clock.join().map_err(|_| "the clock's thread panicked")?;
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(Measured { calls: times.len(), seconds, left: sent - times.len(), times })
+}

@@ -1,0 +1,364 @@
+//! How fast befriend is, beside what this machine's Postgres and tonic can do at the best: `make bench`.
+//!
+//! Everything runs on one machine: the callers, the service, its private Postgres with fsync. So the
+//! figures are for comparing with each other, here and now. What is compared takes turns in short
+//! phases, round after round, and ratios are formed within a round: what else the machine does then
+//! hits all of them alike.
+
+mod data;
+mod echo;
+mod load;
+mod machine;
+mod operations;
+mod pgbench;
+mod plots;
+mod report;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use befriend::{
+    embedded::{EmbeddedPostgres, Settings},
+    proto::{self, app_service_client::AppServiceClient, token_service_client::TokenServiceClient},
+    store,
+};
+use clap::{Parser, ValueEnum as _};
+use indicatif::{ProgressBar, ProgressStyle};
+use sqlx::PgPool;
+use tonic::{
+    metadata::AsciiMetadataValue,
+    transport::{Channel, Endpoint},
+};
+
+use self::{
+    data::Size,
+    load::{Measured, Times, Work},
+    machine::Process,
+    operations::{Caller, Operation, authorized},
+    pgbench::Pgbench,
+    report::{Contender, Memory, OpenPhase, Phase, Report},
+};
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+const OPERATOR: &str = "operator-token-of-the-bench-0123456789";
+const APP: &str = "bench#speed";
+
+/// No user of the ring is a friend of another who is further away; until the bench adds friends.
+const PAGE_TOP: i64 = 1000;
+
+#[derive(Parser)]
+#[command(about = "Measures befriend beside pgbench and a tonic echo, in one interleaved run.")]
+struct Flags {
+    #[command(flatten)]
+    size: Size,
+    /// What to measure, separated by commas; all if nothing is named.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    operations: Vec<Operation>,
+    /// How many callers at once, separated by commas.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 32, 64, 256])]
+    callers: Vec<usize>,
+    /// How often everything is measured.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// How long each phase is, in seconds.
+    #[arg(long, default_value_t = 2)]
+    seconds: u64,
+    /// At which rates to measure with an open loop, as parts of what 64 callers reach.
+    #[arg(long, value_delimiter = ',', default_values_t = [0.25, 0.5, 0.75, 0.9])]
+    open: Vec<f64>,
+    /// How many connections the callers share.
+    #[arg(long, default_value_t = 4)]
+    connections: usize,
+    /// Another befriend, to be measured beside this one.
+    #[arg(long)]
+    other: Option<PathBuf>,
+    /// Where the database is kept; the data set in it is used again.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Where to write results.json, results.md and the plots.
+    #[arg(long, default_value = "target/bench")]
+    output: PathBuf,
+    /// cargo says so.
+    #[arg(long, hide = true)]
+    bench: bool,
+    /// "echo" has this program serve the echo.
+    #[arg(hide = true)]
+    role: Option<String>,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    let flags = Flags::parse();
+    if flags.role.as_deref() == Some("echo") {
+        return echo::serve().await;
+    }
+    let folder = flags.data.clone().unwrap_or_else(|| {
+        PathBuf::from(format!("/var/tmp/befriend-bench-{}", std::process::id()))
+    });
+    let settings = Settings {
+        data_dir: folder.clone(),
+        database: "befriend".to_owned(),
+        start_timeout: Duration::from_secs(60),
+        fsync: true,
+        max_connections: 400,
+    };
+    let postgres =
+        tokio::task::spawn_blocking(move || EmbeddedPostgres::start(&settings)).await??;
+    let done = measure(&flags, &postgres).await;
+    tokio::task::spawn_blocking(move || postgres.stop()).await??;
+    if flags.data.is_none() {
+        fs::remove_dir_all(folder)?;
+    }
+    done
+}
+
+/// All that takes part.
+struct Bench<'a> {
+    flags: &'a Flags,
+    pool: PgPool,
+    postgres: u32,
+    pgbench: Pgbench,
+    caller: Caller,
+    app_id: String,
+    rule: Rule,
+    echo: (Process, Vec<Channel>),
+    service: (Process, Vec<Channel>),
+    other: Option<(Process, Vec<Channel>)>,
+}
+
+/// The callback rule that some operations run with.
+struct Rule {
+    apps: AppServiceClient<Channel>,
+    operator: AsciiMetadataValue,
+    rule_id: String,
+}
+
+impl Rule {
+    async fn enable(&self, enabled: bool) -> Result<(), Failure> {
+        let change = proto::UpdateCallbackRuleRequest {
+            app_key: APP.to_owned(),
+            rule_id: self.rule_id.clone(),
+            enabled: Some(enabled),
+            ..Default::default()
+        };
+        self.apps.clone().update_callback_rule(authorized(change, &self.operator)).await?;
+        Ok(())
+    }
+}
+
+async fn measure(flags: &Flags, postgres: &EmbeddedPostgres) -> Result<(), Failure> {
+    fs::create_dir_all(&flags.output)?;
+    store::migrate(postgres.url()).await?;
+    let pool = PgPool::connect(postgres.url()).await?;
+    let binary = Path::new(env!("CARGO_BIN_EXE_befriend"));
+    let start = |binary: &Path, log: &str| {
+        Process::befriend(binary, postgres.url(), &flags.output.join(log))
+    };
+    let service = start(binary, "befriend.log")?;
+    let channels = connect(&service.url, flags.connections).await?;
+    let other = match &flags.other {
+        Some(binary) => {
+            let other = start(binary, "other.log")?;
+            let channels = connect(&other.url, flags.connections).await?;
+            Some((other, channels))
+        }
+        None => None,
+    };
+    let echo = Process::echo()?;
+    let echo_channels = connect(&echo.url, flags.connections).await?;
+    let (app_id, token, rule) = app(&channels[0]).await?;
+    if !data::is_there(&pool, flags.size).await? {
+        data::load(&pool, &app_id, flags.size).await?;
+    }
+    let others = format!("{{{}}}", operations::others(flags.size).join(","));
+    let pgbench = Pgbench { url: postgres.url().to_owned(), folder: flags.output.clone(), others };
+    let bench = Bench {
+        flags,
+        pool,
+        postgres: postgres.server_pid(),
+        pgbench,
+        caller: Caller { token, size: flags.size },
+        app_id,
+        rule,
+        echo: (echo, echo_channels),
+        service: (service, channels),
+        other,
+    };
+    let report = bench.run().await?;
+    report.write(&flags.output)?;
+    plots::draw(&report, &flags.output)?;
+    println!("{}", report.markdown());
+    println!("Also in {0}: results.json, results.md and the plots.", flags.output.display());
+    Ok(())
+}
+
+async fn connect(url: &str, connections: usize) -> Result<Vec<Channel>, Failure> {
+    let mut channels = Vec::new();
+    for _ in 0..connections.max(1) {
+        let endpoint = Endpoint::from_shared(url.to_owned())?.tcp_nodelay(true);
+        channels.push(endpoint.connect().await?);
+    }
+    Ok(channels)
+}
+
+/// The app of the data set, made at the first run: its id, a token of it, and its callback rule.
+async fn app(channel: &Channel) -> Result<(String, AsciiMetadataValue, Rule), Failure> {
+    let operator: AsciiMetadataValue = format!("Bearer {OPERATOR}").parse()?;
+    let mut apps = AppServiceClient::new(channel.clone());
+    let limits = proto::AppLimitsChange {
+        friend_limit: Some(10_000),
+        block_limit: Some(10_000),
+        requests_per_second: Some(1_000_000),
+    };
+    let create = proto::CreateAppRequest { app_key: APP.to_owned(), limits: Some(limits) };
+    let (app, secret) = match apps.create_app(authorized(create, &operator)).await {
+        Ok(created) => {
+            let created = created.into_inner();
+            let rule = proto::CreateCallbackRuleRequest {
+                app_key: APP.to_owned(),
+                url: "http://127.0.0.1:9/".to_owned(),
+                ..Default::default()
+            };
+            apps.create_callback_rule(authorized(rule, &operator)).await?;
+            (created.app, created.client_secret)
+        }
+        Err(_) => {
+            let rotate =
+                proto::RotateSecretRequest { app_key: APP.to_owned(), revoke_tokens: false };
+            let rotated = apps.rotate_secret(authorized(rotate, &operator)).await?.into_inner();
+            (rotated.app, rotated.client_secret)
+        }
+    };
+    let app = app.unwrap_or_default();
+    let login =
+        proto::IssueTokenRequest { client_id: app.client_id, client_secret: secret, ttl: None };
+    let issued = TokenServiceClient::new(channel.clone()).issue_token(login).await?.into_inner();
+    let token = format!("Bearer {}", issued.access_token).parse()?;
+    let list = proto::ListCallbackRulesRequest { app_key: APP.to_owned() };
+    let rules = apps.list_callback_rules(authorized(list, &operator)).await?.into_inner().rules;
+    let rule_id = rules.into_iter().next().ok_or("the app has no rule")?.rule_id;
+    Ok((app.uuid, token, Rule { apps, operator, rule_id }))
+}
+
+impl Bench<'_> {
+    async fn run(&self) -> Result<Report, Failure> {
+        let flags = self.flags;
+        let operations = match flags.operations.as_slice() {
+            [] => Operation::value_variants(),
+            named => named,
+        };
+        let contenders = 3 + u64::from(self.other.is_some());
+        let phases = operations.len() * flags.callers.len() * flags.rounds;
+        let open = operations.len() * flags.open.len();
+        let bar = ProgressBar::new(u64::try_from(phases)? * contenders + u64::try_from(open)?)
+            .with_style(ProgressStyle::with_template(
+                "measuring {msg:40} {wide_bar} {pos}/{len} {elapsed}",
+            )?);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let mut memory =
+            Memory { idle: machine::resident(self.service.0.pid()), ..Memory::default() };
+        let mut report = Report { size: flags.size, ..Report::default() };
+        for round in 0..flags.rounds {
+            for &operation in operations {
+                self.rule.enable(operation.with_rule()).await?;
+                let sizes = self.warm_up(operation).await?;
+                for &callers in &flags.callers {
+                    bar.set_message(format!("{} from {callers}", operation.name()));
+                    let contenders = [Contender::Pgbench, Contender::Echo, Contender::Befriend]
+                        .into_iter()
+                        .chain(self.other.as_ref().map(|_| Contender::Other));
+                    for contender in contenders {
+                        let phase = self.phase(contender, operation, sizes, callers, round).await?;
+                        report.phases.push(phase);
+                        bar.inc(1);
+                    }
+                    if callers == 256 {
+                        memory.at_256 = memory.at_256.max(machine::resident(self.service.0.pid()));
+                    }
+                }
+                if operation.with_rule() {
+                    sqlx::query("truncate outbox").execute(&self.pool).await?;
+                }
+            }
+        }
+        for &operation in operations {
+            self.rule.enable(operation.with_rule()).await?;
+            let reached = report.rate(operation, Contender::Befriend, 64);
+            for &part in flags.open.iter().filter(|_| reached.is_some()) {
+                bar.set_message(format!("{} at {part} of its rate", operation.name()));
+                let rate = reached.unwrap_or_default() * part;
+                let work = Work::Call(operation, self.caller.clone());
+                let time = Duration::from_secs(flags.seconds * 2);
+                let measured = load::open(&self.service.1, &work, rate, time).await?;
+                let times = Times::of(&measured.times);
+                let left = measured.left;
+                report.open.push(OpenPhase { operation, part, rate, left, times });
+                bar.inc(1);
+            }
+        }
+        bar.finish_and_clear();
+        report.memory = memory;
+        Ok(report)
+    }
+
+    /// Prepares statements everywhere and learns how large the messages are.
+    async fn warm_up(&self, operation: Operation) -> Result<(usize, usize), Failure> {
+        let mut dice = data::Dice::new(7);
+        let sizes = operation.call(&self.service.1[0], &self.caller, &mut dice).await?;
+        let work = Work::Call(operation, self.caller.clone());
+        let time = Duration::from_millis(300);
+        for (_, channels) in [Some(&self.service), self.other.as_ref()].into_iter().flatten() {
+            load::closed(channels, &work, 32, time).await?;
+        }
+        Ok(sizes)
+    }
+
+    async fn phase(
+        &self,
+        contender: Contender,
+        operation: Operation,
+        sizes: (usize, usize),
+        callers: usize,
+        round: usize,
+    ) -> Result<Phase, Failure> {
+        let time = Duration::from_secs(self.flags.seconds);
+        let database = machine::cpu_of_family(self.postgres);
+        let process = match contender {
+            Contender::Pgbench => None,
+            Contender::Echo => Some(&self.echo),
+            Contender::Befriend => Some(&self.service),
+            Contender::Other => self.other.as_ref(),
+        };
+        let service = process.map_or(0.0, |(process, _)| machine::cpu(process.pid()));
+        let measured: Measured = match process {
+            None => {
+                let script = operation.script(&self.app_id, self.flags.size);
+                tokio::task::block_in_place(|| self.pgbench.run(&script, callers, time))?
+            }
+            Some((_, channels)) => {
+                let work = match contender {
+                    Contender::Echo => Work::Echo(sizes.0, sizes.1, self.caller.clone()),
+                    _ => Work::Call(operation, self.caller.clone()),
+                };
+                load::closed(channels, &work, callers, time).await?
+            }
+        };
+        #[expect(clippy::cast_precision_loss, reason = "a count of calls")]
+        let each = |seconds: f64| seconds * 1e6 / measured.calls.max(1) as f64;
+        Ok(Phase {
+            operation,
+            callers,
+            round,
+            contender,
+            rate: measured.rate(),
+            times: Times::of(&measured.times),
+            service_cpu: process
+                .map_or(0.0, |(process, _)| each(machine::cpu(process.pid()) - service)),
+            database_cpu: each(machine::cpu_of_family(self.postgres) - database),
+        })
+    }
+}
