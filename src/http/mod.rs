@@ -19,7 +19,7 @@ use axum::{
 };
 use tower::ServiceExt as _;
 
-pub use self::netease::NetEaseSettings;
+pub use self::{netease::NetEaseSettings, openapi::OPENAPI};
 use self::{netease::Doorman, read::trimmed};
 use crate::gate::Gate;
 

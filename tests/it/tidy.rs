@@ -223,6 +223,8 @@ fn only_the_store_holds_sql() {
             continue;
         }
         for line in source.code() {
+            // The query of a URI.
+            let line = line.replace(".query()", "");
             let runs = ["query(", "query_as(", "query_scalar(", "raw_sql(", "AssertSqlSafe"]
                 .iter()
                 .any(|name| line.contains(name));

@@ -1,4 +1,4 @@
-//! Users.
+//! Users: create, read, change, ban, delete.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,4 @@
-//! Friends.
+//! Friends: add, ask, answer, change, remove, read.
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;

@@ -53,7 +53,7 @@ type Answering = Pin<Box<dyn Future<Output = Result<Value, Refusal>> + Send>>;
 pub(super) const PREFIX: &str = "/nimserver";
 
 /// Answers whoever asks whether somebody is there.
-const LIVENESS: &str = "/health/liveness.action";
+pub(super) const LIVENESS: &str = "/health/liveness.action";
 
 macro_rules! routes {
     ($($path:literal $operation:literal => $module:ident::$run:ident,)+) => {

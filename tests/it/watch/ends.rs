@@ -212,7 +212,9 @@ async fn a_watch_outlives_its_connections_to_the_database() {
         sqlx::query(
             "select pg_terminate_backend(pid)
              from pg_stat_activity
-             where datname = current_database() and pid <> pg_backend_pid()",
+             where datname = current_database()
+               and pid <> pg_backend_pid()
+               and backend_type = 'client backend'",
         )
         .execute(&outside)
         .await
