@@ -12,7 +12,7 @@
 //!
 //! Around them: [`config`] and [`telemetry`] set the process up, [`server`] listens, [`upkeep`] does
 //! what no call waits for, [`embedded`] is the private Postgres of the default run, [`cli`] the
-//! commands, [`clock`] the time and [`page_token`] the form of page tokens for all surfaces.
+//! commands, [`transfer`] the files that data moves in, [`clock`] the time and [`page_token`] the form of page tokens for all surfaces.
 
 pub mod cli;
 pub mod clock;
@@ -30,6 +30,7 @@ pub mod receiver;
 pub mod server;
 pub mod store;
 pub mod telemetry;
+pub mod transfer;
 pub mod upkeep;
 
 pub mod proto {

@@ -222,11 +222,11 @@ impl From<LimitArgs> for AppLimitsChange {
 }
 
 /// Runs a console command on the database.
-pub(super) async fn with_core(
+pub(super) async fn with_core<T>(
     database: &DatabaseArgs,
     args: &ServeArgs,
-    command: impl AsyncFnOnce(&Arc<Core>) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+    command: impl AsyncFnOnce(&Arc<Core>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let database = Database::open(database).await?;
     // A console must not change the schema under a service of another version.
     if database.is_private() {

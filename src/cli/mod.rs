@@ -2,6 +2,8 @@
 
 mod console;
 mod health;
+mod moving;
+mod progress;
 mod serve;
 
 use std::{process::ExitCode, time::Duration};
@@ -14,6 +16,7 @@ use clap::{
 use self::{
     console::{AppCommand, EventsCommand, app, event, token, with_core},
     health::{HealthArgs, health},
+    moving::{ExportArgs, ImportCommand, export, import},
     serve::{Database, receive, serve},
 };
 use crate::{
@@ -29,7 +32,9 @@ Examples:
   befriend --demo                         try it: a private Postgres, a demo app, commands to paste
   befriend --database-url postgres://...  serve on a Postgres of your own
   befriend app create 'acme#chat'         create an app (a tenant) and see its credentials
-  befriend token 'acme#chat'              issue a token of that app";
+  befriend token 'acme#chat'              issue a token of that app
+  befriend export 'acme#chat' --out chat  write its users, friends and blocks to files
+  befriend import files 'acme#chat' chat  bring them in again";
 
 /// Friends, remarks and block lists as a service, over gRPC on Postgres.
 ///
@@ -68,6 +73,11 @@ enum Command {
         #[arg(long, value_name = "TIME", value_parser = config::any_duration)]
         ttl: Option<Shown<Duration>>,
     },
+    /// Write an app's users, friends and blocks to files.
+    Export(ExportArgs),
+    /// Bring users, friends and blocks into an app.
+    #[command(subcommand)]
+    Import(ImportCommand),
     /// Look at an app's callback events, and have them sent again.
     #[command(subcommand)]
     Events(EventsCommand),
@@ -145,6 +155,13 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
                 token(core, &app_key, ttl).await
             })
             .await?;
+        }
+        Some(Command::Export(args)) => {
+            with_core(&database, &cli.serve, async |core| export(core, args).await).await?;
+        }
+        Some(Command::Import(command)) => {
+            return with_core(&database, &cli.serve, async |core| import(core, command).await)
+                .await;
         }
         Some(Command::Events(command)) => {
             with_core(&database, &cli.serve, async |core| event(core, command).await).await?;

@@ -16,6 +16,7 @@ mod friend;
 mod keyring;
 mod limits;
 mod page;
+mod record;
 mod relation;
 mod request;
 mod secret;
@@ -37,6 +38,9 @@ pub use friend::{EntryChange, Extension, Friend, FriendEntry, ImportOutcome, Rem
 pub use keyring::Keyring;
 pub use limits::{Bounds, TokenLifetimes};
 pub use page::{Page, PageSize, PageSizes};
+pub use record::{
+    BadLine, BlockRecord, Difference, EntryTexts, FriendRecord, Place, Record, Refusal, UserRecord,
+};
 pub use relation::Relation;
 pub use request::{FriendRequest, RequestDirection, RequestMessage, RequestState};
 pub use secret::{Secret, SecretHash, SecretKind};

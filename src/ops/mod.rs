@@ -7,6 +7,7 @@
 pub mod access;
 pub mod apps;
 pub mod blocks;
+pub mod bulk;
 pub mod callbacks;
 pub mod events;
 pub mod expiry;

@@ -145,6 +145,24 @@ impl Db {
         tx.map(Tx).map_err(|error| self.no_connection(error))
     }
 
+    /// A connection of one's own, which is closed at the end: for work in bulk, whose statements may
+    /// take long and leave temporary tables behind.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn session(&self) -> Result<PgConnection, Error> {
+        let mut connection =
+            self.pool.acquire().await.map_err(|error| self.no_connection(error))?.detach();
+        // Its statements go over whole tables: they take their time, and a plan for what is there.
+        sqlx::raw_sql(
+            "set statement_timeout = 0; set work_mem = '64MB'; set plan_cache_mode = auto; \
+             set max_parallel_workers_per_gather = 0",
+        )
+        .execute(&mut connection)
+        .await?;
+        Ok(connection)
+    }
+
     /// Asks the database whether it is there, on a connection of its own.
     ///
     /// # Errors

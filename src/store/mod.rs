@@ -9,6 +9,7 @@
 
 pub(crate) mod apps;
 pub(crate) mod blocks;
+pub(crate) mod bulk;
 pub(crate) mod callback_rules;
 mod db;
 pub(crate) mod departures;
@@ -20,6 +21,7 @@ mod migrate;
 pub(crate) mod outbox;
 pub(crate) mod relations;
 pub(crate) mod requests;
+pub(crate) mod staging;
 pub(crate) mod tokens;
 pub(crate) mod users;
 
@@ -53,6 +55,9 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         outbox::STATEMENTS,
         leases::STATEMENTS,
         event_history::STATEMENTS,
+        bulk::STATEMENTS,
+        // In this order: the tables come first.
+        staging::STATEMENTS,
     ]
     .into_iter()
     .flatten()

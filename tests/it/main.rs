@@ -49,5 +49,6 @@ mod sync;
 mod tidy;
 mod tls;
 mod tokens;
+mod transfer;
 mod users;
 mod watch;

@@ -182,6 +182,25 @@ const HOT: &[Expected] = &[
         rows: 4.0,
     },
     Expected {
+        statement: "bulk.gain",
+        arguments: "array[md5('user1'), md5('user2')]::uuid[], array[1, 1], array[0, 0], \
+                    array[1, 1], 3000, 500",
+        uses: &["Nested Loop", "using users_pkey on users"],
+        rows: 2.0,
+    },
+    Expected {
+        statement: "bulk.friends",
+        arguments: "array[md5('user1'), md5('user2')]::uuid[], array['user2', 'user3']",
+        uses: &["using friends_pkey on friends"],
+        rows: 2.0,
+    },
+    Expected {
+        statement: "bulk.blocks",
+        arguments: "array[md5('user1'), md5('user2')]::uuid[], array['user2', 'user3']",
+        uses: &["Index Only Scan using blocks_pkey on blocks"],
+        rows: 2.0,
+    },
+    Expected {
         statement: "users.page",
         arguments: "md5('app8')::uuid, 'user2', 11",
         uses: &["using users_by_name on users"],

@@ -30,6 +30,10 @@ async fn every_statement_takes_and_returns_the_types_it_is_known_for() {
     let mut types = String::new();
     for sql in store::all_statements() {
         let name = name_of(sql);
+        // Later ones go over it.
+        if sql.contains("create temporary table") {
+            connection.execute(sql).await.unwrap();
+        }
         let prepared = connection.prepare(AssertSqlSafe(sql).into_sql_str()).await;
         let prepared = prepared.unwrap_or_else(|error| panic!("{name}: {error}"));
         let parameters = match prepared.parameters() {

@@ -18,6 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("page_token", &["domain"]),
     ("ops", &["clock", "domain", "store"]),
     ("upkeep", &["ops"]),
+    ("transfer", &["domain", "ops"]),
     ("delivery", &["clock", "domain", "store"]),
     ("gate", &["domain", "ops"]),
     // To try a callback rule out is to deliver, once.
@@ -47,6 +48,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "server",
             "store",
             "telemetry",
+            "transfer",
         ],
     ),
     ("lib", &[]),

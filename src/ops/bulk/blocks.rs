@@ -1,0 +1,100 @@
+//! Blocks in bulk: a later record is the newer block, and all are newer than what is there.
+
+use futures_util::TryStreamExt as _;
+
+use super::{Fate, Gains, Heads, Listener, Staging, Tally, Told, all_done, past, persistently};
+use crate::{
+    domain::{Error, OwnerKey, Place, Refusal, Username},
+    ops::{Call, requests},
+    store::{
+        bulk::{self, Gain, NewBlock},
+        staging::{self, StagedBlock},
+    },
+};
+
+/// Makes the staged blocks, in the order in which they stand in the files.
+///
+/// # Errors
+/// Only those of the database; what does not go in is told.
+pub async fn block(call: &Call, staging: &mut Staging, tell: Listener<'_>) -> Result<Tally, Error> {
+    let mut tally = Tally::default();
+    let mut records = staging::all_blocks(&mut staging.session);
+    let mut batch: Vec<StagedBlock> = Vec::with_capacity(super::BATCH);
+    while let Some(record) = records.try_next().await? {
+        if record.repeated {
+            tally.already += 1;
+            tell(Told::Through(1));
+            continue;
+        }
+        batch.push(record);
+        if batch.len() == super::BATCH {
+            tally.count(persistently(call, |call| try_to_block(call, &batch)).await?, tell);
+            batch.clear();
+        }
+    }
+    tally.count(persistently(call, |call| try_to_block(call, &batch)).await?, tell);
+    Ok(tally)
+}
+
+async fn try_to_block(call: Call, batch: &[StagedBlock]) -> Result<Vec<(Place, Fate)>, Error> {
+    let mut tx = call.core.db.begin(call.deadline).await?;
+    let keys = batch.iter().flat_map(|block| [block.owner.0, block.blocked.0]);
+    let heads = Heads::look(&mut tx, keys).await?;
+    let wanted: Vec<(OwnerKey, &Username)> =
+        batch.iter().map(|block| (block.owner.0, &block.blocked.1)).collect();
+    let mut standing = vec![false; batch.len()];
+    for at in bulk::blocks(&mut tx, &wanted).await? {
+        standing[at] = true;
+    }
+    let limit = call.app.limits.block_limit;
+    let mut gains = Gains::default();
+    let mut new = Vec::new();
+    let mut fates = Vec::with_capacity(batch.len());
+    for (block, stands) in batch.iter().zip(standing) {
+        let fate = match objection(block, &heads, &gains, limit) {
+            _ if stands => Fate::Already,
+            Some(refusal) => Fate::Refused(refusal),
+            None => {
+                gains.add(block.owner.0, Gain { blocks: 1, versions: 1, ..Gain::default() });
+                // Held only: nobody is deleted meanwhile, and what they asked is cancelled.
+                gains.add(block.blocked.0, Gain::default());
+                new.push(block);
+                Fate::Added
+            }
+        };
+        fates.push((block.place, fate));
+    }
+    if !new.is_empty() {
+        gains.take(&mut tx, &call).await?;
+        let now = call.core.clock.now();
+        let entries: Vec<NewBlock<'_>> = new
+            .iter()
+            .map(|block| NewBlock {
+                owner: (block.owner.0, &block.owner.1),
+                blocked: (block.blocked.0, &block.blocked.1),
+                version: gains.next_version(block.owner.0),
+                created_at: past(block.created_at, now),
+            })
+            .collect();
+        all_done(bulk::put_blocks(&mut tx, &entries, now).await?, entries.len())?;
+        for block in &new {
+            if gains.has_requests(block.owner.0) && gains.has_requests(block.blocked.0) {
+                let blocked = [&block.blocked.1];
+                requests::cancel_from(&mut tx, &call, &block.owner.1, &blocked).await?;
+            }
+        }
+        call.commit(tx, gains.of.into_keys()).await?;
+    }
+    Ok(fates)
+}
+
+fn objection(block: &StagedBlock, heads: &Heads, gains: &Gains, limit: i32) -> Option<Refusal> {
+    if let Some(nobody) =
+        [&block.owner, &block.blocked].into_iter().find(|user| heads.get(user.0).is_none())
+    {
+        return Some(Refusal::NoUser(nobody.1.clone()));
+    }
+    let count = heads.get(block.owner.0).map_or(0, |head| head.block_count);
+    let full = count + gains.blocks(block.owner.0) >= limit;
+    full.then(|| Refusal::BlockLimit { username: block.owner.1.clone(), limit })
+}
