@@ -2,13 +2,15 @@
 
 # Passed on to befriend: make run ARGS="--listen 127.0.0.1:50052"
 ARGS =
+# How many requests `make fuzz-http` makes up for each route.
+EXAMPLES = 30
 # The name of the image that `make image` builds.
 IMAGE = befriend
 
 COMPOSE = $$(if docker compose version >/dev/null 2>&1; then echo docker compose; else echo docker-compose; fi)
 
 .DEFAULT_GOAL = help
-.PHONY: help run test check fmt lint proto-lint tidy bench bench-quick bench-parts bench-outbox bench-watch build release doc image compose-up compose-down
+.PHONY: help run test check fmt lint proto-lint tidy bench bench-quick bench-parts bench-outbox bench-watch fuzz-http build release doc image compose-up compose-down
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +56,11 @@ bench-quick: ## The same in short: the hot calls on a small data set (3 minutes,
 
 bench-parts: ## Measure the pure parts that are in every call: keys, page tokens, names, JSON
 	cargo bench --locked --bench parts $(ARGS)
+
+fuzz-http: ## Have schemathesis try the HTTP surfaces by their OpenAPI description (two minutes; EXAMPLES=30)
+	@scripts/setup fuzz
+	cargo build --locked
+	scripts/fuzz-http $(EXAMPLES)
 
 bench-outbox: ## Measure what callbacks cost and how fast they go (about a minute, after a release build)
 	cargo bench --locked --bench outbox
