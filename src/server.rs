@@ -1,11 +1,13 @@
 //! The listener: one port for all services, health, reflection, TLS, and an orderly end.
 
-use std::{fs, io, panic::AssertUnwindSafe, path::PathBuf, sync::Arc, time::Duration};
+mod tls;
+
+use std::{io, panic::AssertUnwindSafe, path::PathBuf, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig, server::TcpIncoming};
+use tonic::transport::{Server, server::TcpIncoming};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
@@ -56,7 +58,10 @@ pub enum ServeError {
         /// Why.
         source: io::Error,
     },
-    /// The certificates do not fit, or the listener failed.
+    /// A certificate or key can't be used.
+    #[error("{0}: {1}")]
+    Tls(&'static str, String),
+    /// The listener failed.
     #[error("the listener failed: {0}")]
     Transport(#[from] tonic::transport::Error),
     /// The descriptors are broken: a bug.
@@ -121,9 +126,7 @@ pub async fn serve(
         // Requests are small; a caller with large headers is in error or worse.
         .http2_max_header_list_size(16 * 1024)
         .layer(GateLayer::new(gate));
-    if let Some(tls) = tls(args)? {
-        builder = builder.tls_config(tls)?;
-    }
+    let acceptor = tls::acceptor(args)?;
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
 
     let background = CancellationToken::new();
@@ -135,12 +138,18 @@ pub async fn serve(
     let watch = tokio::spawn(report_health(health.clone(), Arc::clone(&core), background.clone()));
 
     let closing = CancellationToken::new();
-    let listening = builder
-        .add_routes(grpc::or_else(routes.routes(), move |request| {
-            let http = http.clone();
-            async move { http.answer(request).await }
-        }))
-        .serve_with_incoming_shutdown(incoming, closing.clone().cancelled_owned());
+    let router = builder.add_routes(grpc::or_else(routes.routes(), move |request| {
+        let http = http.clone();
+        async move { http.answer(request).await }
+    }));
+    let closed = closing.clone().cancelled_owned();
+    let listening = match acceptor {
+        None => router.serve_with_incoming_shutdown(incoming, closed).left_future(),
+        Some(acceptor) => {
+            let incoming = tls::accept(incoming, acceptor);
+            router.serve_with_incoming_shutdown(incoming, closed).right_future()
+        }
+    };
     let ending = async {
         stop.cancelled().await;
         tracing::info!("shutting down: calls under way are finished, new ones refused");
@@ -212,22 +221,6 @@ fn add_reflection(
     // Older grpcurls ask for nothing else.
     routes.add_service(builder().build_v1alpha()?);
     Ok(())
-}
-
-fn tls(args: &ServeArgs) -> Result<Option<ServerTlsConfig>, ServeError> {
-    let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) else {
-        return Ok(None);
-    };
-    let identity = Identity::from_pem(read("--tls-cert", cert)?, read("--tls-key", key)?);
-    let mut tls = ServerTlsConfig::new().identity(identity);
-    if let Some(ca) = &args.tls_client_ca {
-        tls = tls.client_ca_root(Certificate::from_pem(read("--tls-client-ca", ca)?));
-    }
-    Ok(Some(tls))
-}
-
-fn read(setting: &'static str, path: &PathBuf) -> Result<Vec<u8>, ServeError> {
-    fs::read(path).map_err(|source| ServeError::File { setting, path: path.clone(), source })
 }
 
 /// Keeps the health check true: SERVING while the database answers.

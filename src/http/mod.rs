@@ -19,8 +19,8 @@ use axum::{
 };
 use tower::ServiceExt as _;
 
+pub use self::netease::NetEaseSettings;
 use self::{netease::Doorman, read::trimmed};
-pub use self::{netease::NetEaseSettings, openapi::OPENAPI};
 use crate::gate::Gate;
 
 /// What the routes share.

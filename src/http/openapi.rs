@@ -11,7 +11,7 @@ use axum::{
 };
 
 /// The description, in OpenAPI 3.1.
-pub const OPENAPI: &str = include_str!("openapi.json");
+const OPENAPI: &str = include_str!("openapi.json");
 
 /// The route of the description. It is open to everybody, as the product's documentation is.
 pub(super) fn routes() -> Router {

@@ -3,10 +3,20 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use befriend::{clock::Clock, proto};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject as _};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{ClientConfig, RootCertStore},
+};
 use tonic::{
     Status,
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
@@ -102,4 +112,28 @@ async fn a_listener_that_knows_its_clients_refuses_all_others() {
         .client()
         .identity(Identity::from_pem(stranger.read("client.pem"), stranger.read("client.key")));
     assert!(call(&app, forged).await.is_err(), "with one that nobody known has signed");
+}
+
+#[tokio::test]
+async fn clients_that_know_only_http_1_are_served_over_tls_too() {
+    let certs = Certificates::make("tls-http1");
+    let (cert, key) = (certs.path("server.pem"), certs.path("server.key"));
+    let app = TestApp::with(&["--tls-cert", &cert, "--tls-key", &key], Clock::system()).await;
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(&certs.read("ca.pem")).unwrap()).unwrap();
+    let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    for offered in [vec![b"http/1.1".to_vec()], vec![]] {
+        config.alpn_protocols = offered;
+        let tcp = TcpStream::connect(app.url.strip_prefix("http://").unwrap()).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let connector = TlsConnector::from(Arc::new(config.clone()));
+        let mut tls = connector.connect(name, tcp).await.unwrap();
+        let asked =
+            b"GET /acme/chat/users HTTP/1.1\r\nHost: im.example\r\nConnection: close\r\n\r\n";
+        tls.write_all(asked).await.unwrap();
+        let mut answer = String::new();
+        let _ = tls.read_to_string(&mut answer).await;
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+        assert!(answer.contains("organization_application_not_found"), "{answer}");
+    }
 }
