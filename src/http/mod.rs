@@ -44,8 +44,12 @@ impl Http {
             .merge(openapi::routes())
             .merge(easemob::routes(&surface))
             .merge(netease::routes(&surface));
-        let router = router.fallback(unknown).method_not_allowed_fallback(wrong_method);
-        Self(router)
+        let wrong = Arc::clone(&surface);
+        Self(
+            router
+                .fallback(async move |uri: Uri| surface.unknown(&uri))
+                .method_not_allowed_fallback(async move |uri: Uri| wrong.wrong_method(&uri)),
+        )
     }
 
     /// Answers a request that is not gRPC. Its extensions hold the [`crate::gate::Origin`].
@@ -60,19 +64,21 @@ impl Http {
     }
 }
 
-/// A path that is nobody's is answered in the form of the surface that it looks like.
-async fn unknown(uri: Uri) -> Response<Body> {
-    if netease::is_meant(uri.path()) {
-        netease::unknown().into_response()
-    } else {
-        easemob::unknown().into_response()
+impl Surface {
+    /// A path that is nobody's is answered in the form of the surface that it looks like.
+    fn unknown(&self, uri: &Uri) -> Response<Body> {
+        if netease::is_meant(uri.path()) {
+            netease::unknown().into_response()
+        } else {
+            easemob::unknown(self.gate.core().clock.now())
+        }
     }
-}
 
-async fn wrong_method(uri: Uri) -> Response<Body> {
-    if netease::is_meant(uri.path()) {
-        netease::wrong_method().into_response()
-    } else {
-        easemob::wrong_method().into_response()
+    fn wrong_method(&self, uri: &Uri) -> Response<Body> {
+        if netease::is_meant(uri.path()) {
+            netease::wrong_method().into_response()
+        } else {
+            easemob::wrong_method(self.gate.core().clock.now())
+        }
     }
 }

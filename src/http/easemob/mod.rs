@@ -18,7 +18,6 @@ use axum::{
     body::Body,
     extract::{FromRequestParts as _, RawPathParams},
     http::{HeaderMap, Method, Request, StatusCode, header, request::Parts},
-    response::IntoResponse as _,
     routing::{MethodFilter, MethodRouter, on},
 };
 use serde_json::Value;
@@ -123,11 +122,11 @@ fn handler(surface: Arc<Surface>, route: Arc<Route>) -> MethodRouter {
         let span = gate::span(&id);
         async move {
             let mut log = RequestLog::open(route.operation);
-            let started = Instant::now();
+            let (now, started) = (surface.gate.core().clock.now(), Instant::now());
             let answer = serve(surface, &route, request, started, &mut log).await;
             let mut response = match answer {
                 Ok(answer) => answer::render(StatusCode::OK, &answer),
-                Err(refusal) => refusal.since(started).into_response(),
+                Err(refusal) => refusal.render(now, started.elapsed()),
             };
             response.headers_mut().insert(REQUEST_ID, id);
             log.close(response.status().as_str().to_owned());
@@ -154,7 +153,8 @@ async fn serve(
         Run::App(_) => Caller::Known,
         Run::Login(_) => Caller::Stranger,
     };
-    let admit = admit(&gate, run, &key, &parts.headers);
+    // On the heap: it holds the whole of a query.
+    let admit = Box::pin(admit(&gate, run, &key, &parts.headers));
     let asked = Asked::new(&gate, &parts, &params, key.clone(), started)?;
     gate.pass(log, caller, None, admit, |admitted| async move {
         let body = read::body(body, surface.max_body).await.map_err(Refusal::of_body)?;

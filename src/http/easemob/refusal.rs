@@ -5,13 +5,11 @@ use std::{borrow::Cow, time::Duration};
 use axum::{
     body::Body,
     http::{HeaderValue, Response, StatusCode, header},
-    response::IntoResponse,
 };
 use serde_json::json;
 use time::OffsetDateTime;
-use tokio::time::Instant;
 
-use super::answer::render;
+use super::answer::{millis, render};
 use crate::{
     domain::{Credential, Error, Invalid},
     http::read::Unread,
@@ -25,7 +23,6 @@ pub(super) struct Refusal {
     exception: &'static str,
     description: Cow<'static, str>,
     retry_after: Option<Duration>,
-    duration: Duration,
 }
 
 /// What is told of something unforeseen; the rest is in the log.
@@ -37,14 +34,7 @@ impl Refusal {
         (error, exception): (&'static str, &'static str),
         description: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self {
-            status,
-            error,
-            exception,
-            description: description.into(),
-            retry_after: None,
-            duration: Duration::ZERO,
-        }
+        Self { status, error, exception, description: description.into(), retry_after: None }
     }
 
     /// A request that is wrong in itself.
@@ -85,10 +75,26 @@ impl Refusal {
         }
     }
 
-    /// Tells since when the request was served.
-    pub(super) fn since(mut self, started: Instant) -> Self {
-        self.duration = started.elapsed();
-        self
+    /// The answer, at this time, to a request that took this long.
+    pub(super) fn render(self, now: OffsetDateTime, duration: Duration) -> Response<Body> {
+        let body = json!({
+            "error": self.error,
+            "exception": self.exception,
+            "timestamp": millis(now),
+            "duration": u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+            "error_description": self.description,
+        });
+        let mut response = render(self.status, &body);
+        if let Some(wait) = self.retry_after {
+            // Whole seconds, rounded up: sooner would be refused again.
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            let bearer = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+        }
+        response
     }
 }
 
@@ -211,40 +217,18 @@ impl From<Error> for Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response<Body> {
-        let now = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000;
-        let body = json!({
-            "error": self.error,
-            "exception": self.exception,
-            "timestamp": i64::try_from(now).unwrap_or(i64::MAX),
-            "duration": u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX),
-            "error_description": self.description,
-        });
-        let mut response = render(self.status, &body);
-        if let Some(wait) = self.retry_after {
-            // Whole seconds, rounded up: sooner would be refused again.
-            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
-        }
-        if self.status == StatusCode::UNAUTHORIZED {
-            let bearer = HeaderValue::from_static("Bearer");
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
-        }
-        response
-    }
-}
-
 /// The path is nobody's.
-pub(in crate::http) fn unknown() -> impl IntoResponse {
-    Refusal::new(StatusCode::NOT_FOUND, NOT_FOUND, "Service resource not found")
+pub(in crate::http) fn unknown(now: OffsetDateTime) -> Response<Body> {
+    let refusal = Refusal::new(StatusCode::NOT_FOUND, NOT_FOUND, "Service resource not found");
+    refusal.render(now, Duration::ZERO)
 }
 
 /// The path is one of ours, but not with this method.
-pub(in crate::http) fn wrong_method() -> impl IntoResponse {
-    Refusal::new(
+pub(in crate::http) fn wrong_method(now: OffsetDateTime) -> Response<Body> {
+    let refusal = Refusal::new(
         StatusCode::METHOD_NOT_ALLOWED,
         ("method_not_allowed", "MethodNotAllowedException"),
         "the method is not allowed here",
-    )
+    );
+    refusal.render(now, Duration::ZERO)
 }

@@ -126,11 +126,12 @@ async fn serve(
     let (gate, run) = (surface.gate.clone(), route.run);
     let core = gate.core();
     let app_id = OnceLock::new();
-    let admit = async {
+    // On the heap: it holds the whole of a query.
+    let admit = Box::pin(async {
         let app = surface.netease.admit(core, &parts.headers).await?;
         app_id.get_or_init(|| app.id);
         Ok(Some(app))
-    };
+    });
     let max_body = surface.max_body;
     let answer = gate.pass(log, Caller::Known, None, admit, |admitted| async move {
         let body = read::body(body, max_body).await.map_err(Refusal::of_body)?;
