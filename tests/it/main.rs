@@ -24,9 +24,8 @@ mod errors;
 mod events;
 mod fields;
 mod friends;
-#[cfg(target_os = "linux")]
-mod guides;
 mod hostile;
+mod http;
 mod imports;
 #[cfg(target_os = "linux")]
 mod kill;
@@ -52,6 +51,5 @@ mod tidy;
 mod tls;
 mod tokens;
 mod transfer;
-mod translations;
 mod users;
 mod watch;

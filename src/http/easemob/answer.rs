@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{Refusal, address};
 use crate::{
-    domain::{AppKey, Invalid, PageSize, PageSizes, User, Username},
+    domain::{AppKey, PageSize, PageSizes, User, Username},
     gate::{Gate, Origin},
     http::read,
     ops::Call,
@@ -45,10 +45,11 @@ impl Asked {
         let query = read::pairs(parts.uri.query().unwrap_or_default().as_bytes())
             .ok_or_else(|| Refusal::illegal("the query is not UTF-8"))?;
         let app_path = format!("/{}", key.as_str().replacen('#', "/", 1));
-        let path = parts.uri.path();
+        // Behind "/org/app", however that is written.
+        let path = parts.uri.path().splitn(4, '/').nth(3).unwrap_or_default();
         Ok(Self {
             base: format!("{}{app_path}", address(parts)),
-            path: path.strip_prefix(&app_path).unwrap_or(path).to_owned(),
+            path: format!("/{path}"),
             params: params.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
             origin: parts.extensions.get::<Origin>().copied(),
             body: Bytes::new(),
@@ -88,15 +89,22 @@ impl Asked {
 
     /// A member of the query that is a page's size; the default when absent.
     pub(super) fn page_size(&self, name: &str, sizes: PageSizes) -> Result<PageSize, Refusal> {
-        let Some(text) = self.param(name) else {
-            return Ok(sizes.choose(0)?);
-        };
-        let digits = text.bytes().all(|b| b.is_ascii_digit());
-        match text.parse::<i32>() {
-            Ok(1..) if digits => Ok(sizes.choose(text.parse().unwrap_or(i32::MAX))?),
-            // A number beyond all numbers is too large, too.
-            Err(_) if digits => Err(Invalid::PageSize { max: sizes.max }.into()),
-            _ => Err(Refusal::illegal(format!("{name} must be between 1 and {}", sizes.max))),
+        match self.size(name, sizes)? {
+            None => Ok(sizes.choose(0)?),
+            Some(0) => Err(no_size(name, sizes)),
+            Some(size) => Ok(sizes.choose(size)?),
+        }
+    }
+
+    /// A member of the query that is a whole number, 0 or more; none when absent. A number beyond all
+    /// numbers is the largest.
+    pub(super) fn size(&self, name: &str, sizes: PageSizes) -> Result<Option<i32>, Refusal> {
+        match self.param(name) {
+            None => Ok(None),
+            Some(text) if text.bytes().all(|b| b.is_ascii_digit()) => {
+                Ok(Some(text.parse().unwrap_or(i32::MAX)))
+            }
+            Some(_) => Err(no_size(name, sizes)),
         }
     }
 
@@ -110,7 +118,9 @@ impl Asked {
 
     /// The body's JSON.
     pub(super) fn json(&self) -> Result<Value, Refusal> {
-        serde_json::from_slice(&self.body).map_err(|error| Refusal::no_json(&error))
+        // Some clients write a byte order mark in front.
+        let json = self.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.body);
+        serde_json::from_slice(json).map_err(|error| Refusal::no_json(&error))
     }
 
     /// The request's own path below the app's.
@@ -162,6 +172,10 @@ impl Asked {
     }
 }
 
+fn no_size(name: &str, sizes: PageSizes) -> Refusal {
+    Refusal::illegal(format!("{name} must be between 1 and {}", sizes.max))
+}
+
 /// A user as answers show one. The nickname is there only when one is set.
 pub(super) fn entity(user: &User) -> Value {
     let mut entity = json!({
@@ -195,7 +209,7 @@ pub(super) fn usernames(field: &'static str, names: &[String]) -> Result<Vec<Use
     Ok(names.iter().enumerate().map(parse).collect::<Result<_, _>>()?)
 }
 
-fn millis(time: OffsetDateTime) -> i64 {
+pub(super) fn millis(time: OffsetDateTime) -> i64 {
     i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }
 

@@ -6,10 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::{answer::Asked, refusal::Refusal};
 use crate::{
-    domain::{Secret, TokenLifetimes},
+    domain::{Credential, Error, Secret, TokenLifetimes},
     gate::Admitted,
     http::Surface,
-    ops::{access::Login, tokens},
+    ops::{access::Login, apps, tokens},
 };
 
 pub(super) async fn issue(
@@ -30,7 +30,15 @@ pub(super) async fn issue(
     let from = asked.origin.and_then(|origin| origin.address);
     let login = Login { from, client_id: Some(client_id.to_owned()) };
     let (key, secret) = (Some(&asked.key), Secret::presented(secret));
-    let issued = tokens::issue(core, admitted.deadline, login, key, &secret, ttl).await?;
+    let issued = tokens::issue(core, admitted.deadline, login, key, &secret, ttl).await;
+    let issued = match issued {
+        Err(why @ Error::InvalidCredentials(Credential::ClientId)) => {
+            // The vendor tells a wrong address before wrong credentials.
+            apps::get(core, &asked.key).await?;
+            return Err(why.into());
+        }
+        issued => issued?,
+    };
     Ok(json!({
         "access_token": issued.token.reveal(),
         "expires_in": issued.expires_in.as_secs(),

@@ -1,4 +1,4 @@
-//! Users: create, read, change, ban, delete.
+//! Users: to register, to look up, to delete.
 
 use serde_json::{Map, Value, json};
 
@@ -7,7 +7,7 @@ use super::{
     refusal::Refusal,
 };
 use crate::{
-    domain::{Error, Nickname, PageSizes, User, Username},
+    domain::{Error, Nickname, User, Username},
     ops::{Call, users},
     page_token::{self, Binding},
 };
@@ -31,13 +31,23 @@ pub(super) async fn create(asked: Asked, call: Call) -> Result<Value, Refusal> {
         one => vec![new_user(one)?],
     };
     let created = users::create(&call, &wanted).await?;
-    let entities: Vec<Value> = created.iter().map(entity).collect();
-    let mut answer = asked.done(&call, "post", "/users", &entities);
+    let mut answer = done(&asked, &call, "post", &created);
     if body.is_array() {
-        // Where the vendor tells who was left out: nobody is.
-        answer["data"] = json!([]);
+        // Where the vendor tells who was left out: nobody is. It stands before the duration.
+        if let Some(members) = answer.as_object_mut() {
+            let at = members.keys().position(|name| name == "duration").unwrap_or(0);
+            members.shift_insert(at, "data".to_owned(), json!([]));
+        }
     }
     Ok(answer)
+}
+
+/// The answer that most changes of users have.
+fn done(asked: &Asked, call: &Call, action: &str, changed: &[User]) -> Value {
+    let entities: Vec<Value> = changed.iter().map(entity).collect();
+    let mut answer = asked.done(call, action, "/users", &entities);
+    answer["count"] = entities.len().into();
+    answer
 }
 
 /// Takes a password for an existing user, and forgets it.
@@ -94,19 +104,21 @@ pub(super) async fn list(asked: Asked, call: Call) -> Result<Value, Refusal> {
     let entities: Vec<Value> = found.iter().map(entity).collect();
     let mut answer = json!({ "action": "get" });
     let given = |name: &str| asked.param(name).map(|value| (name.to_owned(), json!([value])));
-    let params: Map<String, Value> = ["limit", "cursor"].into_iter().filter_map(given).collect();
+    let params: Map<String, Value> = ["cursor", "limit"].into_iter().filter_map(given).collect();
     if !params.is_empty() {
         answer["params"] = params.into();
     }
     answer["path"] = "/users".into();
     answer["uri"] = asked.own_uri().into();
-    answer["count"] = entities.len().into();
+    let count = entities.len();
     answer["entities"] = entities.into();
     answer["timestamp"] = asked.timestamp().into();
     answer["duration"] = asked.duration().into();
+    // There is none on the last page: clients go on until then.
     if let Some(cursor) = cursor {
         answer["cursor"] = cursor.into();
     }
+    answer["count"] = count.into();
     Ok(answer)
 }
 
@@ -116,14 +128,13 @@ pub(super) async fn delete_page(asked: Asked, call: Call) -> Result<Value, Refus
     let mut deleted = Vec::with_capacity(found.len());
     for user in &found {
         match users::delete(&call, &user.username).await {
-            Ok(user) => deleted.push(entity(&user)),
+            Ok(user) => deleted.push(user),
             // Somebody else was faster.
             Err(Error::UserNotFound(_)) => {}
             Err(error) => return Err(error.into()),
         }
     }
-    let mut answer = asked.done(&call, "delete", "/users", &deleted);
-    answer["count"] = deleted.len().into();
+    let mut answer = done(&asked, &call, "delete", &deleted);
     if let Some(cursor) = cursor {
         answer["cursor"] = cursor.into();
     }
@@ -135,13 +146,8 @@ async fn page(asked: &Asked, call: &Call) -> Result<(Vec<User>, Option<String>),
     let sizes = call.core.bounds.user_pages;
     // The vendor gives its largest page to whoever asks for more, and its clients do; for 0 its
     // default.
-    let size = match asked.param("limit") {
-        Some("0") => sizes.choose(0)?,
-        _ => {
-            let any = asked.page_size("limit", PageSizes { max: i32::MAX, ..sizes })?;
-            sizes.choose(i32::try_from(any.entries()).unwrap_or(sizes.max).min(sizes.max))?
-        }
-    };
+    let limit = asked.size("limit", sizes)?.unwrap_or(0);
+    let size = sizes.choose(limit.min(sizes.max))?;
     let binding = Binding { call: "UserService/ListUsers", app: Some(call.app.id), owner: "" };
     let after: String = page_token::read(binding, asked.param("cursor").unwrap_or_default())?;
     let page = users::list(call, &after, size).await?;
@@ -153,29 +159,31 @@ pub(super) async fn set_nickname(asked: Asked, call: Call) -> Result<Value, Refu
     let nickname =
         nickname(&asked.object()?)?.ok_or_else(|| Refusal::illegal("nickname must be provided"))?;
     let user = users::set_nickname(&call, &username, &nickname).await?;
-    Ok(asked.done(&call, "put", "/users", &[entity(&user)]))
+    Ok(done(&asked, &call, "put", &[user]))
 }
 
 pub(super) async fn delete(asked: Asked, call: Call) -> Result<Value, Refusal> {
     let user = users::delete(&call, &asked.user("username")?).await?;
-    Ok(asked.done(&call, "delete", "/users", &[entity(&user)]))
+    Ok(done(&asked, &call, "delete", &[user]))
 }
 
 pub(super) async fn activate(asked: Asked, call: Call) -> Result<Value, Refusal> {
-    users::set_activated(&call, &asked.user("username")?, true).await?;
-    Ok(json!({
-        "action": "activate user",
-        "timestamp": asked.timestamp(),
-        "duration": asked.duration(),
-    }))
+    let user = users::set_activated(&call, &asked.user("username")?, true).await?;
+    Ok(switched(&asked, "activate user", &user))
 }
 
 pub(super) async fn deactivate(asked: Asked, call: Call) -> Result<Value, Refusal> {
     let user = users::set_activated(&call, &asked.user("username")?, false).await?;
-    Ok(json!({
-        "action": "Deactivate user",
-        "entities": [entity(&user)],
+    Ok(switched(&asked, "Deactivate user", &user))
+}
+
+/// The answer to a user's being let in or shut out.
+fn switched(asked: &Asked, action: &str, user: &User) -> Value {
+    json!({
+        "action": action,
+        "entities": [entity(user)],
         "timestamp": asked.timestamp(),
         "duration": asked.duration(),
-    }))
+        "count": 1,
+    })
 }

@@ -4,7 +4,9 @@ pub mod app;
 pub mod binary;
 #[cfg(feature = "docker-tests")]
 pub mod container;
+pub mod easemob;
 pub mod follow;
+pub mod http;
 pub mod invariants;
 pub mod postgres;
 // Looks at processes through /proc.
