@@ -27,7 +27,7 @@ RUN find build.rs src proto migrations -exec touch {} + \
 
 FROM ${RUNTIME_IMAGE}
 LABEL org.opencontainers.image.title="befriend" \
-      org.opencontainers.image.description="A self-hosted friend-relationship service: friends, remarks and block lists over gRPC on Postgres" \
+      org.opencontainers.image.description="A self-hosted friend-relationship service: friends, remarks and block lists on Postgres, over gRPC and the HTTP APIs of Easemob and NetEase" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY LICENSE /usr/share/doc/befriend/LICENSE
 COPY --from=build /src/target/image/befriend /usr/local/bin/befriend

@@ -36,7 +36,8 @@ Examples:
   befriend export 'acme#chat' --out chat  write its users, friends and blocks to files
   befriend import files 'acme#chat' chat  bring them in again";
 
-/// Friends, remarks and block lists as a service, over gRPC on Postgres.
+/// Friends, remarks and block lists as a service on Postgres, over gRPC and the HTTP APIs of Easemob
+/// and NetEase.
 ///
 /// Without a command it serves. A setting is given as a flag or as the environment variable that is
 /// shown with it; a flag wins. A TIME is a whole number with a unit: 250ms, 30s, 5m, 2h, 1d.

@@ -44,7 +44,8 @@ fn words(line: &str) -> Vec<String> {
 }
 
 fn documents() -> Vec<String> {
-    let mut found = vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned()];
+    let top = ["README.md", "README.zh-CN.md", "CONTRIBUTING.md"];
+    let mut found: Vec<String> = top.map(str::to_owned).to_vec();
     for entry in fs::read_dir(Path::new(ROOT).join("docs")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         if name.ends_with(".md") {

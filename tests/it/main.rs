@@ -24,6 +24,8 @@ mod errors;
 mod events;
 mod fields;
 mod friends;
+#[cfg(target_os = "linux")]
+mod guides;
 mod hostile;
 mod http;
 mod imports;
@@ -51,5 +53,6 @@ mod tidy;
 mod tls;
 mod tokens;
 mod transfer;
+mod translations;
 mod users;
 mod watch;

@@ -1,9 +1,11 @@
 //! Settings: each can be found, and a wrong one is refused at the start with its name.
 
+use std::{fs, process::Command};
+
 use befriend::cli::Cli;
 use clap::CommandFactory as _;
 
-use crate::support::{binary, postgres};
+use crate::support::{app::settings, binary, postgres};
 
 /// What it says when it refuses to start.
 #[track_caller]
@@ -128,4 +130,26 @@ fn the_help_names_every_setting_with_its_environment_variable() {
         count += 1;
     }
     assert!(count > 30, "only {count} settings were looked at");
+}
+
+#[test]
+fn make_env_writes_secrets_that_can_be_used() {
+    let file = std::env::temp_dir().join(format!("befriend-env-{}", std::process::id()));
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/make-env");
+    let made = Command::new("sh").arg(script).arg(&file).output().unwrap();
+    let written = fs::read_to_string(&file).unwrap();
+    let again = Command::new("sh").arg(script).arg(&file).output().unwrap();
+    let kept = fs::read_to_string(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    assert!(made.status.success() && again.status.success(), "{made:?} {again:?}");
+    assert_eq!(written, kept, "a second run changes nothing");
+
+    let value = |name: &str| {
+        let line = written.lines().find_map(|line| line.strip_prefix(&format!("{name}=")));
+        line.unwrap_or_else(|| panic!("no {name}"))
+    };
+    assert_eq!(value("POSTGRES_PASSWORD").len(), 64);
+    assert!(value("BEFRIEND_OPERATOR_TOKEN").len() >= 32);
+    let key = value("BEFRIEND_CREDENTIALS_KEY");
+    assert!(!key.is_empty() && settings(&["--credentials-key", key]).keyring().is_some(), "{key}");
 }
