@@ -193,7 +193,9 @@ impl FriendService for FriendApi {
         let (call, message) = app_call(request)?;
         let (requester, recipient) = asker(&message.requester, &message.recipient)?;
         let said = RequestMessage::parse("message", &message.message)?;
-        let (accepted, friend) = requests::accept(&call, &requester, &recipient, &said).await?;
+        let extension = Extension::default();
+        let accepted = requests::accept(&call, &requester, &recipient, &said, &extension);
+        let (accepted, friend) = accepted.await?;
         Ok(Response::new(proto::AcceptFriendRequestResponse {
             request: Some(accepted.into()),
             friend: Some(friend.into()),

@@ -44,7 +44,7 @@ pub async fn add(
                 requests::settle_between(&mut tx, call, owner, friend).await?;
             }
             let (one, other) = ((owner_key, owner), (friend_key, friend));
-            join(&mut tx, call, one, other, server_extension).await?;
+            join(&mut tx, call, one, other, [server_extension.as_str(), ""]).await?;
             call.commit(tx, [owner_key, friend_key]).await?;
             Ok(profile)
         })
@@ -57,13 +57,14 @@ pub(super) fn has_requests(locked: &Locked, key: OwnerKey) -> bool {
     head.is_some_and(|head| head.incoming_requests + head.outgoing_requests > 0)
 }
 
-/// Makes two users friends, who are not yet, both locked, and tells of it as the owner's doing.
+/// Makes two users friends, who are not yet, both locked, and tells of it as the owner's doing. Owner's
+/// and friend's entry get a server extension each.
 pub(super) async fn join(
     tx: &mut PgConnection,
     call: &Call,
     owner: (OwnerKey, &Username),
     friend: (OwnerKey, &Username),
-    server_extension: &Extension,
+    server_extensions: [&str; 2],
 ) -> Result<(), Error> {
     let limit = call.app.limits.friend_limit;
     let gained = users::gain_friend(tx, &[owner.0, friend.0], limit).await?;
@@ -76,13 +77,13 @@ pub(super) async fn join(
             owner: owner.0,
             friend: friend.1,
             version: version_of(owner)?,
-            server_extension: server_extension.as_str(),
+            server_extension: server_extensions[0],
         },
         NewEntry {
             owner: friend.0,
             friend: owner.1,
             version: version_of(friend)?,
-            server_extension: "",
+            server_extension: server_extensions[1],
         },
     ];
     friends::put(tx, &entries, call.core.clock.now()).await?;

@@ -68,7 +68,8 @@ async fn try_to_send(
     let crossing = swapped(between);
     if pending(call, requests::get(&mut tx, crossing).await?).is_some() {
         // What the second one says answers the first one.
-        let (crossed, _) = agree(&mut tx, call, crossing, message.as_str()).await?;
+        let said = (message, &Extension::default());
+        let (crossed, _) = agree(&mut tx, call, crossing, said).await?;
         call.commit(tx, between.keys()).await?;
         return Ok(crossed);
     }
@@ -119,8 +120,8 @@ async fn open(
     events::record(tx, call, vec![event]).await
 }
 
-/// Agrees to a pending request: the two are friends at once. Returns the request and the requester's
-/// entry in the recipient's list.
+/// Agrees to a pending request: the two are friends at once. The requester's entry in the recipient's
+/// list gets the server extension; it is returned with the request. Agreeing again changes nothing.
 ///
 /// # Errors
 /// `UserNotFound`, `RequestNotFound`, `Blocked`, `FriendLimitExceeded`.
@@ -129,6 +130,7 @@ pub async fn accept(
     requester: &Username,
     recipient: &Username,
     answer: &RequestMessage,
+    server_extension: &Extension,
 ) -> Result<(FriendRequest, Friend), Error> {
     let between = between(call, requester, recipient);
     call.core
@@ -153,24 +155,27 @@ pub async fn accept(
             if blocks.1 {
                 return Err(blocked(requester, recipient));
             }
-            let accepted = agree(&mut tx, call, between, answer.as_str()).await?;
+            let accepted = agree(&mut tx, call, between, (answer, server_extension)).await?;
             call.commit(tx, between.keys()).await?;
             Ok(accepted)
         })
         .await
 }
 
-/// Turns a pending request into a friendship.
+/// Turns a pending request into a friendship, with the recipient's answer and the server extension of
+/// the recipient's entry.
 async fn agree(
     tx: &mut PgConnection,
     call: &Call,
     between: Between<'_>,
-    answer: &str,
+    (answer, server_extension): (&RequestMessage, &Extension),
 ) -> Result<(FriendRequest, Friend), Error> {
     let recipients = RequestDirection::Incoming;
-    close_and_tell(tx, call, between, (RequestState::Accepted, answer), recipients).await?;
+    let end = (RequestState::Accepted, answer.as_str());
+    close_and_tell(tx, call, between, end, recipients).await?;
     settle(tx, call, between, RequestState::Accepted).await?;
-    friend_ops::join(tx, call, between.requester, between.recipient, &Extension::default()).await?;
+    let extensions = ["", server_extension.as_str()];
+    friend_ops::join(tx, call, between.requester, between.recipient, extensions).await?;
     let request = requests::get(tx, between).await?.ok_or_else(|| not_found(between))?;
     let friend = friends::get(tx, between.recipient, between.requester).await?;
     let friend = friend.ok_or_else(|| Error::Internal("a new friend is missing".to_owned()))?;

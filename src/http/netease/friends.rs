@@ -32,20 +32,12 @@ async fn accept(
     faccid: &Username,
     message: &RequestMessage,
     extension: &Extension,
-) -> Result<(), Refusal> {
-    match requests::accept(call, faccid, accid, message).await {
-        Ok(_) if extension.as_str().is_empty() => Ok(()),
-        Ok(_) => {
-            let server_extension = Some(extension.clone());
-            let change = EntryChange { server_extension, ..EntryChange::default() };
-            friends::update(call, accid, faccid, &change).await?;
-            Ok(())
-        }
+) -> Result<(), Error> {
+    match requests::accept(call, faccid, accid, message, extension).await {
         Err(Error::RequestNotFound { .. }) => {
-            friends::add(call, accid, faccid, extension).await?;
-            Ok(())
+            friends::add(call, accid, faccid, extension).await.map(drop)
         }
-        Err(error) => Err(error.into()),
+        other => other.map(drop),
     }
 }
 
