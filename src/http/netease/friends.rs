@@ -101,7 +101,10 @@ fn entry(friend: &Friend) -> Value {
 
 pub(super) async fn get_by_accid(form: Form, call: Call) -> Result<Value, Refusal> {
     let (accid, faccid) = pair(&form)?;
-    let friend = friends::get(&call, &accid, &faccid).await?;
+    let friend = match friends::get(&call, &accid, &faccid).await {
+        Err(Error::NotFriends { .. }) => return Err(Refusal::no_friends()),
+        other => other?,
+    };
     let set = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let mut entry = json!({
         "createtime": millis(friend.created_at),

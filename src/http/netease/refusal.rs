@@ -13,6 +13,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(super) struct Refusal {
     pub(super) code: u16,
+    /// Left out when empty.
     desc: String,
     /// The app has just gone over its rate.
     pub(super) over_rate: bool,
@@ -24,6 +25,11 @@ const INTERNAL: &str = "an internal error happened; the service's log tells more
 impl Refusal {
     fn new(code: u16, desc: impl Into<String>) -> Self {
         Self { code, desc: desc.into(), over_rate: false }
+    }
+
+    /// What the vendor answers when two users are no friends: a code and no reason.
+    pub(super) fn no_friends() -> Self {
+        Self::new(404, "")
     }
 
     /// A request that is wrong in itself.
@@ -88,7 +94,11 @@ impl From<Error> for Refusal {
 
 impl IntoResponse for &Refusal {
     fn into_response(self) -> Response<Body> {
-        render(&json!({ "code": self.code, "desc": self.desc }))
+        let mut answer = json!({ "code": self.code });
+        if !self.desc.is_empty() {
+            answer["desc"] = self.desc.as_str().into();
+        }
+        render(&answer)
     }
 }
 
