@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{Failure, serve::Database};
 use crate::{
     clock::Clock,
-    config::{DatabaseArgs, ServeArgs},
+    config::{self, DatabaseArgs, ServeArgs},
     domain::{
         App, AppKey, AppLimitsChange, CredentialsChange, Event, EventFilter, EventId,
         EventPosition, EventState, EventType, PageSizes, Secret, StateName, Username,
@@ -184,9 +184,10 @@ pub(super) struct CredentialArgs {
         value_name = "SECRET",
         default_value = "",
         hide_default_value = true,
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = config::secret
     )]
-    client_secret: String,
+    client_secret: Secret,
     /// NetEase's AppKey.
     #[arg(
         long,
@@ -203,12 +204,33 @@ pub(super) struct CredentialArgs {
         value_name = "SECRET",
         default_value = "",
         hide_default_value = true,
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = config::secret
     )]
-    netease_app_secret: String,
+    netease_app_secret: Secret,
     /// Take AppKey and AppSecret away.
     #[arg(long)]
     remove_netease: bool,
+    /// The key that seals the AppSecret: the one that the service has. Not needed with the private
+    /// Postgres.
+    #[arg(
+        long,
+        env = "BEFRIEND_CREDENTIALS_KEY",
+        value_name = "KEYS",
+        hide_env_values = true,
+        value_parser = config::secret
+    )]
+    credentials_key: Option<Secret>,
+}
+
+impl AppCommand {
+    /// The key that it was given to seal secrets with.
+    pub(super) fn credentials_key(&self) -> Option<&Secret> {
+        match self {
+            Self::SetCredentials { credentials, .. } => credentials.credentials_key.as_ref(),
+            _ => None,
+        }
+    }
 }
 
 impl From<LimitArgs> for AppLimitsChange {
@@ -285,8 +307,8 @@ pub(super) async fn app(core: &Core, command: AppCommand) -> Result<(), Failure>
         }
         AppCommand::SetCredentials { app_key, credentials: args } => {
             let change = CredentialsChange::parse(
-                (&args.client_id, &args.client_secret),
-                (&args.netease_app_key, &args.netease_app_secret),
+                (&args.client_id, args.client_secret.reveal()),
+                (&args.netease_app_key, args.netease_app_secret.reveal()),
                 args.remove_netease,
             )?;
             show(&apps::set_credentials(core, deadline, &parse(&app_key)?, &change).await?, None);

@@ -148,7 +148,9 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
             database.close().await?;
         }
         Some(Command::App(command)) => {
-            with_core(&database, &cli.serve, async |core| app(core, command).await).await?;
+            let credentials_key = command.credentials_key().cloned();
+            let settings = ServeArgs { credentials_key, ..cli.serve };
+            with_core(&database, &settings, async |core| app(core, command).await).await?;
         }
         Some(Command::Token { app_key, ttl }) => {
             with_core(&database, &cli.serve, async |core| {

@@ -20,8 +20,8 @@ use crate::{
 mod parts;
 mod values;
 
-pub use values::{Shown, any_duration};
-use values::{burst, duration, log_filter, secret};
+pub use values::{Shown, any_duration, secret};
+use values::{burst, duration, log_filter};
 
 /// Where the data is: shared by all commands.
 #[derive(Args, Clone, Debug)]

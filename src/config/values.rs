@@ -58,7 +58,10 @@ pub(super) fn burst(text: &str) -> Result<f64, String> {
 }
 
 /// Takes a secret as it is. clap would show one that it refuses, so [`ServeArgs::check`] refuses it.
-pub(super) fn secret(text: &str) -> Result<Secret, Infallible> {
+///
+/// # Errors
+/// None.
+pub fn secret(text: &str) -> Result<Secret, Infallible> {
     Ok(Secret::presented(text))
 }
 
