@@ -8,6 +8,7 @@ pub mod easemob;
 pub mod follow;
 pub mod http;
 pub mod invariants;
+pub mod netease;
 pub mod postgres;
 // Looks at processes through /proc.
 #[cfg(target_os = "linux")]

@@ -143,13 +143,21 @@ pub fn signal(pid: i32, signal: Signal) {
     kill(Pid::from_raw(pid), signal).unwrap();
 }
 
-/// The binary's `serve` on this data folder, without any setting from the environment.
-pub fn serve(data: &Path) -> Command {
+/// The binary with these arguments and what a private Postgres needs of the environment, without any
+/// setting.
+pub fn binary(arguments: &[&str]) -> Command {
     let mut command = Command::new(BINARY);
     command.env_clear();
     for name in ["PATH", "HOME", "LD_LIBRARY_PATH", "PG_BIN_DIR"] {
         command.envs(std::env::var_os(name).map(|value| (name, value)));
     }
+    command.args(arguments);
+    command
+}
+
+/// The binary's `serve` on this data folder, without any setting from the environment.
+pub fn serve(data: &Path) -> Command {
+    let mut command = binary(&[]);
     command.arg("--data-dir").arg(data).args(["--listen", "127.0.0.1:0"]);
     command
 }
