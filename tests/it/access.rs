@@ -109,7 +109,7 @@ fn filled(method: &str, message: MessageDescriptor, known: &Known) -> DynamicMes
 }
 
 /// A tenant whose contents all carry the mark.
-async fn marked_tenant(app: &TestApp, app_key: &str, usernames: &[&str], mark: &str) -> Tenant {
+pub async fn marked_tenant(app: &TestApp, app_key: &str, usernames: &[&str], mark: &str) -> Tenant {
     let tenant = app.tenant(app_key).await;
     let rule = proto::CreateCallbackRuleRequest {
         app_key: app_key.to_owned(),
@@ -132,7 +132,7 @@ async fn marked_tenant(app: &TestApp, app_key: &str, usernames: &[&str], mark: &
 
 /// All rows of an app in all tables, as text. A table belongs to an app by its column app_id, or to
 /// one of the app's users by its column owner_key.
-async fn rows_of(app: &Tenant, pool: &PgPool) -> Vec<String> {
+pub async fn rows_of(app: &Tenant, pool: &PgPool) -> Vec<String> {
     let tables: Vec<(String, bool, bool)> = sqlx::query_as(
         "select table_name::text, bool_or(column_name = 'app_id'), bool_or(column_name = 'owner_key')
          from information_schema.columns

@@ -1,6 +1,6 @@
 //! A client of the HTTP surface that answers as Easemob does.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     Tenant, TestApp,
@@ -81,6 +81,63 @@ impl Easemob {
     /// Gets a path.
     pub async fn get(&self, path: &str) -> Answer {
         self.call("GET", path, Value::Null).await
+    }
+}
+
+/// A route of the API and a request that it takes.
+#[derive(Debug)]
+pub struct Route {
+    /// "POST".
+    pub method: String,
+    /// The path below the app's, as "/users/{owner}/contacts".
+    pub path: String,
+}
+
+/// All routes, from the service's own description, which a test of its own holds against them.
+pub async fn routes(url: &str) -> Vec<Route> {
+    let description = ask(url, "GET", "/openapi.json", &[], b"").await;
+    let description: Value = serde_json::from_slice(&description.body).expect("it is JSON");
+    let paths = description["paths"].as_object().expect("a description of paths");
+    let below = |path: &String| path.strip_prefix("/{org_name}/{app_name}").map(str::to_owned);
+    let ours = paths.iter().filter_map(|(path, methods)| Some((below(path)?, methods)));
+    let routes = ours.flat_map(|(path, methods)| {
+        let methods = methods.as_object().expect("methods").keys();
+        methods.map(move |method| Route { method: method.to_uppercase(), path: path.clone() })
+    });
+    let routes: Vec<Route> = routes.collect();
+    assert!(routes.len() > 20, "there are fewer routes than there were");
+    routes
+}
+
+impl Route {
+    /// The path for these users; "friend" is also who is blocked.
+    pub fn of(&self, owner: &str, friend: &str) -> String {
+        let path = self.path.replace("{owner}", owner).replace("{username}", owner);
+        path.replace("{friend}", friend).replace("{blocked}", friend)
+    }
+
+    /// A body that the route takes; null where it reads none.
+    pub fn body(&self, tenant: &Tenant, owner: &str, friend: &str) -> Value {
+        match (self.method.as_str(), self.path.as_str()) {
+            ("POST", "/token") => json!({
+                "grant_type": "client_credentials",
+                "client_id": tenant.app.client_id,
+                "client_secret": tenant.client_secret,
+            }),
+            ("PUT", path) if path.ends_with("/contacts/users/{friend}") => {
+                json!({ "remark": "set" })
+            }
+            ("POST", "/users/{owner}/contacts/import" | "/users/{owner}/blocks/users")
+            | ("DELETE", "/users/{owner}/blocks/users") => json!({ "usernames": [friend] }),
+            ("POST", "/contacts/check" | "/blocks/check") => {
+                json!({ "username": owner, "check_list": [friend] })
+            }
+            ("POST", "/users") => json!({ "username": "newcomer", "nickname": "set" }),
+            ("PUT", "/users/{username}") => json!({ "nickname": "set" }),
+            ("PUT", "/users/{username}/password") => json!({ "newpassword": "set" }),
+            ("PUT", path) => panic!("say here what a PUT of {path} takes"),
+            _ => Value::Null,
+        }
     }
 }
 

@@ -46,10 +46,15 @@ impl Wire {
             let value = HeaderValue::from_bytes(value).expect("a header's value");
             request.headers_mut().append(name, value);
         }
+        self.send(request, body.into()).await
+    }
+
+    /// Sends a request of any kind.
+    pub async fn send(&self, request: Request<()>, body: Bytes) -> Result<Answer, h2::Error> {
         let mut sender = self.0.clone().ready().await?;
         let (response, mut stream) = sender.send_request(request, false)?;
         // The server may answer before it has read everything; what is left is then not wanted.
-        let _ = stream.send_data(body.into(), true);
+        let _ = stream.send_data(body, true);
         let (head, mut incoming) = response.await?.into_parts();
         let mut body = Vec::new();
         while let Some(data) = incoming.data().await {
