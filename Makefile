@@ -10,7 +10,7 @@ IMAGE = befriend
 COMPOSE = $$(if docker compose version >/dev/null 2>&1; then echo docker compose; else echo docker-compose; fi)
 
 .DEFAULT_GOAL = help
-.PHONY: help run test check fmt lint proto-lint tidy bench bench-quick bench-parts bench-outbox bench-watch fuzz-http build release doc image compose-up compose-down
+.PHONY: help run test check fmt lint proto-lint tidy bench bench-quick bench-parts bench-outbox bench-watch measure-moving fuzz-http build release doc image compose-up compose-down
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -67,6 +67,9 @@ bench-outbox: ## Measure what callbacks cost and how fast they go (about a minut
 
 bench-watch: ## Measure a thousand watchers while others write (half a minute, after a release build)
 	cargo bench --locked --bench watch
+
+measure-moving: release ## Measure import, export and an interrupted pull of a million entries (some minutes)
+	scripts/measure-moving
 
 build: ## Build the debug binary: target/debug/befriend
 	cargo build --locked

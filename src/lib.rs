@@ -12,7 +12,7 @@
 //!
 //! Around them: [`config`] and [`telemetry`] set the process up, [`server`] listens, [`upkeep`] does
 //! what no call waits for, [`embedded`] is the private Postgres of the default run, [`cli`] the
-//! commands, [`transfer`] the files that data moves in, [`clock`] the time and [`page_token`] the form of page tokens for all surfaces.
+//! commands, [`transfer`] the files that data moves in, [`vendor`] where else it can come from, [`clock`] the time and [`page_token`] the form of page tokens for all surfaces.
 
 pub mod cli;
 pub mod clock;
@@ -32,6 +32,7 @@ pub mod store;
 pub mod telemetry;
 pub mod transfer;
 pub mod upkeep;
+pub mod vendor;
 
 pub mod proto {
     //! The generated types, clients and servers of package `befriend.v1`.

@@ -5,6 +5,7 @@ mod health;
 mod moving;
 mod progress;
 mod serve;
+mod vendors;
 
 use std::{process::ExitCode, time::Duration};
 

@@ -4,7 +4,12 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{Failure, console::console_deadline, progress::Progress};
+use super::{
+    Failure,
+    console::console_deadline,
+    progress::Progress,
+    vendors::{EasemobArgs, NeteaseArgs, easemob, netease},
+};
 use crate::{
     domain::AppKey,
     ops::{Call, Core, apps, bulk::Existing},
@@ -48,6 +53,18 @@ pub(super) enum ImportCommand {
     /// where one was broken off. A line that does not go in is reported with file and number, and
     /// stops nothing. The exit code is 0 if everything went in.
     Files(FilesArgs),
+    /// Pull users, friends, remarks and blocks out of an app at Easemob.
+    ///
+    /// What is pulled goes to files of the folder first; when it is broken off, the same command goes on
+    /// where it was. Then they are imported, and compared with what is in the app: each difference is
+    /// named, and the exit code is 0 if there is none. The secret is taken from --client-secret-file or
+    /// BEFRIEND_EASEMOB_CLIENT_SECRET.
+    Easemob(EasemobArgs),
+    /// Pull friends, remarks and blocks out of an app at NetEase IM, of users named by a file.
+    ///
+    /// As `import easemob`. NetEase has no list of users, so --users is needed. The secret is taken from
+    /// --app-secret-file or BEFRIEND_NETEASE_APP_SECRET.
+    Netease(NeteaseArgs),
 }
 
 #[derive(Args, Debug)]
@@ -62,7 +79,7 @@ pub(super) struct FilesArgs {
 }
 
 #[derive(Args, Clone, Copy, Debug)]
-struct HowArgs {
+pub(super) struct HowArgs {
     /// Give entries and users that are there already the texts of the lines.
     #[arg(long)]
     overwrite: bool,
@@ -71,8 +88,19 @@ struct HowArgs {
     dry_run: bool,
 }
 
+impl HowArgs {
+    pub(super) fn options(self, long_texts: LongTexts, compare: bool) -> Options {
+        Options {
+            existing: if self.overwrite { Existing::Overwrite } else { Existing::Keep },
+            long_texts,
+            write: !self.dry_run,
+            compare: compare || self.dry_run,
+        }
+    }
+}
+
 /// The app as one that calls.
-async fn call(core: &Arc<Core>, app_key: &str) -> Result<Call, Failure> {
+pub(super) async fn call(core: &Arc<Core>, app_key: &str) -> Result<Call, Failure> {
     let app = apps::get(core, &AppKey::parse("app_key", app_key)?).await?;
     Ok(Call { core: Arc::clone(core), app: Arc::new(app), deadline: console_deadline() })
 }
@@ -91,18 +119,15 @@ pub(super) async fn export(core: &Arc<Core>, args: ExportArgs) -> Result<(), Fai
 pub(super) async fn import(core: &Arc<Core>, command: ImportCommand) -> Result<ExitCode, Failure> {
     match command {
         ImportCommand::Files(args) => files(core, args).await,
+        ImportCommand::Easemob(args) => easemob(core, args).await,
+        ImportCommand::Netease(args) => netease(core, args).await,
     }
 }
 
 async fn files(core: &Arc<Core>, args: FilesArgs) -> Result<ExitCode, Failure> {
     let call = call(core, &args.app_key).await?;
     let sources = transfer::sources(&args.paths)?;
-    let options = Options {
-        existing: if args.how.overwrite { Existing::Overwrite } else { Existing::Keep },
-        long_texts: LongTexts::Refuse,
-        write: !args.how.dry_run,
-        compare: args.how.dry_run,
-    };
+    let options = args.how.options(LongTexts::Refuse, false);
     let mut progress = Progress::new();
     let report = transfer::import(&call, &sources, options, &mut progress).await;
     progress.end();
@@ -112,7 +137,7 @@ async fn files(core: &Arc<Core>, args: FilesArgs) -> Result<ExitCode, Failure> {
 }
 
 /// Prints what became of everything: a line a kind, then the differences, if it was compared.
-fn show(report: &Report, options: Options) {
+pub(super) fn show(report: &Report, options: Options) {
     for (kind, lines) in Kind::ALL.into_iter().zip(report.lines) {
         let tally = lines.tally;
         let mut words = vec![format!("{} lines", lines.read)];

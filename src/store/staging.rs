@@ -57,9 +57,11 @@ copy staged_blocks (place, owner_key, blocked_key, owner_name, blocked_name, cre
     ANALYZE = "\
 -- staging.analyze
 analyze staged_users, staged_friends, staged_blocks";
-    // Both directions of a friendship side by side, where the first of them stands in the files.
-    FRIENDS = "\
--- staging.friends
+    // Both directions of a friendship side by side, where the first of them stands in the files. Held,
+    // and not read at one go: that would keep Postgres from clearing away what the batches leave behind.
+    ORDER_FRIENDS = "\
+-- staging.order_friends
+declare friends_in_order no scroll cursor with hold for
 select place, owner_key, friend_key, owner_name, friend_name, remark, extension, server_extension,
        created_at
 from (
@@ -71,12 +73,19 @@ from (
     from staged_friends
 ) paired
 order by pair, place";
-    BLOCKS = "\
--- staging.blocks
+    NEXT_FRIENDS = "\
+-- staging.next_friends
+fetch forward 5000 from friends_in_order";
+    ORDER_BLOCKS = "\
+-- staging.order_blocks
+declare blocks_in_order no scroll cursor with hold for
 select place, owner_key, blocked_key, owner_name, blocked_name, created_at,
        row_number() over (partition by owner_key, blocked_name order by place) > 1
 from staged_blocks
 order by place";
+    NEXT_BLOCKS = "\
+-- staging.next_blocks
+fetch forward 5000 from blocks_in_order";
     MISSING_USERS = "\
 -- staging.missing_users
 select s.username
@@ -269,9 +278,15 @@ pub(crate) async fn analyze(db: &mut PgConnection) -> Result<(), Error> {
     Ok(())
 }
 
-/// All friend records: both directions of a friendship, and repetitions, one after the other; else in
-/// the order of the files.
-pub(crate) fn all_friends(db: &mut PgConnection) -> BoxStream<'_, Result<StagedFriend, Error>> {
+/// Puts all friend records in order: both directions of a friendship, and repetitions, one after the
+/// other; else that of the files.
+pub(crate) async fn order_friends(db: &mut PgConnection) -> Result<(), Error> {
+    query(ORDER_FRIENDS).execute(db).await?;
+    Ok(())
+}
+
+/// The next of them; none at the end.
+pub(crate) async fn next_friends(db: &mut PgConnection) -> Result<Vec<StagedFriend>, Error> {
     let staged = |row: FriendRow| StagedFriend {
         place: Place::from_i64(row.place),
         owner: (OwnerKey::from_store(row.owner_key), Username::from_store(row.owner_name)),
@@ -283,11 +298,18 @@ pub(crate) fn all_friends(db: &mut PgConnection) -> BoxStream<'_, Result<StagedF
         },
         created_at: row.created_at,
     };
-    query_as::<_, FriendRow>(FRIENDS).fetch(db).map(move |row| Ok(staged(row?))).boxed()
+    let rows: Vec<FriendRow> = query_as(NEXT_FRIENDS).fetch_all(db).await?;
+    Ok(rows.into_iter().map(staged).collect())
 }
 
-/// All block records in the order of the files.
-pub(crate) fn all_blocks(db: &mut PgConnection) -> BoxStream<'_, Result<StagedBlock, Error>> {
+/// Puts all block records in the order of the files.
+pub(crate) async fn order_blocks(db: &mut PgConnection) -> Result<(), Error> {
+    query(ORDER_BLOCKS).execute(db).await?;
+    Ok(())
+}
+
+/// The next of them; none at the end.
+pub(crate) async fn next_blocks(db: &mut PgConnection) -> Result<Vec<StagedBlock>, Error> {
     let staged = |row: BlockRow| {
         let (place, owner_key, blocked_key, owner, blocked, created_at, repeated) = row;
         StagedBlock {
@@ -298,7 +320,8 @@ pub(crate) fn all_blocks(db: &mut PgConnection) -> BoxStream<'_, Result<StagedBl
             repeated,
         }
     };
-    query_as::<_, BlockRow>(BLOCKS).fetch(db).map(move |row| Ok(staged(row?))).boxed()
+    let rows: Vec<BlockRow> = query_as(NEXT_BLOCKS).fetch_all(db).await?;
+    Ok(rows.into_iter().map(staged).collect())
 }
 
 /// How what is staged and what is there differ, by one kind of look after the other.

@@ -13,35 +13,46 @@ use crate::domain::{
 /// A user's line.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct UserLine {
-    username: String,
-    nickname: Option<String>,
-    activated: Option<bool>,
-    uuid: Option<String>,
-    created_at: Option<String>,
-    modified_at: Option<String>,
+pub(crate) struct UserLine {
+    pub(crate) username: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) nickname: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) activated: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) uuid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) created_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) modified_at: Option<String>,
 }
 
 /// A friend's line.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct FriendLine {
-    owner: String,
-    friend: String,
-    remark: Option<String>,
-    extension: Option<String>,
-    server_extension: Option<String>,
-    created_at: Option<String>,
-    updated_at: Option<String>,
+pub(crate) struct FriendLine {
+    pub(crate) owner: String,
+    pub(crate) friend: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) remark: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) extension: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) server_extension: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) created_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) updated_at: Option<String>,
 }
 
 /// A block's line.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct BlockLine {
-    owner: String,
-    blocked: String,
-    created_at: Option<String>,
+pub(crate) struct BlockLine {
+    pub(crate) owner: String,
+    pub(crate) blocked: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) created_at: Option<String>,
 }
 
 /// A line of any kind.
@@ -292,6 +303,12 @@ fn two(
         return Err(BadLine(format!("{field} and {other_field} are the same user, {name}")));
     }
     Ok((name, other))
+}
+
+/// A time that is given in milliseconds since 1970.
+pub(crate) fn rfc3339(millis: i64) -> Option<String> {
+    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000).ok()?;
+    time.format(&Rfc3339).ok()
 }
 
 fn uuid(text: &str) -> Result<Uuid, BadLine> {

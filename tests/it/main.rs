@@ -38,6 +38,7 @@ mod mutual;
 mod outbox;
 mod pages;
 mod plans;
+mod pulls;
 mod relations;
 mod relays;
 mod remarks;

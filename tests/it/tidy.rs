@@ -19,6 +19,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("ops", &["clock", "domain", "store"]),
     ("upkeep", &["ops"]),
     ("transfer", &["domain", "ops"]),
+    ("vendor", &["clock", "domain", "transfer"]),
     ("delivery", &["clock", "domain", "store"]),
     ("gate", &["domain", "ops"]),
     // To try a callback rule out is to deliver, once.
@@ -49,6 +50,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "store",
             "telemetry",
             "transfer",
+            "vendor",
         ],
     ),
     ("lib", &[]),

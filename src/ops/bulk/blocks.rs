@@ -1,7 +1,5 @@
 //! Blocks in bulk: a later record is the newer block, and all are newer than what is there.
 
-use futures_util::TryStreamExt as _;
-
 use super::{Fate, Gains, Heads, Listener, Staging, Tally, Told, all_done, past, persistently};
 use crate::{
     domain::{Error, OwnerKey, Place, Refusal, Username},
@@ -18,22 +16,29 @@ use crate::{
 /// Only those of the database; what does not go in is told.
 pub async fn block(call: &Call, staging: &mut Staging, tell: Listener<'_>) -> Result<Tally, Error> {
     let mut tally = Tally::default();
-    let mut records = staging::all_blocks(&mut staging.session);
     let mut batch: Vec<StagedBlock> = Vec::with_capacity(super::BATCH);
-    while let Some(record) = records.try_next().await? {
-        if record.repeated {
-            tally.already += 1;
-            tell(Told::Through(1));
-            continue;
+    staging::order_blocks(&mut staging.session).await?;
+    loop {
+        let records = staging::next_blocks(&mut staging.session).await?;
+        let is_end = records.is_empty();
+        for record in records {
+            if record.repeated {
+                tally.already += 1;
+                tell(Told::Through(1));
+            } else {
+                batch.push(record);
+            }
         }
-        batch.push(record);
-        if batch.len() == super::BATCH {
+        // All of a batch but at the end, so that each is as large as it may be.
+        while batch.len() >= super::BATCH || (is_end && !batch.is_empty()) {
+            let rest = batch.split_off(batch.len().min(super::BATCH));
             tally.count(persistently(call, |call| try_to_block(call, &batch)).await?, tell);
-            batch.clear();
+            batch = rest;
+        }
+        if is_end {
+            return Ok(tally);
         }
     }
-    tally.count(persistently(call, |call| try_to_block(call, &batch)).await?, tell);
-    Ok(tally)
 }
 
 async fn try_to_block(call: Call, batch: &[StagedBlock]) -> Result<Vec<(Place, Fate)>, Error> {

@@ -1,6 +1,5 @@
 //! Friendships in bulk: always both sides, whether the records speak of one or of both.
 
-use futures_util::TryStreamExt as _;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
@@ -28,36 +27,42 @@ pub async fn befriend(
     tell: Listener<'_>,
 ) -> Result<Tally, Error> {
     let mut tally = Tally::default();
-    let mut records = staging::all_friends(&mut staging.session);
     let mut batch: Vec<Pair> = Vec::with_capacity(super::BATCH);
-    while let Some(record) = records.try_next().await? {
-        match batch.last_mut().filter(|pair| pair.is_of(&record)) {
-            Some(pair) => {
+    staging::order_friends(&mut staging.session).await?;
+    loop {
+        let records = staging::next_friends(&mut staging.session).await?;
+        if records.is_empty() {
+            befriend_batch(call, &batch, existing, &mut tally, tell).await?;
+            return Ok(tally);
+        }
+        for record in records {
+            if let Some(pair) = batch.last_mut().filter(|pair| pair.is_of(&record)) {
                 let place = record.place;
-                match pair.take(record) {
-                    Ok(true) => {}
-                    Ok(false) => {
-                        tally.already += 1;
-                        tell(Told::Through(1));
-                    }
-                    Err(refusal) => {
-                        tally.refused += 1;
-                        tell(Told::Refused(place, refusal));
-                        tell(Told::Through(1));
-                    }
-                }
+                tally.repeat(place, pair.take(record), tell);
+                continue;
             }
-            None => {
-                if batch.len() == super::BATCH {
-                    befriend_batch(call, &batch, existing, &mut tally, tell).await?;
-                    batch.clear();
-                }
-                batch.push(Pair::from(record));
+            if batch.len() == super::BATCH {
+                befriend_batch(call, &batch, existing, &mut tally, tell).await?;
+                batch.clear();
             }
+            batch.push(Pair::from(record));
         }
     }
-    befriend_batch(call, &batch, existing, &mut tally, tell).await?;
-    Ok(tally)
+}
+
+impl Tally {
+    /// Counts another record of a pair, unless it is news: then it is counted with the pair.
+    fn repeat(&mut self, place: Place, news: Result<bool, Refusal>, tell: Listener<'_>) {
+        match news {
+            Ok(true) => return,
+            Ok(false) => self.already += 1,
+            Err(refusal) => {
+                self.refused += 1;
+                tell(Told::Refused(place, refusal));
+            }
+        }
+        tell(Told::Through(1));
+    }
 }
 
 async fn befriend_batch(

@@ -1,0 +1,177 @@
+//! The folder of a pull: the files, and the note of how far it is. Only what the note speaks of
+//! counts; what was written after it is cut off when the pull goes on.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, BufWriter, Write as _},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::VendorError;
+
+/// The form of the note and the files.
+const FORM: u32 = 1;
+
+/// The note's name.
+const NOTE: &str = "progress.json";
+
+/// How far a pull is.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Note {
+    form: u32,
+    /// Where it is pulled from.
+    source: String,
+    /// How many users are listed so far.
+    pub(super) listed: u64,
+    /// Where the vendor's list of users goes on.
+    pub(super) cursor: Option<String>,
+    /// Whether all are listed.
+    pub(super) all_listed: bool,
+    /// Of how many of them the lists are there, from the first.
+    pub(super) pulled: u64,
+    /// How many of those the vendor does not know.
+    pub(super) unknown: u64,
+    /// How long the files are, in the order of [`FILES`].
+    lengths: [u64; 5],
+}
+
+/// The files of a folder.
+const FILES: [&str; 5] =
+    ["listed.jsonl", "users.jsonl", "friends.jsonl", "blocks.jsonl", "unknown.txt"];
+
+/// One of them.
+#[derive(Clone, Copy)]
+pub(super) enum What {
+    /// Users as the vendor, or a file of names, lists them.
+    Listed,
+    /// Those whose lists are there.
+    Users,
+    Friends,
+    Blocks,
+    /// Names that the vendor does not know.
+    Unknown,
+}
+
+/// A folder that nobody else pulls into.
+pub(super) struct Folder {
+    path: PathBuf,
+    pub(super) note: Note,
+    files: [Appender; 5],
+    _lock: File,
+}
+
+struct Appender {
+    file: BufWriter<File>,
+    length: u64,
+}
+
+impl Folder {
+    /// Opens a folder, where a pull from this source goes on, or begins.
+    pub(super) fn open(path: &Path, source: &str) -> Result<Self, VendorError> {
+        fs::create_dir_all(path).map_err(failed(path))?;
+        let lock_path = path.join("lock");
+        let lock = File::create(&lock_path).map_err(failed(&lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let path = path.display();
+                return Err(VendorError::Setting(format!("{path}: another pull is under way")));
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(&lock_path)(error)),
+        }
+        let note = read_note(path, source)?;
+        let open = |(name, length): (&str, u64)| {
+            let path = path.join(name);
+            Appender::open(&path, length).map_err(failed(&path))
+        };
+        let files = FILES.into_iter().zip(note.lengths).map(open);
+        let files: Vec<Appender> = files.collect::<Result<_, _>>()?;
+        let files = files.try_into().unwrap_or_else(|_| unreachable!("as many as FILES"));
+        Ok(Self { path: path.to_owned(), note, files, _lock: lock })
+    }
+
+    pub(super) fn path_of(&self, what: What) -> PathBuf {
+        self.path.join(FILES[what as usize])
+    }
+
+    /// Adds a line of JSON.
+    pub(super) fn add(&mut self, what: What, line: &impl Serialize) -> Result<(), VendorError> {
+        let text = serde_json::to_string(line).map_err(io::Error::from);
+        let text = text.map_err(failed(&self.path_of(what)))?;
+        self.add_text(what, &text)
+    }
+
+    /// Adds a line.
+    pub(super) fn add_text(&mut self, what: What, line: &str) -> Result<(), VendorError> {
+        let file = &mut self.files[what as usize];
+        let done = file.file.write_all(line.as_bytes()).and_then(|()| file.file.write_all(b"\n"));
+        file.length += line.len() as u64 + 1;
+        done.map_err(failed(&self.path_of(what)))
+    }
+
+    /// Makes everything durable, and the note last: it is written aside and then renamed, so that it is
+    /// there whole, the old one or the new one.
+    pub(super) fn save(&mut self) -> Result<(), VendorError> {
+        for (file, length) in self.files.iter_mut().zip(&mut self.note.lengths) {
+            if file.length != *length {
+                let done = file.file.flush().and_then(|()| file.file.get_ref().sync_data());
+                done.map_err(failed(&self.path))?;
+                *length = file.length;
+            }
+        }
+        let (whole, aside) = (self.path.join(NOTE), self.path.join(".progress.json"));
+        let text = serde_json::to_string_pretty(&self.note).map_err(io::Error::from);
+        let write = |text: String| {
+            let mut file = File::create(&aside)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&aside, &whole)
+        };
+        text.and_then(write).map_err(failed(&whole))
+    }
+}
+
+impl Appender {
+    fn open(path: &Path, length: u64) -> io::Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        if file.metadata()?.len() < length {
+            return Err(io::Error::other("is shorter than it was: begin anew in another folder"));
+        }
+        file.set_len(length)?;
+        Ok(Self { file: BufWriter::new(file), length })
+    }
+}
+
+fn read_note(path: &Path, source: &str) -> Result<Note, VendorError> {
+    let note_path = path.join(NOTE);
+    let refused = |why: String| VendorError::Setting(format!("{}: {why}", note_path.display()));
+    match fs::read(&note_path) {
+        Ok(text) => {
+            let note: Note = serde_json::from_slice(&text)
+                .map_err(|error| refused(format!("is no note of a pull: {error}")))?;
+            if note.form != FORM {
+                return Err(refused("is of another version of befriend".to_owned()));
+            }
+            if note.source != source {
+                let from = &note.source;
+                return Err(refused(format!("the folder holds a pull from {from}")));
+            }
+            Ok(note)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if let Some(there) = FILES.iter().find(|name| path.join(name).exists()) {
+                let path = path.display();
+                return Err(VendorError::Setting(format!("{path}: holds another {there}")));
+            }
+            Ok(Note { form: FORM, source: source.to_owned(), ..Note::default() })
+        }
+        Err(error) => Err(failed(&note_path)(error)),
+    }
+}
+
+pub(super) fn failed(path: &Path) -> impl FnOnce(io::Error) -> VendorError {
+    move |error| VendorError::Folder { path: path.to_owned(), error }
+}

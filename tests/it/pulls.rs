@@ -1,0 +1,395 @@
+//! Pulling an app out of another service: everything comes, whatever happens on the way, and what
+//! differs afterwards is named.
+
+mod befriend;
+mod stand;
+
+use std::{
+    fs,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use self::stand::{Data, Instead, Stand, not_found};
+use crate::{
+    support::{Tenant, TestApp, binary, invariants},
+    transfer::Ran,
+};
+
+/// The vendor's secret, in every test.
+const SECRET: &str = "the-vendors-secret";
+
+/// `befriend import easemob` from a stand-in into acme#chat, patient as tests are.
+fn easemob(app: &TestApp, stand: &Stand, folder: &Path, flags: &[&str]) -> Command {
+    let folder = folder.to_str().unwrap();
+    let words = ["import", "easemob", "acme#chat", "--url", &stand.url, "--from", "org#app"];
+    let more = ["--client-id", "an-id", "--folder", folder, "--backoff", "1ms"];
+    let database = ["--database-url", &app.database_url];
+    let mut command = binary::command(&[&words[..], &more, &database, flags].concat());
+    command.env("BEFRIEND_EASEMOB_CLIENT_SECRET", SECRET);
+    command
+}
+
+/// Runs it to its end, while this process serves whom it calls.
+async fn ran(mut command: Command) -> Ran {
+    let ran = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap().into();
+    let Ran { printed, said, .. } = &ran;
+    assert!(!said.contains(SECRET) && !printed.contains(SECRET), "{said}{printed}");
+    ran
+}
+
+/// Waits for its end. Returns what it said.
+async fn ended(mut child: Child) -> (bool, String) {
+    tokio::task::spawn_blocking(move || {
+        let mut said = String::new();
+        std::io::Read::read_to_string(child.stderr.as_mut().unwrap(), &mut said).unwrap();
+        (child.wait().unwrap().success(), said)
+    })
+    .await
+    .unwrap()
+}
+
+async fn target() -> (TestApp, Tenant) {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("acme#chat").await;
+    (app, tenant)
+}
+
+/// Friends in a ring, each with a remark, and each blocks the next two.
+fn ring(size: usize) -> Data {
+    let names: Vec<String> = (0..size).map(|n| format!("user{n:02}")).collect();
+    let mut data = Data::of(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    for at in 0..size {
+        let (one, next) = (&names[at], &names[(at + 1) % size]);
+        data = data.friend(one, next, &format!("after {one}")).friend(next, one, "");
+        let blocked = vec![next.clone(), names[(at + 2) % size].clone()];
+        data.blocks.insert(one.clone(), blocked);
+    }
+    data
+}
+
+/// What a ring of this size comes to, in the words of the report.
+fn ring_report(size: usize, there: bool) -> Vec<String> {
+    let words = |lines: usize| match there {
+        false => format!("{lines} lines, {lines} added, 0 there already"),
+        true => format!("{lines} lines, 0 added, {lines} there already"),
+    };
+    vec![
+        format!("pulled: {size} users, 0 unknown there"),
+        format!("users: {}", words(size)),
+        format!("friends: {}", words(2 * size)),
+        format!("blocks: {}", words(2 * size)),
+        "differences: none".to_owned(),
+    ]
+}
+
+#[track_caller]
+fn well(ran: &Ran, lines: &[String]) {
+    ran.well(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn all_pages_are_pulled_and_an_import_that_is_repeated_pulls_nothing_again() {
+    let (app, tenant) = target().await;
+    let stand = Stand::start(ring(7), |_| None).await;
+    let folder = TempDir::new().unwrap();
+    well(&ran(easemob(&app, &stand, folder.path(), &[])).await, &ring_report(7, false));
+    assert_eq!(tenant.friends_of("user03").await.unwrap(), ["user02", "user04"]);
+    assert_eq!(tenant.entry("user03", "user04").await.unwrap().remark, "after user03");
+    assert_eq!(tenant.blocked_by("user03").await.unwrap(), ["user04", "user05"]);
+    let created = tenant.profile("user03").await.unwrap().create_time.unwrap();
+    assert_eq!(created.seconds, 1_600_000_000);
+    let calls = stand.asked("").len();
+    let login = &stand.asked("POST")[0];
+    assert!(login.rest.contains(SECRET) && login.rest.contains("client_credentials"));
+    let page = &stand.asked("GET /org/app/user/user03/contacts")[0];
+    assert_eq!(page.rest, "limit=50&needReturnRemark=true");
+    assert_eq!(page.headers["authorization"], "Bearer a-token");
+
+    well(&ran(easemob(&app, &stand, folder.path(), &[])).await, &ring_report(7, true));
+    assert_eq!(stand.asked("").len(), calls);
+    invariants::hold(app.pool()).await;
+}
+
+#[tokio::test]
+async fn a_pull_that_is_stopped_or_killed_goes_on_where_it_was() {
+    const SIZE: usize = 40;
+    let (app, _tenant) = target().await;
+    // At these users it is silent, once each.
+    let silent =
+        ["user12", "user20", "user31"].map(|user| format!("GET /org/app/user/{user}/contacts"));
+    let silences = silent.clone();
+    let stand = Stand::start(ring(SIZE), move |asked| {
+        (silences.contains(&asked.call) && asked.before == 0).then_some(Instead::Silence)
+    })
+    .await;
+    let folder = TempDir::new().unwrap();
+    let flags = ["--in-flight", "4", "--rate", "1000"];
+    for (call, signal) in silent.iter().zip([Signal::SIGTERM, Signal::SIGKILL, Signal::SIGINT]) {
+        let mut command = easemob(&app, &stand, folder.path(), &flags);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        stand.until_asked(call).await;
+        kill(Pid::from_raw(child.id().try_into().unwrap()), signal).unwrap();
+        let (ok, said) = ended(child).await;
+        assert!(!ok, "{said}");
+        if signal != Signal::SIGKILL {
+            assert!(said.contains("the same command goes on from here"), "{said}");
+        }
+    }
+    assert!(app.tenant("other#chat").await.profile("user00").await.is_err());
+    well(&ran(easemob(&app, &stand, folder.path(), &flags)).await, &ring_report(SIZE, false));
+    // What was noted before it was stopped is not asked for again.
+    for done in 0..9 {
+        let call = format!("GET /org/app/user/user{done:02}/contacts");
+        assert_eq!(stand.asked(&call).len(), 1, "{call}");
+    }
+    let text = fs::read_to_string(folder.path().join("users.jsonl")).unwrap();
+    assert_eq!(text.lines().count(), SIZE, "each user once");
+    invariants::hold(app.pool()).await;
+}
+
+#[tokio::test]
+async fn what_passes_is_waited_for() {
+    let (app, _tenant) = target().await;
+    let stand = Stand::start(ring(5), |asked| {
+        let contacts = "GET /org/app/user/user01/contacts";
+        let answer = |status, retry_after, text: &str| {
+            Some(Instead::Answer(status, retry_after, text.to_owned()))
+        };
+        match (asked.call.as_str(), asked.before) {
+            ("POST /org/app/token", 0) => answer(503, "", "{}"),
+            ("GET /org/app/users", 1) => answer(429, "0", r#"{"error":"reach_limit"}"#),
+            (call, 0) if call == contacts => answer(502, "", "<html>"),
+            (call, 1) if call == contacts => answer(200, "", "{\"data\":"),
+            (call, 2) if call == contacts => answer(429, "1", ""),
+            // The token has expired.
+            (call, 3) if call == contacts => answer(401, "", "{}"),
+            ("GET /org/app/users/user02/blocks/users", 0..3) => answer(504, "", ""),
+            _ => None,
+        }
+    })
+    .await;
+    let folder = TempDir::new().unwrap();
+    let flags = ["--retries", "3"];
+    well(&ran(easemob(&app, &stand, folder.path(), &flags)).await, &ring_report(5, false));
+    let asked = stand.asked("GET /org/app/user/user01/contacts");
+    assert_eq!(asked.len(), 5);
+    let pause = asked[3].at - asked[2].at;
+    assert!(pause >= Duration::from_millis(900), "it was to come again after a second: {pause:?}");
+    assert_eq!(stand.asked("POST").len(), 3, "one failed, one for the beginning, one for the 401");
+}
+
+#[tokio::test]
+async fn the_rate_holds_for_each_kind_of_call() {
+    let (app, _tenant) = target().await;
+    let stand = Stand::start(ring(10), |_| None).await;
+    let folder = TempDir::new().unwrap();
+    let flags = ["--rate", "10"];
+    well(&ran(easemob(&app, &stand, folder.path(), &flags)).await, &ring_report(10, false));
+    for kind in ["GET /org/app/user/", "GET /org/app/users/"] {
+        let asked = stand.asked(kind);
+        let took = asked[9].at - asked[0].at;
+        assert!(took >= Duration::from_millis(850), "10 calls of {kind} at 10/s took {took:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_pass_ends_it_with_a_word_and_keeps_what_was_pulled() {
+    let (app, tenant) = target().await;
+    let broken = "GET /org/app/users/user03/blocks/users";
+    let stand = Stand::start(ring(5), move |asked| {
+        let broken = asked.call == broken && asked.before < 3;
+        broken.then(|| Instead::Answer(500, "", "out of order".to_owned()))
+    })
+    .await;
+    let folder = TempDir::new().unwrap();
+    let failed = ran(easemob(&app, &stand, folder.path(), &["--retries", "2"])).await;
+    failed.badly(&[]);
+    let why =
+        "GET /users/user03/blocks/users: failed 3 times: 500 Internal Server Error: out of order";
+    assert!(failed.said.contains(why), "{}", failed.said);
+    assert!(tenant.profile("user00").await.is_err(), "nothing is imported by halves");
+    well(&ran(easemob(&app, &stand, folder.path(), &[])).await, &ring_report(5, false));
+    assert_eq!(stand.asked("GET /org/app/user/user00/contacts").len(), 1);
+
+    let refusals = Stand::start(ring(1), |_| {
+        Some(Instead::Answer(400, "", r#"{"error":"invalid_grant"}"#.to_owned()))
+    })
+    .await;
+    let elsewhere = TempDir::new().unwrap();
+    let failed = ran(easemob(&app, &refusals, elsewhere.path(), &[])).await;
+    assert!(failed.said.contains("POST /token: 400 Bad Request: {\"error\":\"invalid_grant\"}"));
+    assert_eq!(refusals.asked("").len(), 1, "it does not pass, so it is not tried again");
+    // A folder is of one source.
+    let failed = ran(easemob(&app, &refusals, folder.path(), &[])).await;
+    assert!(
+        failed.said.contains("the folder holds a pull from easemob http://"),
+        "{}",
+        failed.said
+    );
+}
+
+#[tokio::test]
+async fn every_difference_is_named() {
+    let (app, tenant) = target().await;
+    let mut data = Data::of(&["alice", "bob", "carol", "erin", "ghost", "no name"])
+        .friends("alice", "bob")
+        .friend("alice", "carol", &"x".repeat(129))
+        .friend("carol", "alice", "")
+        .friend("bob", "carol", "")
+        .friend("bob", "stranger", "")
+        .friend("erin", "bob", "theirs")
+        .friend("bob", "erin", "");
+    data.blocks.insert("alice".to_owned(), vec!["bob".to_owned(), "stranger".to_owned()]);
+    data.contacts.remove("ghost");
+    let stand = Stand::start(data, |_| None).await;
+    tenant.create(&["bob", "erin", "zoe"]).await;
+    tenant.befriend("erin", "bob").await.unwrap();
+    tenant.remark("erin", "bob", "ours").await.unwrap();
+    tenant.befriend("erin", "zoe").await.unwrap();
+    tenant.block("bob", &["zoe"]).await.unwrap();
+    let folder = TempDir::new().unwrap();
+    let done = ran(easemob(&app, &stand, folder.path(), &[])).await;
+    done.badly(&[
+        "pulled: 5 users, 1 unknown there",
+        "users: 5 lines, 2 added, 2 there already, 1 bad",
+        "friends: 8 lines, 5 added, 1 there already, 2 not taken, 1 made that only the other side \
+         speaks of, 1 without a text that can't be kept",
+        "blocks: 2 lines, 1 added, 0 there already, 1 not taken",
+        "differences: 6",
+        "  blocks missing: 1",
+        "  blocks too many: 1",
+        "  friends missing: 1",
+        "  friends too many: 1",
+        "  one-sided friendships: 1",
+        "  texts that differ: 1",
+    ]);
+    for told in [
+        "goes in without what can't be kept: remark: must be at most 128 characters long",
+        "username: must be 1-64 bytes",
+        "there is no user stranger",
+        "bob has no friend stranger",
+        "erin has a friend zoe of whom the records know nothing",
+        "erin -> bob: remark differs",
+        "bob has the friend carol, who has no friend bob in return",
+        "alice does not block stranger",
+        "bob blocks zoe, of which the records know nothing",
+    ] {
+        assert!(done.said.contains(told), "{told}: {}", done.said);
+    }
+    assert_eq!(fs::read_to_string(folder.path().join("unknown.txt")).unwrap(), "ghost\n");
+    assert_eq!(tenant.entry("alice", "carol").await.unwrap().remark, "");
+    assert_eq!(tenant.friends_of("carol").await.unwrap(), ["alice", "bob"]);
+    assert!(tenant.profile("ghost").await.is_err());
+    // The vendor's word, where it is wanted.
+    ran(easemob(&app, &stand, folder.path(), &["--overwrite"])).await;
+    assert_eq!(tenant.entry("erin", "bob").await.unwrap().remark, "theirs");
+    invariants::hold(app.pool()).await;
+}
+
+#[tokio::test]
+async fn a_dry_run_pulls_and_compares_and_writes_nothing() {
+    let (app, tenant) = target().await;
+    let stand = Stand::start(ring(3), |_| None).await;
+    let folder = TempDir::new().unwrap();
+    ran(easemob(&app, &stand, folder.path(), &["--dry-run"])).await.badly(&[
+        "pulled: 3 users, 0 unknown there",
+        "users: 3 lines",
+        "friends: 6 lines",
+        "blocks: 6 lines",
+        "differences: 15",
+        "  blocks missing: 6",
+        "  friends missing: 6",
+        "  users missing: 3",
+    ]);
+    assert!(tenant.profile("user00").await.is_err());
+    well(&ran(easemob(&app, &stand, folder.path(), &[])).await, &ring_report(3, false));
+    assert!(ran(easemob(&app, &stand, folder.path(), &["--dry-run"])).await.ok);
+}
+
+#[tokio::test]
+async fn only_the_named_users_are_pulled_if_some_are_named() {
+    let (app, tenant) = target().await;
+    let stand = Stand::start(ring(5), |_| None).await;
+    let folder = TempDir::new().unwrap();
+    let names = folder.path().join("names");
+    fs::write(&names, "user01\n\n user02 \nnobody\n").unwrap();
+    let pulled = folder.path().join("pulled");
+    let flags = ["--users", names.to_str().unwrap()];
+    let done = ran(easemob(&app, &stand, &pulled, &flags)).await;
+    assert!(!done.ok, "nobody is unknown, and the neighbours are not there");
+    assert!(done.printed.starts_with("pulled: 2 users, 1 unknown there\n"), "{}", done.printed);
+    assert_eq!(tenant.friends_of("user01").await.unwrap(), ["user02"]);
+    assert!(stand.asked("GET /org/app/users").iter().all(|asked| asked.call.contains("blocks")));
+}
+
+#[tokio::test]
+async fn a_vendor_that_leads_in_circles_is_not_followed() {
+    let (app, _tenant) = target().await;
+    let stand = Stand::start(ring(5), |asked| {
+        let users = asked.call == "GET /org/app/users";
+        users.then(|| Instead::Answer(200, "", r#"{"entities":[],"cursor":"again"}"#.to_owned()))
+    })
+    .await;
+    let folder = TempDir::new().unwrap();
+    let failed = ran(easemob(&app, &stand, folder.path(), &[])).await;
+    assert!(!failed.ok && failed.said.contains("the cursor does not move on"), "{}", failed.said);
+    let unknown = Stand::start(Data::default(), |_| {
+        Some(Instead::Answer(404, "", not_found().replace("service_resource", "application")))
+    })
+    .await;
+    let folder = TempDir::new().unwrap();
+    let failed = ran(easemob(&app, &unknown, folder.path(), &[])).await;
+    assert!(!failed.ok && failed.said.contains("404 Not Found"), "{}", failed.said);
+}
+
+#[tokio::test]
+async fn what_is_missing_for_a_pull_is_named() {
+    let (app, _tenant) = target().await;
+    let folder = TempDir::new().unwrap();
+    let mut stand = Stand::start(ring(1), |_| None).await;
+    stand.url = "not an address".to_owned();
+    let folder_name = folder.path().to_str().unwrap();
+    let refused = async |command: Command, why: &str| {
+        let ran = ran(command).await;
+        assert!(!ran.ok && ran.said.contains(why), "{why}: {}", ran.said);
+    };
+    refused(easemob(&app, &stand, folder.path(), &[]), "is no http:// or https:// address").await;
+    let mut command = easemob(&app, &stand, folder.path(), &[]);
+    command.env_remove("BEFRIEND_EASEMOB_CLIENT_SECRET");
+    refused(command, "set BEFRIEND_EASEMOB_CLIENT_SECRET, or give --client-secret-file").await;
+    let netease = [
+        "import",
+        "netease",
+        "acme#chat",
+        "--url",
+        "http://127.0.0.1:1",
+        "--from",
+        "key",
+        "--folder",
+        folder_name,
+        "--database-url",
+        &app.database_url,
+    ];
+    let mut command = binary::command(&netease);
+    command.env("BEFRIEND_NETEASE_APP_SECRET", SECRET);
+    refused(command, "NetEase lists no users: name them by --users").await;
+    let mut nowhere = netease;
+    nowhere[2] = "no#app";
+    let mut command = binary::command(&nowhere);
+    command.env("BEFRIEND_NETEASE_APP_SECRET", SECRET);
+    refused(command, "no#app").await;
+}
+
+/// The note of how far a pull is.
+fn note(folder: &Path) -> Value {
+    serde_json::from_slice(&fs::read(folder.join("progress.json")).unwrap()).unwrap()
+}
