@@ -195,8 +195,9 @@ fn text(address: SocketAddr, tls: bool, shown: Shown<'_>) -> String {
     if let Some(secret) = shown.netease_secret {
         text += &format!(
             "# Alice's friends, as NetEase's clients ask\n\
-             curl{insecure} -H 'AppKey: {NETEASE_APP_KEY}' -H 'Nonce: demo' -H \"CurTime: $(date +%s)\" \
-             -H \"CheckSum: $(printf %s {secret}demo$(date +%s) | openssl dgst -sha1 -r | cut -c1-40)\" \
+             now=$(date +%s); curl{insecure} -H 'AppKey: {NETEASE_APP_KEY}' -H 'Nonce: demo' \
+             -H \"CurTime: $now\" \
+             -H \"CheckSum: $(printf %s {secret}demo$now | openssl dgst -sha1 -r | cut -c1-40)\" \
              -d 'accid=alice&updatetime=0' {scheme}://{address}/nimserver/friend/get.action\n"
         );
     }

@@ -3,14 +3,17 @@
 use std::collections::HashMap;
 
 use super::Refusal;
-use crate::{domain::Username, http::read};
+use crate::{
+    domain::{Invalid, Username},
+    http::read,
+};
 
 /// The members of a request's form. Members that nobody knows are left alone.
 pub(super) struct Form(HashMap<String, String>);
 
 impl Form {
     /// The longest accid, in bytes.
-    const MAX_ACCID: usize = 32;
+    pub(super) const MAX_ACCID: usize = 32;
 
     /// Reads a form, whatever the Content-Type says.
     pub(super) fn read(body: &[u8]) -> Result<Self, Refusal> {
@@ -37,8 +40,7 @@ impl Form {
     pub(super) fn user(&self, name: &'static str) -> Result<Username, Refusal> {
         let accid = self.need(name)?;
         if accid.len() > Self::MAX_ACCID {
-            let max = Self::MAX_ACCID;
-            return Err(Refusal::parameter(format!("{name}: must be 1-{max} characters long")));
+            return Err(Invalid::Username { field: name.to_owned() }.into());
         }
         Ok(Username::parse(name, accid)?)
     }

@@ -3,7 +3,7 @@
 use axum::{body::Body, http::Response, response::IntoResponse};
 use serde_json::json;
 
-use super::render;
+use super::{Form, render};
 use crate::{
     domain::{Error, Invalid},
     http::read::Unread,
@@ -54,7 +54,16 @@ impl Refusal {
 
 impl From<Invalid> for Refusal {
     fn from(invalid: Invalid) -> Self {
-        Self::parameter(invalid.to_string())
+        Self::parameter(match invalid {
+            // The operations call the members by other names.
+            Invalid::SelfRelation { username, .. } => {
+                format!("{username} can't have a relation to themselves")
+            }
+            Invalid::Username { field } => {
+                format!("{field}: must be 1-{} bytes of a-z 0-9 _ . - @", Form::MAX_ACCID)
+            }
+            other => other.to_string(),
+        })
     }
 }
 
@@ -80,6 +89,7 @@ impl From<Error> for Refusal {
             Error::Internal(_) => 500,
         };
         let desc = match error {
+            Error::Invalid(invalid) => return invalid.into(),
             Error::Internal(detail) => {
                 tracing::error!(%detail, "internal error");
                 INTERNAL.to_owned()
