@@ -138,9 +138,13 @@ async fn bring_in(
     let call = call(core, app_key).await?;
     let options = args.how.options(LongTexts::LeaveOut, true);
     let sources = transfer::sources(&[args.folder])?;
-    let report = transfer::import(&call, &sources, options, &mut progress).await;
+    // A batch that is broken off leaves nothing behind.
+    let report = tokio::select! {
+        report = transfer::import(&call, &sources, options, &mut progress) => Some(report),
+        () = stop.cancelled() => None,
+    };
     progress.end();
-    let report = report?;
+    let report = report.ok_or("stopped; the same command goes on from here")??;
     println!("pulled: {} users, {} unknown there", pulled.users, pulled.unknown);
     show(&report, options);
     let clean = report.is_clean() && pulled.unknown == 0;

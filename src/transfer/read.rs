@@ -18,7 +18,7 @@ use crate::domain::{BadLine, Record};
 const LONGEST: usize = 64 * 1024;
 
 /// A line that was read: its number, and the record with what was left out of it.
-pub(super) type Read1 = (u64, Result<(Record, Vec<BadLine>), BadLine>);
+pub(super) type Numbered = (u64, Result<(Record, Vec<BadLine>), BadLine>);
 
 /// The lines of a file.
 pub(super) struct Reader<'a> {
@@ -51,7 +51,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next line that is not empty; nothing at the end.
-    pub(super) fn next(&mut self) -> Result<Option<Read1>, TransferError> {
+    pub(super) fn next(&mut self) -> Result<Option<Numbered>, TransferError> {
         let path = &self.source.path;
         let read = match &mut self.lines {
             Lines::Json { file, line } => next_json(self.source, file, line),
@@ -131,7 +131,11 @@ impl CsvLines {
         Ok(Self { reader, columns, raw })
     }
 
-    fn next(&mut self, source: &Source, long: LongTexts) -> Result<Option<Read1>, TransferError> {
+    fn next(
+        &mut self,
+        source: &Source,
+        long: LongTexts,
+    ) -> Result<Option<Numbered>, TransferError> {
         let mut cells = csv::ByteRecord::new();
         let more = self.reader.read_byte_record(&mut cells).map_err(|error| {
             let line = self.raw.borrow().begins_at();
