@@ -10,7 +10,7 @@ IMAGE = befriend
 COMPOSE = $$(if docker compose version >/dev/null 2>&1; then echo docker compose; else echo docker-compose; fi)
 
 .DEFAULT_GOAL = help
-.PHONY: help run test check fmt lint proto-lint tidy bench bench-quick bench-parts bench-outbox bench-watch measure-moving fuzz-http build release doc image compose-up compose-down
+.PHONY: help run test check fmt lint proto-lint tidy bench bench-quick bench-parts budget bench-outbox bench-watch measure-moving fuzz-http build release doc image compose-up compose-down
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -61,6 +61,10 @@ fuzz-http: ## Have schemathesis try the HTTP surfaces by their OpenAPI descripti
 	@scripts/setup fuzz
 	cargo build --locked
 	scripts/fuzz-http $(EXAMPLES)
+
+budget: ## Count the instructions of a request by callgrind, and compare with benches/budget.txt
+	@scripts/setup budget
+	cargo bench --locked --bench budget -- $(ARGS)
 
 bench-outbox: ## Measure what callbacks cost and how fast they go (about a minute, after a release build)
 	cargo bench --locked --bench outbox

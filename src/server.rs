@@ -19,7 +19,7 @@ use crate::{
     grpc::{self, GateLayer},
     http::Http,
     ops::{
-        Core,
+        Core, Turns,
         access::Access,
         events::Outbox,
         rate::Rates,
@@ -92,6 +92,7 @@ pub fn core(
         access: Access::new(args.access(operator_token)),
         rates: Rates::new(args.rates()),
         outbox: Outbox::default(),
+        turns: Turns::default(),
     }))
 }
 

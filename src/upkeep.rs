@@ -35,6 +35,9 @@ pub async fn run(core: Arc<Core>, stop: CancellationToken) {
 /// One round. Failures are logged and left to the next.
 pub async fn round(core: &Arc<Core>) {
     let deadline = Instant::now() + ROUND;
+    if let Err(error) = core.db.tend().await {
+        tracing::debug!(%error, "connections are opened when they are needed");
+    }
     if let Err(error) = events::keep_house(core, deadline).await {
         tracing::warn!(%error, "the history of events is tidied later");
     }

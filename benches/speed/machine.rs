@@ -72,6 +72,11 @@ fn cpu_of(pid: u32) -> f64 {
     fields.get(11..15).map_or(0.0, |ticks| ticks.iter().sum::<f64>() / 100.0)
 }
 
+/// CPU time of this process, with that of pgbench.
+pub fn cpu_of_caller() -> f64 {
+    cpu_of(std::process::id())
+}
+
 /// CPU time of one process.
 pub fn cpu(pid: u32) -> f64 {
     cpu_of(pid)

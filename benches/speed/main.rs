@@ -73,6 +73,9 @@ struct Flags {
     /// How many connections the callers share.
     #[arg(long, default_value_t = 4)]
     connections: usize,
+    /// Whom to measure, separated by commas.
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["pgbench", "echo", "befriend"])]
+    contenders: Vec<Contender>,
     /// Another befriend, to be measured beside this one.
     #[arg(long)]
     other: Option<PathBuf>,
@@ -251,13 +254,17 @@ impl Bench<'_> {
             [] => Operation::value_variants(),
             named => named,
         };
-        let contenders = 3 + u64::from(self.other.is_some());
+        let contenders: Vec<Contender> = flags
+            .contenders
+            .iter()
+            .copied()
+            .chain(self.other.as_ref().map(|_| Contender::Other))
+            .collect();
         let phases = operations.len() * flags.callers.len() * flags.rounds;
         let open = operations.len() * flags.open.len();
-        let bar = ProgressBar::new(u64::try_from(phases)? * contenders + u64::try_from(open)?)
-            .with_style(ProgressStyle::with_template(
-                "measuring {msg:40} {wide_bar} {pos}/{len} {elapsed}",
-            )?);
+        let bar = ProgressBar::new(u64::try_from(phases * contenders.len() + open)?).with_style(
+            ProgressStyle::with_template("measuring {msg:40} {wide_bar} {pos}/{len} {elapsed}")?,
+        );
         tokio::time::sleep(Duration::from_secs(1)).await;
         let mut memory =
             Memory { idle: machine::resident(self.service.0.pid()), ..Memory::default() };
@@ -268,10 +275,7 @@ impl Bench<'_> {
                 let sizes = self.warm_up(operation).await?;
                 for &callers in &flags.callers {
                     bar.set_message(format!("{} from {callers}", operation.name()));
-                    let contenders = [Contender::Pgbench, Contender::Echo, Contender::Befriend]
-                        .into_iter()
-                        .chain(self.other.as_ref().map(|_| Contender::Other));
-                    for contender in contenders {
+                    for &contender in &contenders {
                         let phase = self.phase(contender, operation, sizes, callers, round).await?;
                         report.phases.push(phase);
                         bar.inc(1);
@@ -326,7 +330,7 @@ impl Bench<'_> {
         round: usize,
     ) -> Result<Phase, Failure> {
         let time = Duration::from_secs(self.flags.seconds);
-        let database = machine::cpu_of_family(self.postgres);
+        let (database, client) = (machine::cpu_of_family(self.postgres), machine::cpu_of_caller());
         let process = match contender {
             Contender::Pgbench => None,
             Contender::Echo => Some(&self.echo),
@@ -359,6 +363,7 @@ impl Bench<'_> {
             service_cpu: process
                 .map_or(0.0, |(process, _)| each(machine::cpu(process.pid()) - service)),
             database_cpu: each(machine::cpu_of_family(self.postgres) - database),
+            client_cpu: each(machine::cpu_of_caller() - client),
         })
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::{Failure, data::Size, load::Times, operations::Operation};
 
 /// Who was measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Contender {
     /// The database alone, with one prepared statement.
@@ -17,6 +17,7 @@ pub enum Contender {
     /// The service.
     Befriend,
     /// Another build of it.
+    #[value(skip)]
     Other,
 }
 
@@ -35,6 +36,16 @@ pub struct Phase {
     pub service_cpu: f64,
     /// CPU time of Postgres, in microseconds an operation.
     pub database_cpu: f64,
+    /// CPU time of whoever calls, in microseconds an operation.
+    pub client_cpu: f64,
+}
+
+impl Phase {
+    /// CPU time of all, in microseconds an operation. It bounds the rate when nothing waits, and other
+    /// work of the machine does not change it much.
+    fn cpu(&self) -> f64 {
+        self.service_cpu + self.database_cpu + self.client_cpu
+    }
 }
 
 /// befriend at a fixed rate.
@@ -98,6 +109,12 @@ impl Report {
         }))
     }
 
+    /// How often as much CPU time another takes for an operation; the median over the rounds.
+    fn cpu_ratio(&self, operation: Operation, to: Contender, callers: usize) -> Option<f64> {
+        let ours = self.median((operation, Contender::Befriend, callers), Phase::cpu)?;
+        Some(self.median((operation, to, callers), Phase::cpu)? / ours)
+    }
+
     /// The operations and numbers of callers, in the order of the measurement.
     pub fn lines(&self) -> Vec<(Operation, usize)> {
         let mut lines = Vec::new();
@@ -125,14 +142,17 @@ impl Report {
             "max",
             "CPU µs/op, service",
             "database",
+            "caller",
             "pgbench, op/s",
             "p50, µs",
             "echo, op/s",
             "befriend / pgbench",
+            "by CPU",
             "befriend / echo",
+            "by CPU",
         ];
         if with_other {
-            titles.extend(["other, op/s", "befriend / other"]);
+            titles.extend(["other, op/s", "befriend / other", "by CPU"]);
         }
         line(&titles.iter().map(|title| (*title).to_owned()).collect::<Vec<_>>());
         line(&vec!["---".to_owned(); titles.len()]);
@@ -143,6 +163,10 @@ impl Report {
             };
             let ratio = |to| {
                 let value = self.ratio(operation, to, callers);
+                value.map_or_else(String::new, |value| format!("{value:.2}"))
+            };
+            let by_cpu = |to| {
+                let value = self.cpu_ratio(operation, to, callers);
                 value.map_or_else(String::new, |value| format!("{value:.2}"))
             };
             let us = Contender::Befriend;
@@ -156,14 +180,18 @@ impl Report {
                 of(us, |p| p.times.max, 0),
                 of(us, |p| p.service_cpu, 0),
                 of(us, |p| p.database_cpu, 0),
+                of(us, |p| p.client_cpu, 0),
                 of(Contender::Pgbench, |p| p.rate, 0),
                 of(Contender::Pgbench, |p| p.times.p50, 0),
                 of(Contender::Echo, |p| p.rate, 0),
                 ratio(Contender::Pgbench),
+                by_cpu(Contender::Pgbench),
                 ratio(Contender::Echo),
+                by_cpu(Contender::Echo),
             ];
             if with_other {
-                cells.extend([of(Contender::Other, |p| p.rate, 0), ratio(Contender::Other)]);
+                let other = Contender::Other;
+                cells.extend([of(other, |p| p.rate, 0), ratio(other), by_cpu(other)]);
             }
             line(&cells);
         }

@@ -23,7 +23,7 @@ use self::{
 use crate::{
     config::{self, DatabaseArgs, ServeArgs, Shown},
     receiver::ReceiverArgs,
-    store,
+    store, telemetry,
 };
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -99,6 +99,7 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime.block_on(run(cli)),
         Err(error) => Err(error.into()),
     };
+    telemetry::flush();
     match done {
         Ok(code) => code,
         Err(error) => {

@@ -207,6 +207,7 @@ pub(super) fn stop_on_signal() -> CancellationToken {
                 _ = terminate.recv() => {}
             }
             if times > 1 {
+                telemetry::flush();
                 std::process::exit(1);
             }
             stopping.cancel();

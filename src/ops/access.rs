@@ -199,6 +199,20 @@ async fn app_of(core: &Core, token: &Secret) -> Result<Option<Arc<App>>, Error> 
     }
     let hash = token.hash();
     let now = core.clock.now();
+    let session = match core.access.verified.get(&hash).await {
+        Some(session) => Some(session),
+        // Aside, so that the future of a call whose token is known has no room for all of this: it is
+        // moved around.
+        None => Box::pin(look_up(core, hash, now)).await?,
+    };
+    Ok(session.filter(|session| session.expires_at > now).map(|session| session.app))
+}
+
+async fn look_up(
+    core: &Core,
+    hash: SecretHash,
+    now: OffsetDateTime,
+) -> Result<Option<Session>, Error> {
     // Callers who come with the same unknown token at once ask the database once.
     let session = core
         .access
@@ -216,8 +230,7 @@ async fn app_of(core: &Core, token: &Secret) -> Result<Option<Arc<App>>, Error> 
             }
         })
         .await;
-    let session = shared(session)?;
-    Ok(session.filter(|session| session.expires_at > now).map(|session| session.app))
+    shared(session)
 }
 
 /// The app that a NetEase AppKey belongs to, with its AppSecret; nothing when there is none.

@@ -70,13 +70,24 @@ pub(super) async fn record(
     call: &Call,
     events: Vec<NewEvent<'_>>,
 ) -> Result<(), Error> {
+    let events = events.into_iter().map(|event| (call.app.id, event)).collect();
+    record_all(tx, &call.core, events).await
+}
+
+/// The same for events of several apps.
+pub(super) async fn record_all(
+    tx: &mut PgConnection,
+    core: &Core,
+    events: Vec<(Uuid, NewEvent<'_>)>,
+) -> Result<(), Error> {
     if events.is_empty() {
         return Ok(());
     }
-    let now = call.core.clock.now();
-    let numbered: Vec<(NewEvent<'_>, i64)> =
-        events.into_iter().map(|event| (event, call.core.outbox.message_ids.next(now))).collect();
-    outbox::add(tx, call.app.id, &numbered, now).await
+    let now = core.clock.now();
+    let next = || core.outbox.message_ids.next(now);
+    let numbered: Vec<(Uuid, NewEvent<'_>, i64)> =
+        events.into_iter().map(|(app_id, event)| (app_id, event, next())).collect();
+    outbox::add(tx, &numbered, now).await
 }
 
 /// An event in which nothing happened, to try a rule out with.

@@ -5,14 +5,23 @@ use std::collections::BTreeSet;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use super::{Call, events, found, locks::Locked, requests};
+use tokio::time::Instant;
+
+use super::{
+    Call,
+    additions::Addition,
+    coalesce::{Outcome, Shared, Turn},
+    entry_changes::Update,
+    events, found,
+    locks::Locked,
+};
 use crate::{
     domain::{
         EntryChange, Error, EventType, Extension, Friend, FriendChange, FriendEntry, Invalid,
-        NewEvent, OwnerKey, Page, PageSize, Remark, UpdatedAfter, User, Username,
+        NewEvent, OwnerKey, Page, PageSize, UpdatedAfter, User, Username,
     },
     store::{
-        friend_changes,
+        Db, friend_changes,
         friends::{self, GoneEntry, NewEntry},
         users,
     },
@@ -29,26 +38,13 @@ pub async fn add(
     server_extension: &Extension,
 ) -> Result<User, Error> {
     refuse_self("friend", owner, friend)?;
-    let (owner_key, friend_key) = (call.key(owner), call.key(friend));
-    call.core
-        .db
-        .retrying(|| async {
-            let mut tx = call.core.db.begin(call.deadline).await?;
-            let locked = Locked::all(&mut tx, [owner_key, friend_key]).await?;
-            found(locked.get(owner_key), owner)?;
-            let profile = found(locked.get(friend_key), friend)?.user.clone();
-            if !friends::are_friends(&mut tx, owner_key, &[friend]).await?.is_empty() {
-                return Ok(profile);
-            }
-            if has_requests(&locked, owner_key) {
-                requests::settle_between(&mut tx, call, owner, friend).await?;
-            }
-            let (one, other) = ((owner_key, owner), (friend_key, friend));
-            join(&mut tx, call, one, other, [server_extension.as_str(), ""]).await?;
-            call.commit(tx, [owner_key, friend_key]).await?;
-            Ok(profile)
-        })
-        .await
+    let addition = Addition {
+        call: call.clone(),
+        owner: owner.clone(),
+        friend: friend.clone(),
+        server_extension: server_extension.clone(),
+    };
+    call.core.turns.additions.join(addition).await
 }
 
 /// Whether a locked user has any pending request, got or sent.
@@ -219,43 +215,13 @@ pub async fn update(
     friend: &Username,
     change: &EntryChange,
 ) -> Result<Friend, Error> {
-    let (owner_key, friend_key) = (call.key(owner), call.key(friend));
-    call.core
-        .db
-        .retrying(|| async {
-            let mut tx = call.core.db.begin(call.deadline).await?;
-            found(users::lock(&mut tx, owner_key).await?, owner)?;
-            let entry = friends::get(&mut tx, (owner_key, owner), (friend_key, friend)).await?;
-            let Some(entry) = entry else {
-                found(users::get(&mut tx, friend_key).await?, friend)?;
-                return Err(not_friends(owner, friend));
-            };
-            let before = [&*entry.remark, &*entry.extension, &*entry.server_extension];
-            let after = [
-                change.remark.as_ref().map_or(before[0], Remark::as_str),
-                change.extension.as_ref().map_or(before[1], Extension::as_str),
-                change.server_extension.as_ref().map_or(before[2], Extension::as_str),
-            ];
-            if before == after {
-                return Ok(entry);
-            }
-            let version = users::next_version(&mut tx, owner_key).await?;
-            let now = call.core.clock.now();
-            let changed = friends::update(&mut tx, owner_key, friend, after, version, now).await?;
-            if before[0] != after[0] {
-                let set = NewEvent {
-                    event_type: EventType::FriendRemarkSet,
-                    owner: (owner_key, owner),
-                    version,
-                    friend,
-                    detail: after[0],
-                };
-                events::record(&mut tx, call, vec![set]).await?;
-            }
-            call.commit(tx, [owner_key]).await?;
-            Ok(changed)
-        })
-        .await
+    let update = Update {
+        call: call.clone(),
+        owner: owner.clone(),
+        friend: friend.clone(),
+        change: change.clone(),
+    };
+    call.core.turns.updates.join(update).await
 }
 
 /// Users who are friends of both, in username order after the name `after`.
@@ -338,13 +304,39 @@ pub async fn list(
     after: &str,
     size: PageSize,
 ) -> Result<Page<FriendEntry, String>, Error> {
-    let rows = call.core.db.retrying(|| async {
-        let mut db = call.core.db.read().await?;
-        let rows = friends::page(&mut db, call.key(owner), after, size).await;
-        db.done(rows)
-    });
-    let rows = found(rows.await?, owner)?;
+    let owner_key = call.key(owner);
+    let page = ListPage { call: call.clone(), owner: owner_key, after: after.to_owned(), size };
+    let rows = found(call.core.turns.pages.join(page).await?, owner)?;
     Ok(Page::cut(rows, size, |entry| entry.username.as_str().to_owned()))
+}
+
+/// A page of a list.
+pub(super) struct ListPage {
+    call: Call,
+    owner: OwnerKey,
+    after: String,
+    size: PageSize,
+}
+
+impl Shared for ListPage {
+    /// Nothing when there is no such user.
+    type Answer = Option<Vec<FriendEntry>>;
+
+    fn db(&self) -> &Db {
+        &self.call.core.db
+    }
+
+    fn deadline(&self) -> Instant {
+        self.call.deadline
+    }
+
+    async fn together(pages: &[Self], _: Turn) -> Result<Vec<Outcome<Self::Answer>>, Error> {
+        let Some(first) = pages.first() else { return Ok(Vec::new()) };
+        let mut db = first.call.core.db.read().await?;
+        let asked = pages.iter().map(|page| (page.owner, page.after.as_str(), page.size));
+        let rows = friends::pages(&mut db, asked).await;
+        Ok(db.done(rows)?.into_iter().map(|rows| Outcome::Done(Ok(rows))).collect())
+    }
 }
 
 /// All friends' names, in order.

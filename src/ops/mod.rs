@@ -5,10 +5,13 @@
 //! format and holds no SQL.
 
 pub mod access;
+mod additions;
 pub mod apps;
 pub mod blocks;
 pub mod bulk;
 pub mod callbacks;
+mod coalesce;
+mod entry_changes;
 pub mod events;
 pub mod expiry;
 pub mod friends;
@@ -26,6 +29,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use self::coalesce::Coalescer;
 use crate::{
     clock::Clock,
     domain::{App, Bounds, Error, Keyring, OwnerKey, TokenLifetimes, Username},
@@ -59,6 +63,38 @@ pub struct Core {
     pub rates: rate::Rates,
     /// What is to be told to receivers.
     pub outbox: events::Outbox,
+    /// Calls that share their work.
+    pub turns: Turns,
+}
+
+/// The kinds of calls that share their work with others that are under way.
+#[derive(Debug)]
+pub struct Turns {
+    checks: Arc<Coalescer<relations::Check>>,
+    pages: Arc<Coalescer<friends::ListPage>>,
+    additions: Arc<Coalescer<additions::Addition>>,
+    updates: Arc<Coalescer<entry_changes::Update>>,
+}
+
+/// How many calls share a statement or a transaction at the most.
+const TOGETHER: usize = 64;
+
+/// How many groups of a kind may be under way at once: as many as there are cores, which keeps them all
+/// busy with groups as large as can be; two at the least, so that one works while another waits for the
+/// disk; eight at the most, so that no kind of call takes all connections.
+fn turns() -> usize {
+    std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8))
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self {
+            checks: Coalescer::new(turns(), TOGETHER),
+            pages: Coalescer::new(turns(), TOGETHER),
+            additions: Coalescer::new(turns(), TOGETHER),
+            updates: Coalescer::new(turns(), TOGETHER),
+        }
+    }
 }
 
 /// One call in the name of an app.

@@ -1,9 +1,15 @@
 //! "May A write to B?"
 
-use super::{Call, found};
+use tokio::time::Instant;
+
+use super::{
+    Call,
+    coalesce::{Outcome, Shared, Turn},
+    found,
+};
 use crate::{
-    domain::{Error, Relation, Username},
-    store::relations,
+    domain::{Error, OwnerKey, Relation, Username},
+    store::{Db, relations},
 };
 
 /// How a user stands to each of the others, in their order. An other who does not exist has no
@@ -16,10 +22,44 @@ pub async fn check(
     user: &Username,
     others: &[Username],
 ) -> Result<Vec<Relation>, Error> {
+    let key = call.key(user);
+    if let [other] = others {
+        let check = Check { call: call.clone(), user: key, other: other.clone() };
+        let relation = call.core.turns.checks.join(check).await?;
+        return Ok(vec![found(relation, user)?]);
+    }
     let answer = call.core.db.retrying(|| async {
         let mut db = call.core.db.read().await?;
-        let answer = relations::check(&mut db, call.key(user), others).await;
+        let answer = relations::check(&mut db, key, others).await;
         db.done(answer)
     });
     found(answer.await?, user)
+}
+
+/// A check of one other: what a message service asks for every message.
+pub(super) struct Check {
+    call: Call,
+    user: OwnerKey,
+    other: Username,
+}
+
+impl Shared for Check {
+    /// Nothing when there is no such user.
+    type Answer = Option<Relation>;
+
+    fn db(&self) -> &Db {
+        &self.call.core.db
+    }
+
+    fn deadline(&self) -> Instant {
+        self.call.deadline
+    }
+
+    async fn together(checks: &[Self], _: Turn) -> Result<Vec<Outcome<Option<Relation>>>, Error> {
+        let Some(first) = checks.first() else { return Ok(Vec::new()) };
+        let mut db = first.call.core.db.read().await?;
+        let pairs = checks.iter().map(|check| (check.user, &check.other));
+        let relations = relations::check_pairs(&mut db, pairs).await;
+        Ok(db.done(relations)?.into_iter().map(|relation| Outcome::Done(Ok(relation))).collect())
+    }
 }

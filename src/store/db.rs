@@ -1,6 +1,7 @@
 //! Connections and transactions: deadlines, the bounded retry, and what a database error means.
 
 use std::{
+    fmt,
     ops::{Deref, DerefMut},
     str::FromStr as _,
     sync::{
@@ -11,12 +12,11 @@ use std::{
 };
 
 use sqlx::{
-    AssertSqlSafe, Connection as _, PgConnection, PgPool, Postgres,
-    pool::PoolConnection,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    AssertSqlSafe, Connection as _, Executor as _, PgConnection, postgres::PgConnectOptions,
 };
-use tokio::time::Instant;
+use tokio::{runtime::Handle, sync::Mutex, time::Instant};
 
+use super::pool::{Connections, Lent};
 use crate::domain::{Error, Outage};
 
 /// How the service uses its database.
@@ -35,11 +35,11 @@ pub struct DbSettings {
 }
 
 /// The database as the operations see it. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Db {
-    pool: PgPool,
+    connections: Connections,
     /// One connection for the health check, which must not wait behind calls.
-    probe: PgPool,
+    probe: Arc<Mutex<Option<PgConnection>>>,
     /// Set while the health check finds the database away.
     away: Arc<AtomicBool>,
     statement_timeout: Duration,
@@ -48,9 +48,17 @@ pub struct Db {
 /// How often a transaction is tried in all when it collides with others or its connection breaks.
 const ATTEMPTS: u32 = 4;
 
-/// A connection that was idle for longer is tested before it is used; one that was busy a moment ago
-/// is not, which saves a round trip on nearly every call.
-const TEST_AFTER_IDLE: Duration = Duration::from_secs(1);
+/// How long a brief transaction waits for a row: as long as a few commits take.
+const BRIEF: Duration = Duration::from_millis(50);
+
+/// How many prepared statements a connection keeps: all that there are.
+const STATEMENTS: usize = 500;
+
+impl fmt::Debug for Db {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Db").finish_non_exhaustive()
+    }
+}
 
 impl Db {
     /// Prepares a pool for the database of `url`; connects when it is first needed.
@@ -62,7 +70,8 @@ impl Db {
         if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
             return Err(sqlx::Error::Configuration("must start with postgres://".into()));
         }
-        let connect = PgConnectOptions::from_str(url)?.application_name("befriend").options([
+        let connect = PgConnectOptions::from_str(url)?.application_name("befriend");
+        let connect = connect.statement_cache_capacity(STATEMENTS).options([
             ("statement_timeout", millis(settings.statement_timeout)),
             ("lock_timeout", millis(settings.lock_timeout)),
             // A transaction whose client vanished without a word must not hold its locks.
@@ -74,24 +83,10 @@ impl Db {
             // anew takes longer than running it.
             ("plan_cache_mode", "force_generic_plan".to_owned()),
         ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(settings.max_connections)
-            .min_connections(settings.min_connections)
-            .acquire_timeout(settings.acquire_timeout)
-            .test_before_acquire(false)
-            .before_acquire(|connection, meta| {
-                Box::pin(async move {
-                    Ok(meta.idle_for < TEST_AFTER_IDLE || connection.ping().await.is_ok())
-                })
-            })
-            .connect_lazy_with(connect.clone());
-        let probe = PgPoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(settings.acquire_timeout)
-            .test_before_acquire(false)
-            .connect_lazy_with(connect);
+        let sizes = (settings.min_connections, settings.max_connections);
+        let connections = Connections::new(connect, sizes, settings.acquire_timeout);
         let statement_timeout = settings.statement_timeout;
-        Ok(Self { pool, probe, away: Arc::default(), statement_timeout })
+        Ok(Self { connections, probe: Arc::default(), away: Arc::default(), statement_timeout })
     }
 
     /// Runs `attempt` again when it collided with other transactions or lost its connection before
@@ -120,8 +115,11 @@ impl Db {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn read(&self) -> Result<ReadConnection, Error> {
-        let connection = self.pool.acquire().await.map_err(|error| self.no_connection(error))?;
-        Ok(ReadConnection { connection, busy: true })
+        Ok(ReadConnection { connection: Some(self.lend().await?), busy: true })
+    }
+
+    async fn lend(&self) -> Result<Lent, Error> {
+        self.connections.lend().await.map_err(|error| self.no_connection(error))
     }
 
     /// Opens a transaction. Its statements run for no longer than until `deadline`, so that the
@@ -131,18 +129,34 @@ impl Db {
     /// # Errors
     /// [`Error::Unavailable`]; [`Error::DeadlineExceeded`] when the deadline has passed.
     pub async fn begin(&self, deadline: Instant) -> Result<Tx, Error> {
+        self.begin_with(deadline, None).await
+    }
+
+    /// Opens a transaction that several callers share. If it is to be `brief`, it fails early where a
+    /// row is locked elsewhere for long.
+    ///
+    /// # Errors
+    /// As [`Db::begin`].
+    pub async fn begin_shared(&self, brief: bool, deadline: Instant) -> Result<Tx, Error> {
+        self.begin_with(deadline, brief.then_some(BRIEF)).await
+    }
+
+    async fn begin_with(&self, deadline: Instant, patience: Option<Duration>) -> Result<Tx, Error> {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(Error::DeadlineExceeded);
         }
-        let tx = if left < self.statement_timeout {
-            // One round trip for both statements; the text is ours, the number an integer.
-            let begin = format!("begin; set local statement_timeout = {}", left.as_millis().max(1));
-            self.pool.begin_with(AssertSqlSafe(begin)).await
-        } else {
-            self.pool.begin().await
-        };
-        tx.map(Tx).map_err(|error| self.no_connection(error))
+        let mut begin = "begin".to_owned();
+        // One round trip for all statements; the texts are ours, the numbers integers.
+        if left < self.statement_timeout {
+            begin += &format!("; set local statement_timeout = {}", left.as_millis().max(1));
+        }
+        if let Some(patience) = patience {
+            begin += &format!("; set local lock_timeout = {}", patience.as_millis().max(1));
+        }
+        let mut tx = Tx(Some(self.lend().await?));
+        tx.execute(AssertSqlSafe(begin)).await?;
+        Ok(tx)
     }
 
     /// A connection of one's own, which is closed at the end: for work in bulk, whose statements may
@@ -152,7 +166,7 @@ impl Db {
     /// [`Error::Unavailable`].
     pub async fn session(&self) -> Result<PgConnection, Error> {
         let mut connection =
-            self.pool.acquire().await.map_err(|error| self.no_connection(error))?.detach();
+            self.connections.beside().await.map_err(|error| self.no_connection(error))?;
         // Its statements go over whole tables: they take their time, and a plan for what is there.
         sqlx::raw_sql(
             "set statement_timeout = 0; set work_mem = '64MB'; set plan_cache_mode = auto; \
@@ -168,12 +182,23 @@ impl Db {
     /// # Errors
     /// What is wrong.
     pub async fn probe(&self) -> Result<(), Error> {
-        let mut connection = self.probe.acquire().await.map_err(|error| match error {
-            // Nobody else uses it, so it is not busy: it can't be made.
-            sqlx::Error::PoolTimedOut => Error::Unavailable(Outage::Database),
-            other => database_error(other),
-        })?;
-        connection.ping().await.map_err(database_error)
+        let mut kept = self.probe.lock().await;
+        // Taken out, so that one on which the question failed, or was given up, is not asked again.
+        let mut connection = match kept.take() {
+            Some(connection) => connection,
+            None => self.connections.beside().await.map_err(database_error)?,
+        };
+        connection.ping().await.map_err(database_error)?;
+        *kept = Some(connection);
+        Ok(())
+    }
+
+    /// Opens the connections that are to be there, and closes those that nobody needs any more.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn tend(&self) -> Result<(), Error> {
+        self.connections.tend().await.map_err(|error| self.no_connection(error))
     }
 
     /// Notes what the health check found, so that calls can tell it.
@@ -194,14 +219,10 @@ impl Db {
 
     /// Closes all connections, waiting for those in use.
     pub async fn close(&self) {
-        self.probe.close().await;
-        self.pool.close().await;
-    }
-
-    /// The pool itself, for tests that look at the tables.
-    #[must_use]
-    pub fn pool(&self) -> &PgPool {
-        &self.pool
+        if let Some(probe) = self.probe.lock().await.take() {
+            let _ = probe.close().await;
+        }
+        self.connections.close().await;
     }
 }
 
@@ -215,9 +236,11 @@ fn pause(tried: u32) -> Duration {
 /// A connection on which one read runs. When the read is dropped half-way, because its caller went
 /// away or its time is up, the connection is closed, and the database stops the statement.
 pub struct ReadConnection {
-    connection: PoolConnection<Postgres>,
+    connection: Option<Lent>,
     busy: bool,
 }
+
+const LENT: &str = "a connection goes back only when its holder is dropped";
 
 impl ReadConnection {
     /// Says that the read is over, whatever its result, which is handed through.
@@ -229,8 +252,10 @@ impl ReadConnection {
 
 impl Drop for ReadConnection {
     fn drop(&mut self) {
-        if self.busy {
-            self.connection.close_on_drop();
+        if self.busy
+            && let Some(connection) = self.connection.take()
+        {
+            drop(Lent::take(connection));
         }
     }
 }
@@ -239,18 +264,18 @@ impl Deref for ReadConnection {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
-        &self.connection
+        self.connection.as_ref().expect(LENT)
     }
 }
 
 impl DerefMut for ReadConnection {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.connection
+        self.connection.as_mut().expect(LENT)
     }
 }
 
 /// A transaction at READ COMMITTED.
-pub struct Tx(sqlx::Transaction<'static, Postgres>);
+pub struct Tx(Option<Lent>);
 
 impl Tx {
     /// Makes the changes durable.
@@ -258,11 +283,37 @@ impl Tx {
     /// # Errors
     /// [`Outage::DuringCommit`] when the connection broke: the changes happened or not, and only the
     /// caller may repeat them.
-    pub async fn commit(self) -> Result<(), Error> {
-        self.0.commit().await.map_err(|error| match database_error(error) {
-            Error::Unavailable(_) | Error::Conflict => Error::Unavailable(Outage::DuringCommit),
-            other => other,
-        })
+    pub async fn commit(mut self) -> Result<(), Error> {
+        let committed = self.execute("commit").await;
+        match committed.map_err(database_error) {
+            Ok(_) => {
+                // Back to the pool as it is.
+                self.0 = None;
+                Ok(())
+            }
+            Err(Error::Unavailable(_) | Error::Conflict) => {
+                Err(Error::Unavailable(Outage::DuringCommit))
+            }
+            Err(other) => Err(other),
+        }
+    }
+}
+
+impl Drop for Tx {
+    /// Rolls back what was not committed, and gives the connection back after that.
+    fn drop(&mut self) {
+        let Some(mut connection) = self.0.take() else {
+            return;
+        };
+        let Ok(runtime) = Handle::try_current() else {
+            drop(Lent::take(connection));
+            return;
+        };
+        runtime.spawn(async move {
+            if connection.execute("rollback").await.is_err() {
+                drop(Lent::take(connection));
+            }
+        });
     }
 }
 
@@ -270,13 +321,13 @@ impl Deref for Tx {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
-        &self.0
+        self.0.as_ref().expect(LENT)
     }
 }
 
 impl DerefMut for Tx {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.0
+        self.0.as_mut().expect(LENT)
     }
 }
 

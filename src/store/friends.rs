@@ -53,22 +53,25 @@ where f.friend_name = $2
   and f.remark <> ''
 order by f.owner_key
 limit $3";
-    PAGE = "\
--- friends.page
-select f.friend_name, f.remark
-from users u
+    PAGES = "\
+-- friends.pages
+select u.owner_key is not null as found, page.names, page.remarks
+from unnest($1::uuid[], $2::text[], $3::bigint[])
+    with ordinality as asked (owner_key, after, rows, position)
+left join users u on u.owner_key = asked.owner_key and u.deleted_at is null
 left join lateral (
-    select friend_name, remark
-    from friends
-    where owner_key = u.owner_key
-      and friend_name > $2
-      and not deleted
-    order by friend_name
-    limit $3
-) f on true
-where u.owner_key = $1
-  and u.deleted_at is null
-order by f.friend_name";
+    select array_agg(friend_name) as names, array_agg(remark) as remarks
+    from (
+        select friend_name, remark
+        from friends
+        where owner_key = u.owner_key
+          and friend_name > asked.after
+          and not deleted
+        order by friend_name
+        limit asked.rows
+    ) entries
+) page on true
+order by asked.position";
     ALL = "\
 -- friends.all
 select array(
@@ -143,19 +146,6 @@ where f.owner_key = $1
   and not f.deleted
 order by f.friend_name
 limit $4";
-    UPDATE = "\
--- friends.update
-update friends
-set remark = $3,
-    extension = $4,
-    server_extension = $5,
-    version = $6,
-    updated_at = $7
-where owner_key = $1
-  and friend_name = $2
-  and not deleted
-returning friend_name, version, remark, extension, server_extension, created_at, updated_at,
-          true as bidirectional";
 }
 
 #[derive(FromRow)]
@@ -254,30 +244,28 @@ pub(crate) async fn keepers(
     Ok(keys.into_iter().map(OwnerKey::from_store).collect())
 }
 
-/// Entries in username order, after `after`; nothing when there is no such user.
-pub(crate) async fn page(
+/// Of each list the entries in username order, after a name, so many; nothing for one that there is
+/// no such user for.
+pub(crate) async fn pages(
     db: &mut PgConnection,
-    owner: OwnerKey,
-    after: &str,
-    size: PageSize,
-) -> Result<Option<Vec<FriendEntry>>, Error> {
-    let rows: Vec<(Option<String>, Option<String>)> = query_as(PAGE)
-        .bind(owner.as_uuid())
-        .bind(after)
-        .bind(size.rows_to_read())
-        .fetch_all(db)
-        .await?;
-    // A user without entries is one row of nulls; no user is no row.
-    if rows.is_empty() {
-        return Ok(None);
+    asked: impl Iterator<Item = (OwnerKey, &str, PageSize)>,
+) -> Result<Vec<Option<Vec<FriendEntry>>>, Error> {
+    let (mut keys, mut after, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+    for (key, name, size) in asked {
+        keys.push(key.as_uuid());
+        after.push(name);
+        rows.push(size.rows_to_read());
     }
-    Ok(Some(
-        rows.into_iter()
-            .filter_map(|(name, remark)| {
-                Some(FriendEntry { username: Username::from_store(name?), remark: remark? })
-            })
-            .collect(),
-    ))
+    type Row = (bool, Option<Vec<String>>, Option<Vec<String>>);
+    let pages: Vec<Row> = query_as(PAGES).bind(keys).bind(after).bind(rows).fetch_all(db).await?;
+    let entries = |names: Vec<String>, remarks: Vec<String>| {
+        let entry = |(name, remark)| FriendEntry { username: Username::from_store(name), remark };
+        names.into_iter().zip(remarks).map(entry).collect()
+    };
+    let pages = pages.into_iter().map(|(found, names, remarks)| {
+        found.then(|| entries(names.unwrap_or_default(), remarks.unwrap_or_default()))
+    });
+    Ok(pages.collect())
 }
 
 /// All friends' names in order; nothing when there is no such user.
@@ -359,29 +347,6 @@ pub(crate) async fn forget_remarks_on(
     Ok(())
 }
 
-/// Sets remark, extension and server extension of an entry that stands, in this order. The owner's row
-/// is locked, and no entry goes without the locks of both: the other side stands too.
-pub(crate) async fn update(
-    db: &mut PgConnection,
-    owner: OwnerKey,
-    friend: &Username,
-    texts: [&str; 3],
-    version: i64,
-    now: OffsetDateTime,
-) -> Result<Friend, Error> {
-    let row: FriendRow = query_as(UPDATE)
-        .bind(owner.as_uuid())
-        .bind(friend.as_str())
-        .bind(texts[0])
-        .bind(texts[1])
-        .bind(texts[2])
-        .bind(version)
-        .bind(now)
-        .fetch_one(db)
-        .await?;
-    Ok(row.into())
-}
-
 /// Users who are friends of both, in name order after `after`.
 pub(crate) async fn mutual(
     db: &mut PgConnection,
@@ -405,7 +370,7 @@ fn usernames(names: Vec<String>) -> Vec<Username> {
 
 /// Both sides of a friendship change together or not at all: fewer rows than meant stop the
 /// transaction.
-fn all_changed(rows: u64, meant: usize) -> Result<(), Error> {
+pub(super) fn all_changed(rows: u64, meant: usize) -> Result<(), Error> {
     if rows == meant as u64 {
         return Ok(());
     }

@@ -13,12 +13,15 @@ pub(crate) mod bulk;
 pub(crate) mod callback_rules;
 mod db;
 pub(crate) mod departures;
+pub(crate) mod entries;
 pub(crate) mod event_history;
 pub(crate) mod friend_changes;
 pub(crate) mod friends;
+pub(crate) mod heads;
 pub(crate) mod leases;
 mod migrate;
 pub(crate) mod outbox;
+mod pool;
 pub(crate) mod relations;
 pub(crate) mod requests;
 pub(crate) mod staging;
@@ -45,8 +48,10 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         apps::STATEMENTS,
         tokens::STATEMENTS,
         users::STATEMENTS,
+        heads::STATEMENTS,
         departures::STATEMENTS,
         friends::STATEMENTS,
+        entries::STATEMENTS,
         friend_changes::STATEMENTS,
         blocks::STATEMENTS,
         relations::STATEMENTS,

@@ -14,11 +14,11 @@ insert into outbox (owner_key, rule_id, seq, part, app_id, message_id, type, own
                     friend_name, detail, next_attempt_at, created_at)
 select e.owner_key, r.rule_id, e.seq, e.part, r.app_id, e.message_id, e.type, e.owner_name,
        e.friend_name, e.detail, $9, $9
-from unnest($2::uuid[], $3::bigint[], $4::smallint[], $5::bigint[], $6::text[], $7::text[],
-            $8::text[], $10::text[])
-    as e (owner_key, seq, part, message_id, type, owner_name, friend_name, detail)
+from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::smallint[], $5::bigint[], $6::text[],
+            $7::text[], $8::text[], $10::text[])
+    as e (app_id, owner_key, seq, part, message_id, type, owner_name, friend_name, detail)
 join callback_rules r
-    on r.app_id = $1 and r.enabled and e.type = any(r.event_types)";
+    on r.app_id = e.app_id and r.enabled and e.type = any(r.event_types)";
     ACTIVE = "\
 -- outbox.active
 select rule_id
@@ -239,23 +239,24 @@ pub(crate) struct Postponed {
     pub(crate) attempt_log: String,
 }
 
-/// Writes each event once for each enabled rule of the app that wants its type.
+/// Writes each event of an app, with its message id, once for each enabled rule of that app that wants
+/// its type.
 pub(crate) async fn add(
     db: &mut PgConnection,
-    app_id: Uuid,
-    events: &[(NewEvent<'_>, i64)],
+    events: &[(Uuid, NewEvent<'_>, i64)],
     now: OffsetDateTime,
 ) -> Result<(), Error> {
-    let owners: Vec<OwnerKey> = events.iter().map(|(e, _)| e.owner.0).collect();
-    let versions: Vec<i64> = events.iter().map(|(e, _)| e.version).collect();
+    let apps: Vec<Uuid> = events.iter().map(|(app_id, ..)| *app_id).collect();
+    let owners: Vec<OwnerKey> = events.iter().map(|(_, e, _)| e.owner.0).collect();
+    let versions: Vec<i64> = events.iter().map(|(_, e, _)| e.version).collect();
     let parts: Vec<i16> = owners.iter().map(|key| part_of(*key)).collect();
-    let message_ids: Vec<i64> = events.iter().map(|(_, id)| *id).collect();
-    let types: Vec<&str> = events.iter().map(|(e, _)| e.event_type.as_str()).collect();
-    let names: Vec<&str> = events.iter().map(|(e, _)| e.owner.1.as_str()).collect();
-    let friends: Vec<&str> = events.iter().map(|(e, _)| e.friend.as_str()).collect();
-    let details: Vec<&str> = events.iter().map(|(e, _)| e.detail).collect();
+    let message_ids: Vec<i64> = events.iter().map(|(.., id)| *id).collect();
+    let types: Vec<&str> = events.iter().map(|(_, e, _)| e.event_type.as_str()).collect();
+    let names: Vec<&str> = events.iter().map(|(_, e, _)| e.owner.1.as_str()).collect();
+    let friends: Vec<&str> = events.iter().map(|(_, e, _)| e.friend.as_str()).collect();
+    let details: Vec<&str> = events.iter().map(|(_, e, _)| e.detail).collect();
     query(ADD)
-        .bind(app_id)
+        .bind(apps)
         .bind(uuids(&owners))
         .bind(versions)
         .bind(parts)

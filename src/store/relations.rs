@@ -4,6 +4,7 @@
 //! the user's whole list, however long, because it is planned for lists of average length.
 
 use sqlx::{PgConnection, query_as};
+use uuid::Uuid;
 
 use super::statements;
 use crate::domain::{Error, OwnerKey, Relation, Username};
@@ -34,6 +35,45 @@ cross join unnest($2::text[]) with ordinality as other (name, position)
 where u.owner_key = $1
   and u.deleted_at is null
 order by other.position";
+    CHECK_PAIRS = "\
+-- relations.check_pairs
+select u.owner_key is not null as found,
+       coalesce((
+           select not deleted
+           from friends
+           where owner_key = asked.owner_key
+             and friend_name = asked.name
+       ), false) as is_friend,
+       coalesce((
+           select not deleted
+           from blocks
+           where owner_key = asked.owner_key
+             and blocked_name = asked.name
+       ), false) as blocks,
+       coalesce((
+           select true
+           from blocked_by
+           where owner_key = asked.owner_key
+             and blocker_name = asked.name
+       ), false) as blocked_by
+from unnest($1::uuid[], $2::text[]) with ordinality as asked (owner_key, name, position)
+left join users u on u.owner_key = asked.owner_key and u.deleted_at is null
+order by asked.position";
+}
+
+/// The relation of each user to their other, in order; nothing where there is no such user.
+pub(crate) async fn check_pairs(
+    db: &mut PgConnection,
+    pairs: impl Iterator<Item = (OwnerKey, &Username)>,
+) -> Result<Vec<Option<Relation>>, Error> {
+    let (keys, names): (Vec<Uuid>, Vec<&str>) =
+        pairs.map(|(key, name)| (key.as_uuid(), name.as_str())).unzip();
+    let rows: Vec<(bool, bool, bool, bool)> =
+        query_as(CHECK_PAIRS).bind(keys).bind(names).fetch_all(db).await?;
+    let relations = rows.into_iter().map(|(found, is_friend, blocks, blocked_by)| {
+        found.then_some(Relation { is_friend, blocks, blocked_by })
+    });
+    Ok(relations.collect())
 }
 
 /// The relation of a user to each of the others, in their order; nothing when there is no such user.

@@ -156,7 +156,7 @@ returning version";
 }
 
 #[derive(FromRow)]
-struct UserRow {
+pub(super) struct UserRow {
     username: String,
     uuid: Uuid,
     nickname: String,

@@ -52,6 +52,7 @@ mod statements;
 mod sync;
 mod tidy;
 mod tls;
+mod together;
 mod tokens;
 mod transfer;
 mod translations;

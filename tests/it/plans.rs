@@ -75,10 +75,22 @@ const HOT: &[Expected] = &[
         rows: 4.0,
     },
     Expected {
-        statement: "friends.page",
-        arguments: "md5('user1')::uuid, 'user2', 11",
+        statement: "relations.check_pairs",
+        arguments: "array[md5('user1'), md5('user2')]::uuid[], array['user2', 'user3']",
+        uses: &[
+            "using users_pkey on users",
+            "Index Only Scan using friends_pkey on friends",
+            "Index Only Scan using blocks_pkey on blocks",
+            "Index Only Scan using blocked_by_pkey on blocked_by",
+        ],
+        rows: 10.0,
+    },
+    Expected {
+        statement: "friends.pages",
+        arguments: "array[md5('user1'), md5('user2')]::uuid[], array['user2', ''], \
+                    array[11, 11]::bigint[]",
         uses: &["using users_pkey on users", "Index Only Scan using friends_pkey on friends"],
-        rows: 30.0,
+        rows: 60.0,
     },
     Expected {
         statement: "friends.all",
@@ -128,10 +140,25 @@ const HOT: &[Expected] = &[
         rows: 4.0,
     },
     Expected {
-        statement: "friends.update",
-        arguments: "md5('user1')::uuid, 'user2', 'remark', '', '', 200001, now()",
+        statement: "entries.standing",
+        arguments: "array[md5('user1'), md5('user2')]::uuid[], array['user2', 'user3']",
+        uses: &["Index Only Scan using friends_pkey on friends"],
+        rows: 2.0,
+    },
+    Expected {
+        statement: "entries.get",
+        arguments: "array[md5('user1'), md5('user2')]::uuid[], array['user2', 'user3'], \
+                    array[md5('user2'), md5('user3')]::uuid[]",
+        uses: &["using users_pkey on users", "using friends_pkey on friends"],
+        rows: 4.0,
+    },
+    Expected {
+        statement: "entries.change",
+        arguments: "array[md5('user1'), md5('user2')]::uuid[], array['user2', 'user3'], \
+                    array['a', 'b'], array['', ''], array['', ''], array[200001, 200002]::bigint[], \
+                    now()",
         uses: &["using friends_pkey on friends"],
-        rows: 1.0,
+        rows: 2.0,
     },
     Expected {
         statement: "blocks.page",
@@ -174,6 +201,20 @@ const HOT: &[Expected] = &[
         arguments: "md5('user1')::uuid",
         uses: &["LockRows", "Index Scan using users_pkey on users"],
         rows: 1.0,
+    },
+    Expected {
+        // One by one in the order that is given: that is what keeps two groups from a deadlock.
+        statement: "heads.lock",
+        arguments: "array[md5('user1'), md5('user2')]::uuid[]",
+        uses: &["Nested Loop", "LockRows", "Index Scan using users_pkey on users"],
+        rows: 4.0,
+    },
+    Expected {
+        statement: "heads.advance",
+        arguments: "array[md5('user1'), md5('user2')]::uuid[], array[0, 0]::bigint[], \
+                    array[1, 1]::bigint[], array[1, 1], array[3000, 3000]",
+        uses: &["Nested Loop", "using users_pkey on users"],
+        rows: 2.0,
     },
     Expected {
         statement: "users.gain_friend",

@@ -53,6 +53,7 @@ pub struct TestApp {
     pub url: String,
     /// The server's database.
     pub database_url: String,
+    pool: PgPool,
     /// A connection to the server.
     pub channel: Channel,
     /// Ends the server.
@@ -109,12 +110,13 @@ impl TestApp {
         });
         let channel = Endpoint::from_shared(url.clone()).expect("a URL").connect_lazy();
         let database_url = database_url.to_owned();
-        Self { core, url, database_url, channel, stop, serving: Some(serving) }
+        let pool = PgPool::connect_lazy(&database_url).expect("a URL");
+        Self { core, url, database_url, pool, channel, stop, serving: Some(serving) }
     }
 
-    /// The server's own pool, to look at the tables.
+    /// Connections of the test's own, to look at the tables.
     pub fn pool(&self) -> &PgPool {
-        self.core.db.pool()
+        &self.pool
     }
 
     /// AppService, as the operator.

@@ -3,7 +3,9 @@
 //! A message reads alone and carries its facts as fields. A failure is logged once, where it is
 //! handled. Names, remarks, tokens and messages never appear at level info or above.
 
-use std::io::IsTerminal as _;
+mod lines;
+
+use std::{io::IsTerminal as _, sync::OnceLock};
 
 use tracing_subscriber::{
     Layer as _,
@@ -12,7 +14,17 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
+use self::lines::Lines;
 use crate::config::LogFormat;
+
+static LINES: OnceLock<Lines> = OnceLock::new();
+
+/// Writes the lines that wait; before the process ends.
+pub fn flush() {
+    if let Some(lines) = LINES.get() {
+        lines.flush();
+    }
+}
 
 /// Starts logging to standard error. `filter` was checked when the settings were read.
 pub fn start(format: LogFormat, filter: &str) {
@@ -24,14 +36,14 @@ pub fn start(format: LogFormat, filter: &str) {
         targets.with_target("sqlx::postgres::notice", LevelFilter::WARN)
     };
     let registry = tracing_subscriber::registry();
-    let stderr = std::io::stderr;
+    let lines = LINES.get_or_init(Lines::start).clone();
     // A second start, as in tests, keeps the first.
     let _ = match format {
         LogFormat::Text => registry
             .with(
                 tracing_subscriber::fmt::layer()
-                    .with_writer(stderr)
-                    .with_ansi(stderr().is_terminal())
+                    .with_writer(lines)
+                    .with_ansi(std::io::stderr().is_terminal())
                     .with_target(false)
                     .with_filter(targets),
             )
@@ -43,7 +55,7 @@ pub fn start(format: LogFormat, filter: &str) {
                     .flatten_event(true)
                     .with_current_span(true)
                     .with_span_list(false)
-                    .with_writer(stderr)
+                    .with_writer(lines)
                     .with_filter(targets),
             )
             .try_init(),

@@ -1,0 +1,267 @@
+//! How many instructions a request takes, counted by callgrind: `make budget`.
+//!
+//! Times on a busy machine tell little; instructions are the same there within a percent. This
+//! program starts a private Postgres and runs itself under valgrind, once for each sequence and two
+//! lengths of it; the difference is what the requests took, without the start. It counts the service
+//! from the gate to the database's socket and back, with the message's reading and writing; Postgres
+//! and HTTP/2 are not in it.
+//!
+//! The counts are compared with those in `benches/budget.txt`: more by [`TOLERANCE`] fails. After a
+//! change that is meant, `make budget ARGS=--write` notes the new ones.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use befriend::{
+    clock::Clock,
+    config::ServeArgs,
+    delivery::Postman,
+    domain::Secret,
+    embedded::{EmbeddedPostgres, Settings},
+    gate::Gate,
+    grpc::{self, GateLayer},
+    proto::{
+        self, app_service_client::AppServiceClient, friend_service_client::FriendServiceClient,
+        relation_service_client::RelationServiceClient, token_service_client::TokenServiceClient,
+        user_service_client::UserServiceClient,
+    },
+    server, store,
+};
+use clap::Parser;
+use futures_util::future::try_join_all;
+use tonic::{Request, metadata::AsciiMetadataValue};
+use tower::Layer as _;
+
+/// As the binary has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+const OPERATOR: &str = "operator-token-of-the-bench-0123456789";
+const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/budget.txt");
+
+/// By how much more than was noted a request may take.
+const TOLERANCE: f64 = 0.05;
+
+/// The two lengths of each sequence, in requests. Whole groups of both sizes fit into them.
+const SHORT: usize = 64;
+const LONG: usize = 320;
+
+const USERS: usize = 400;
+
+/// What is counted: a call, and how many callers make it at once.
+const SEQUENCES: [(&str, usize); 7] = [
+    ("check", 1),
+    ("check", 16),
+    ("list", 1),
+    ("list", 16),
+    ("add", 1),
+    ("add", 16),
+    ("remark", 16),
+];
+
+#[derive(Parser)]
+struct Flags {
+    /// Note what is counted as the budget.
+    #[arg(long)]
+    write: bool,
+    /// Makes the requests: "check/16/320" are 320 of 16 callers.
+    #[arg(hide = true)]
+    sequence: Option<String>,
+    /// cargo says so.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[derive(Parser)]
+struct Serving {
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+fn main() -> Result<(), Failure> {
+    let flags = Flags::parse();
+    if let Some(sequence) = &flags.sequence {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        return runtime.block_on(requests(sequence));
+    }
+    let folder = PathBuf::from(format!("/var/tmp/befriend-budget-{}", std::process::id()));
+    let postgres = EmbeddedPostgres::start(&Settings {
+        data_dir: folder.clone(),
+        database: "befriend".to_owned(),
+        start_timeout: Duration::from_secs(60),
+        fsync: false,
+        max_connections: 50,
+    })?;
+    let counted = count_all(postgres.url(), &folder);
+    postgres.stop()?;
+    fs::remove_dir_all(folder)?;
+    compare(&counted?, flags.write)
+}
+
+fn count_all(url: &str, folder: &Path) -> Result<BTreeMap<String, f64>, Failure> {
+    let mut counted = BTreeMap::new();
+    for (number, (call, callers)) in SEQUENCES.into_iter().enumerate() {
+        let count = |length| {
+            // An app of its own for each, so that all begin alike.
+            let sequence = format!("{call}/{callers}/{length}/{number}");
+            instructions(url, &sequence, &folder.join("callgrind.out"))
+        };
+        #[expect(clippy::cast_precision_loss, reason = "a number of instructions")]
+        let each = (count(LONG)? - count(SHORT)?) as f64 / (LONG - SHORT) as f64;
+        counted.insert(format!("{call} by {callers}"), each);
+    }
+    Ok(counted)
+}
+
+/// How many instructions this program takes for a sequence.
+fn instructions(url: &str, sequence: &str, output: &Path) -> Result<u64, Failure> {
+    let done = Command::new("valgrind")
+        .args(["--tool=callgrind", "--quiet"])
+        .arg(format!("--callgrind-out-file={}", output.display()))
+        .arg(std::env::current_exe()?)
+        .arg(sequence)
+        .env("DATABASE_URL", url)
+        .output()
+        .map_err(|error| format!("valgrind: {error}"))?;
+    if !done.status.success() {
+        return Err(String::from_utf8_lossy(&done.stderr).into_owned().into());
+    }
+    let written = fs::read_to_string(output)?;
+    let total = written.lines().find_map(|line| {
+        line.strip_prefix("summary: ")
+            .or_else(|| line.strip_prefix("totals: "))?
+            .trim()
+            .parse()
+            .ok()
+    });
+    total.ok_or_else(|| "callgrind has written no total".into())
+}
+
+fn compare(counted: &BTreeMap<String, f64>, write: bool) -> Result<(), Failure> {
+    let recorded: BTreeMap<String, f64> = fs::read_to_string(RECORDED)
+        .unwrap_or_default()
+        .lines()
+        .filter_map(|line| {
+            let (name, count) = line.split_once(": ")?;
+            Some((name.to_owned(), count.parse().ok()?))
+        })
+        .collect();
+    let (mut text, mut over) = (String::new(), Vec::new());
+    for (name, count) in counted {
+        writeln!(text, "{name}: {count:.0}")?;
+        let budget = recorded.get(name).copied().unwrap_or_default();
+        println!("{name:14} {count:9.0} instructions, of {budget:.0}");
+        if *count > budget * (1.0 + TOLERANCE) {
+            over.push(name.as_str());
+        }
+    }
+    if write {
+        fs::write(RECORDED, text)?;
+        return Ok(());
+    }
+    if over.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "over the budget of benches/budget.txt by more than {} %: {}. If that is meant: make budget \
+         ARGS=--write",
+        TOLERANCE * 100.0,
+        over.join(", ")
+    )
+    .into())
+}
+
+/// Serves in this process, without a socket, and makes the requests of a sequence.
+async fn requests(sequence: &str) -> Result<(), Failure> {
+    let parts: Vec<&str> = sequence.split('/').collect();
+    let [call, callers, length, number] = parts[..] else { return Err("no sequence".into()) };
+    let (callers, length): (usize, usize) = (callers.parse()?, length.parse()?);
+    let url = std::env::var("DATABASE_URL")?;
+    store::migrate(&url).await?;
+    let args = Serving::parse_from(["bench"]).serve;
+    let core = server::core(&url, &args, Some(Secret::presented(OPERATOR)), Clock::system())?;
+    let postman = std::sync::Arc::new(Postman::new(args.postman(false)));
+    let routes = grpc::routes(&core, &postman, args.max_message.get()).routes();
+    let service = GateLayer::new(Gate::new(core, args.gate())).layer(routes.prepare());
+
+    let operator: AsciiMetadataValue = format!("Bearer {OPERATOR}").parse()?;
+    let limits = proto::AppLimitsChange {
+        requests_per_second: Some(1_000_000),
+        ..proto::AppLimitsChange::default()
+    };
+    let app_key = format!("bench#{call}-{callers}-{length}-{number}");
+    let create = proto::CreateAppRequest { app_key, limits: Some(limits) };
+    let mut apps = AppServiceClient::new(service.clone());
+    let created = apps.create_app(with(&operator, create)).await?.into_inner();
+    let login = proto::IssueTokenRequest {
+        client_id: created.app.unwrap_or_default().client_id,
+        client_secret: created.client_secret,
+        ttl: None,
+    };
+    let issued = TokenServiceClient::new(service.clone()).issue_token(login).await?.into_inner();
+    let token: AsciiMetadataValue = format!("Bearer {}", issued.access_token).parse()?;
+    let names: Vec<String> = (0..USERS).map(|n| format!("user{n:03}")).collect();
+    for batch in names.chunks(50) {
+        let new = |name: &String| proto::NewUser { username: name.clone(), ..Default::default() };
+        let request = proto::BatchCreateUsersRequest { users: batch.iter().map(new).collect() };
+        UserServiceClient::new(service.clone()).batch_create_users(with(&token, request)).await?;
+    }
+    let friends = FriendServiceClient::new(service.clone());
+    let add = async |owner: usize, distance: usize| {
+        let request = proto::AddFriendRequest {
+            owner: names[owner % USERS].clone(),
+            friend: names[(owner + distance) % USERS].clone(),
+            server_extension: String::new(),
+        };
+        friends.clone().add_friend(with(&token, request)).await.map(drop)
+    };
+    for friend in 0..50 {
+        add(0, friend + 1).await?;
+    }
+    for first in (0..length).step_by(callers) {
+        let at_once = (first..first + callers).map(async |n| match call {
+            "check" => {
+                let request = proto::CheckRelationsRequest {
+                    username: names[0].clone(),
+                    others: vec![names[n % USERS].clone()],
+                };
+                let mut relations = RelationServiceClient::new(service.clone());
+                relations.check_relations(with(&token, request)).await.map(drop)
+            }
+            "list" => {
+                let request = proto::ListFriendsRequest {
+                    owner: names[0].clone(),
+                    page_size: 50,
+                    include_remark: true,
+                    ..Default::default()
+                };
+                friends.clone().list_friends(with(&token, request)).await.map(drop)
+            }
+            "add" => add(n, 60).await,
+            _ => {
+                let request = proto::SetRemarkRequest {
+                    owner: names[0].clone(),
+                    friend: names[n % 50 + 1].clone(),
+                    remark: format!("remark {n:04}"),
+                };
+                friends.clone().set_remark(with(&token, request)).await.map(drop)
+            }
+        });
+        try_join_all(at_once).await?;
+    }
+    Ok(())
+}
+
+fn with<T>(token: &AsciiMetadataValue, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.metadata_mut().insert("authorization", token.clone());
+    request
+}

@@ -1,0 +1,204 @@
+//! Calls of one kind that are under way at once share statements and transactions.
+//!
+//! A call that comes while nobody else's is under way begins at once and alone. Those that come
+//! meanwhile wait for the end of a turn, and make the next one together: nobody waits for company,
+//! and the more there are, the less each costs. Each still succeeds or fails by itself. What goes
+//! wrong for a group as a whole, before its commit was sent, goes wrong for nobody yet: its members
+//! are tried again, each alone. A caller who goes away stops nobody else.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    panic::AssertUnwindSafe,
+    slice,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use futures_util::FutureExt as _;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout_at},
+};
+
+use crate::{
+    domain::{Error, Outage},
+    store::Db,
+};
+
+/// A call that can share its work with others of its kind.
+pub(super) trait Shared: Send + Sync + Sized + 'static {
+    /// What the caller gets.
+    type Answer: Send + 'static;
+
+    /// The database that it is about.
+    fn db(&self) -> &Db;
+
+    /// Until when the caller waits.
+    fn deadline(&self) -> Instant;
+
+    /// Does the work of all members, one or more, and returns what became of each, in their order. An
+    /// error is everybody's: nothing has happened, but for [`Outage::DuringCommit`].
+    fn together(
+        members: &[Self],
+        turn: Turn,
+    ) -> impl Future<Output = Result<Vec<Outcome<Self::Answer>>, Error>> + Send;
+}
+
+/// Under which conditions members are worked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn {
+    /// Until when.
+    pub(super) deadline: Instant,
+    /// Others wait for the end of the turn: nothing may wait for long, and what would have to fails.
+    pub(super) brief: bool,
+}
+
+/// What became of a member.
+pub(super) enum Outcome<T> {
+    /// It is done, or refused.
+    Done(Result<T, Error>),
+    /// It can't be done in company, and was left out. Never of a single member.
+    Alone,
+}
+
+/// Calls of one kind, and the turns in which they are worked off.
+pub struct Coalescer<M: Shared> {
+    /// How many turns may be under way at once.
+    turns: usize,
+    /// How many members a turn may have.
+    most: usize,
+    state: Mutex<State<M>>,
+}
+
+struct State<M: Shared> {
+    waiting: VecDeque<Waiting<M>>,
+    under_way: usize,
+}
+
+struct Waiting<M: Shared> {
+    member: M,
+    answer: oneshot::Sender<Result<M::Answer, Error>>,
+}
+
+impl<M: Shared> fmt::Debug for Coalescer<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Coalescer").finish_non_exhaustive()
+    }
+}
+
+impl<M: Shared> Coalescer<M> {
+    /// Works off up to `turns` groups at once, of up to `most` members each.
+    pub(super) fn new(turns: usize, most: usize) -> Arc<Self> {
+        let state = State { waiting: VecDeque::new(), under_way: 0 };
+        Arc::new(Self { turns, most, state: Mutex::new(state) })
+    }
+
+    /// Does the work of a member, together with that of others who are there.
+    pub(super) async fn join(self: &Arc<Self>, member: M) -> Result<M::Answer, Error> {
+        let (answer, answered) = oneshot::channel();
+        let begins = {
+            let mut state = self.state();
+            state.waiting.push_back(Waiting { member, answer });
+            let begins = state.under_way < self.turns;
+            state.under_way += usize::from(begins);
+            begins
+        };
+        if begins {
+            tokio::spawn(Arc::clone(self).take_turns());
+        }
+        let lost = |_| Err(Error::Internal("a turn ended without an answer".to_owned()));
+        answered.await.unwrap_or_else(lost)
+    }
+
+    async fn take_turns(self: Arc<Self>) {
+        while let Some(group) = self.next_group() {
+            let panicked = AssertUnwindSafe(work_off(group)).catch_unwind().await.is_err();
+            if panicked {
+                tracing::error!("a turn panicked; the next ones go on");
+            }
+        }
+    }
+
+    /// Those who wait, as many as make a turn, without those who have gone away. None ends the turns.
+    fn next_group(&self) -> Option<Vec<Waiting<M>>> {
+        let mut state = self.state();
+        let mut group = Vec::new();
+        while group.len() < self.most {
+            match state.waiting.pop_front() {
+                Some(gone) if gone.answer.is_closed() => {}
+                Some(waiting) => group.push(waiting),
+                None => break,
+            }
+        }
+        if group.is_empty() {
+            state.under_way -= 1;
+            return None;
+        }
+        Some(group)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<M>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn work_off<M: Shared>(group: Vec<Waiting<M>>) {
+    let (members, mut answers): (Vec<M>, Vec<_>) =
+        group.into_iter().map(|waiting| (waiting.member, waiting.answer)).unzip();
+    let deadline = members.iter().map(M::deadline).max().unwrap_or_else(Instant::now);
+    let turn = Turn { deadline, brief: true };
+    let done = tokio::select! {
+        done = timeout_at(deadline, M::together(&members, turn)) => done,
+        () = all_gone(&mut answers) => return,
+    };
+    let outcomes = match done {
+        Ok(Ok(outcomes)) => outcomes,
+        Ok(Err(Error::Unavailable(Outage::DuringCommit))) => {
+            let lost = || Outcome::Done(Err(Error::Unavailable(Outage::DuringCommit)));
+            members.iter().map(|_| lost()).collect()
+        }
+        Ok(Err(error)) => {
+            tracing::debug!(%error, members = members.len(), "a group is tried again, each alone");
+            members.iter().map(|_| Outcome::Alone).collect()
+        }
+        Err(_) => members.iter().map(|_| Outcome::Done(Err(Error::DeadlineExceeded))).collect(),
+    };
+    for ((member, answer), outcome) in members.into_iter().zip(answers).zip(outcomes) {
+        match outcome {
+            Outcome::Done(result) => drop(answer.send(result)),
+            // Beside the turns: who waits for a lock must not hold up those who come next.
+            Outcome::Alone => drop(tokio::spawn(alone(Waiting { member, answer }))),
+        }
+    }
+}
+
+/// Works for one member until its deadline, or until its caller goes away.
+async fn alone<M: Shared>(Waiting { member, mut answer }: Waiting<M>) {
+    let turn = Turn { deadline: member.deadline(), brief: false };
+    let work = member.db().retrying(|| M::together(slice::from_ref(&member), turn));
+    let done = tokio::select! {
+        done = timeout_at(turn.deadline, work) => done,
+        () = answer.closed() => return,
+    };
+    let result = match done {
+        Ok(Ok(mut outcomes)) => match outcomes.pop() {
+            Some(Outcome::Done(result)) => result,
+            Some(Outcome::Alone) | None => {
+                Err(Error::Internal("a single member was left out".to_owned()))
+            }
+        },
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(Error::DeadlineExceeded),
+    };
+    drop(answer.send(result));
+}
+
+/// Comes back when nobody waits for an answer any more.
+async fn all_gone<T>(answers: &mut [oneshot::Sender<T>]) {
+    for answer in answers {
+        answer.closed().await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,247 @@
+//! The rules of company, without a database.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::{
+    sync::Semaphore,
+    task::{JoinHandle, yield_now},
+    time::Instant,
+};
+
+use super::{Coalescer, Outcome, Shared, Turn};
+use crate::{
+    domain::{Error, Outage},
+    store::{Db, DbSettings},
+};
+
+/// What the members of a test share.
+struct Stage {
+    db: Db,
+    /// Each group takes one before it works.
+    permits: Semaphore,
+    /// The sizes of the groups, in the order in which they began.
+    groups: Mutex<Vec<usize>>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Manner {
+    Good,
+    /// Fails the whole group.
+    Bad,
+    /// Fails the whole group, when a commit was sent.
+    Unclear,
+    Panics,
+    /// Can't work in company.
+    Shy,
+}
+
+struct Member {
+    stage: Arc<Stage>,
+    number: usize,
+    manner: Manner,
+    deadline: Instant,
+}
+
+impl Shared for Member {
+    type Answer = usize;
+
+    fn db(&self) -> &Db {
+        &self.stage.db
+    }
+
+    fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    async fn together(members: &[Self], turn: Turn) -> Result<Vec<Outcome<usize>>, Error> {
+        let stage = &members[0].stage;
+        stage.groups.lock().unwrap().push(members.len());
+        if turn.brief {
+            stage.permits.acquire().await.expect("never closed").forget();
+        }
+        let anybody = |manner| members.iter().any(|member| member.manner == manner);
+        assert!(!anybody(Manner::Panics), "as it was told");
+        if anybody(Manner::Unclear) {
+            return Err(Error::Unavailable(Outage::DuringCommit));
+        }
+        if anybody(Manner::Bad) {
+            return Err(Error::Internal("as it was told".to_owned()));
+        }
+        let outcome = |member: &Self| match member.manner {
+            Manner::Shy if members.len() > 1 => Outcome::Alone,
+            _ => Outcome::Done(Ok(member.number)),
+        };
+        Ok(members.iter().map(outcome).collect())
+    }
+}
+
+type Asked = JoinHandle<Result<usize, Error>>;
+
+/// One turn at a time, of up to eight.
+struct Play {
+    stage: Arc<Stage>,
+    coalescer: Arc<Coalescer<Member>>,
+}
+
+impl Play {
+    fn open() -> Self {
+        let settings = DbSettings {
+            max_connections: 1,
+            min_connections: 0,
+            acquire_timeout: Duration::from_secs(1),
+            statement_timeout: Duration::from_secs(1),
+            lock_timeout: Duration::from_secs(1),
+        };
+        let db = Db::new("postgres://nobody@nowhere/nothing", &settings).unwrap();
+        let (permits, groups) = (Semaphore::new(0), Mutex::default());
+        let stage = Arc::new(Stage { db, permits, groups });
+        Self { stage, coalescer: Coalescer::new(1, 8) }
+    }
+
+    /// Members who come one after the other, and have all come when this returns.
+    async fn come(&self, manners: &[Manner]) -> Vec<Asked> {
+        self.come_for(manners, Duration::from_secs(60)).await
+    }
+
+    async fn come_for(&self, manners: &[Manner], patience: Duration) -> Vec<Asked> {
+        let mut asked = Vec::new();
+        for (number, manner) in manners.iter().copied().enumerate() {
+            let deadline = Instant::now() + patience;
+            let member = Member { stage: Arc::clone(&self.stage), number, manner, deadline };
+            let coalescer = Arc::clone(&self.coalescer);
+            asked.push(tokio::spawn(async move { coalescer.join(member).await }));
+            yield_now().await;
+        }
+        // The first group takes its members before the others come.
+        yield_now().await;
+        asked
+    }
+
+    fn groups(&self) -> Vec<usize> {
+        self.stage.groups.lock().unwrap().clone()
+    }
+}
+
+use Manner::{Bad, Good, Panics, Shy, Unclear};
+
+#[tokio::test]
+async fn the_first_begins_at_once_and_who_comes_meanwhile_shares_the_next_turn() {
+    let play = Play::open();
+    let asked = play.come(&[Good; 6]).await;
+    assert_eq!(play.groups(), [1], "nobody waits for company");
+    play.stage.permits.add_permits(2);
+    for (number, asked) in asked.into_iter().enumerate() {
+        assert_eq!(asked.await.unwrap().unwrap(), number, "each gets their own answer");
+    }
+    assert_eq!(play.groups(), [1, 5]);
+}
+
+#[tokio::test]
+async fn a_turn_has_no_more_members_than_it_may() {
+    let play = Play::open();
+    let asked = play.come(&[Good; 20]).await;
+    play.stage.permits.add_permits(10);
+    for asked in asked {
+        asked.await.unwrap().unwrap();
+    }
+    assert_eq!(play.groups(), [1, 8, 8, 3]);
+}
+
+#[tokio::test]
+async fn who_spoils_a_group_fails_alone() {
+    let play = Play::open();
+    let asked = play.come(&[Good, Good, Bad, Good]).await;
+    play.stage.permits.add_permits(2);
+    let mut failed = Vec::new();
+    for (number, asked) in asked.into_iter().enumerate() {
+        if asked.await.unwrap().is_err() {
+            failed.push(number);
+        }
+    }
+    assert_eq!(failed, [2]);
+    assert_eq!(play.groups(), [1, 3, 1, 1, 1]);
+}
+
+#[tokio::test]
+async fn nobody_is_tried_again_once_a_commit_was_sent() {
+    let play = Play::open();
+    let asked = play.come(&[Good, Good, Unclear, Good]).await;
+    play.stage.permits.add_permits(2);
+    let mut outcomes = Vec::new();
+    for asked in asked {
+        outcomes.push(asked.await.unwrap());
+    }
+    assert!(outcomes[0].is_ok());
+    for outcome in &outcomes[1..] {
+        assert!(matches!(outcome, Err(Error::Unavailable(Outage::DuringCommit))), "{outcome:?}");
+    }
+    assert_eq!(play.groups(), [1, 3]);
+}
+
+#[tokio::test]
+async fn who_cannot_work_in_company_works_alone() {
+    let play = Play::open();
+    let asked = play.come(&[Shy, Shy, Good]).await;
+    play.stage.permits.add_permits(2);
+    for asked in asked {
+        asked.await.unwrap().unwrap();
+    }
+    assert_eq!(play.groups(), [1, 2, 1]);
+}
+
+#[tokio::test]
+async fn a_caller_who_goes_away_stops_nobody() {
+    let play = Play::open();
+    let mut asked = play.come(&[Good; 4]).await;
+    // The second goes while waiting: it is not worked for.
+    asked.remove(1).abort();
+    yield_now().await;
+    play.stage.permits.add_permits(1);
+    asked.remove(0).await.unwrap().unwrap();
+    assert_eq!(play.groups(), [1, 2]);
+    // The third goes while its group works.
+    asked.remove(0).abort();
+    yield_now().await;
+    play.stage.permits.add_permits(1);
+    assert_eq!(asked.remove(0).await.unwrap().unwrap(), 3);
+}
+
+#[tokio::test]
+async fn a_group_whose_callers_have_all_gone_ends_its_turn() {
+    let play = Play::open();
+    let asked = play.come(&[Good]).await;
+    asked[0].abort();
+    yield_now().await;
+    let next = play.come(&[Good]).await;
+    play.stage.permits.add_permits(1);
+    for asked in next {
+        asked.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_panic_is_an_error_for_its_group_and_nothing_to_the_next() {
+    let play = Play::open();
+    play.stage.permits.add_permits(2);
+    for asked in play.come(&[Panics]).await {
+        assert!(matches!(asked.await.unwrap(), Err(Error::Internal(_))));
+    }
+    for asked in play.come(&[Good]).await {
+        asked.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_group_works_until_its_last_deadline_and_no_longer() {
+    let play = Play::open();
+    let mut asked = play.come_for(&[Good], Duration::from_millis(20)).await;
+    let result = asked.remove(0).await.unwrap();
+    assert!(matches!(result, Err(Error::DeadlineExceeded)), "{result:?}");
+    play.stage.permits.add_permits(1);
+    for asked in play.come(&[Good]).await {
+        asked.await.unwrap().unwrap();
+    }
+}

@@ -1,0 +1,175 @@
+//! Callers who come at once share transactions, and each still gets what is theirs.
+
+use std::collections::BTreeSet;
+
+use befriend::proto;
+use tonic::{Code, Status};
+
+use crate::support::{
+    Tenant, TestApp, invariants,
+    race::race,
+    tenant::{acme, friend_limit},
+};
+
+/// As many as make several groups.
+const CALLERS: usize = 80;
+
+async fn remark_by(tenant: Tenant, number: usize) -> Result<proto::Friend, Status> {
+    tenant.remark("owner", "friend", &format!("remark {number}")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_change_of_one_entry_by_callers_at_once_is_told_and_has_a_version_of_its_own() {
+    let (app, tenant) = acme(&["owner", "friend"]).await;
+    tenant.befriend("owner", "friend").await.unwrap();
+    let before = tenant.head("owner").await.unwrap().version;
+    let answers = race(CALLERS, |number| {
+        let tenant = tenant.clone();
+        async move { remark_by(tenant, number).await }
+    })
+    .await;
+    let mut entries: Vec<proto::Friend> =
+        answers.into_iter().map(|answer| answer.unwrap()).collect();
+    entries.sort_by_key(|entry| entry.version);
+    let versions: Vec<i64> = entries.iter().map(|entry| entry.version).collect();
+    let expected: Vec<i64> = (before + 1..).take(CALLERS).collect();
+    assert_eq!(versions, expected, "one version for each change");
+    let remarks: BTreeSet<&str> = entries.iter().map(|entry| entry.remark.as_str()).collect();
+    assert_eq!(remarks.len(), CALLERS, "everybody was answered with their own remark");
+    let last = entries.last().unwrap();
+    let request =
+        proto::GetFriendRequest { owner: "owner".to_owned(), friend: "friend".to_owned() };
+    let kept = tenant.friends().get_friend(request).await.unwrap().into_inner().friend.unwrap();
+    assert_eq!((&kept.remark, kept.version), (&last.remark, last.version));
+    assert_eq!(tenant.head("owner").await.unwrap().version, last.version);
+    invariants::hold(app.pool()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_callers_at_once_each_is_refused_for_their_own_reason() {
+    let (app, tenant) = acme(&["owner", "friend", "stranger"]).await;
+    tenant.befriend("owner", "friend").await.unwrap();
+    let answers = race(CALLERS, |number| {
+        let tenant = tenant.clone();
+        async move {
+            let answer = match number % 5 {
+                0 => tenant.befriend("owner", "nobody").await.map(drop),
+                1 => tenant.befriend("nobody", "owner").await.map(drop),
+                2 => tenant.remark("owner", "stranger", "who?").await.map(drop),
+                3 => tenant.remark("owner", "friend", &format!("remark {number}")).await.map(drop),
+                _ => tenant.befriend("owner", "friend").await.map(drop),
+            };
+            (number % 5, answer)
+        }
+    })
+    .await;
+    for (kind, answer) in answers {
+        let code = answer.map_or_else(|status| status.code(), |()| Code::Ok);
+        let expected = match kind {
+            0 | 1 => Code::NotFound,
+            2 => Code::FailedPrecondition,
+            _ => Code::Ok,
+        };
+        assert_eq!(code, expected, "of kind {kind}");
+    }
+    assert_eq!(tenant.head("owner").await.unwrap().friend_count, 1);
+    invariants::hold(app.pool()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_of_two_apps_at_once_get_into_neither_others_lists_nor_limits() {
+    let app = TestApp::start().await;
+    let (small, large) = (
+        app.tenant_with("a#small", friend_limit(5)).await,
+        app.tenant_with("a#large", friend_limit(50)).await,
+    );
+    let mut others = Vec::new();
+    for tenant in [&small, &large] {
+        tenant.create(&["owner"]).await;
+        others = tenant.crowd("other", CALLERS / 2).await;
+    }
+    let answers = race(CALLERS, |number| {
+        let tenant = if number % 2 == 0 { small.clone() } else { large.clone() };
+        let other = others[number / 2].clone();
+        async move { (number % 2, tenant.befriend("owner", &other).await.is_ok()) }
+    })
+    .await;
+    let made: Vec<usize> =
+        answers.into_iter().filter_map(|(app, made)| made.then_some(app)).collect();
+    assert_eq!(made.iter().filter(|app| **app == 0).count(), 5);
+    assert_eq!(made.iter().filter(|app| **app == 1).count(), CALLERS / 2);
+    assert_eq!(small.friends_of("owner").await.unwrap().len(), 5);
+    assert_eq!(large.friends_of("owner").await.unwrap().len(), CALLERS / 2);
+    invariants::hold(app.pool()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_row_that_is_locked_holds_up_nobody_else() {
+    let (app, tenant) = acme(&["held", "other"]).await;
+    let crowd = tenant.crowd("free", CALLERS).await;
+    let held = app.hold("held").await;
+    let waiting: Vec<_> = (0..4)
+        .map(|number| {
+            let (tenant, friend) = (tenant.clone(), crowd[number].clone());
+            tokio::spawn(async move { tenant.befriend("held", &friend).await })
+        })
+        .collect();
+    app.until_somebody_waits_for_a_lock().await;
+    let answers = race(CALLERS / 2, |number| {
+        let (tenant, pair) =
+            (tenant.clone(), [crowd[number * 2].clone(), crowd[number * 2 + 1].clone()]);
+        async move { tenant.befriend(&pair[0], &pair[1]).await }
+    })
+    .await;
+    for answer in answers {
+        answer.unwrap();
+    }
+    assert!(waiting.iter().all(|call| !call.is_finished()), "the row is still locked");
+    drop(held);
+    for call in waiting {
+        call.await.unwrap().unwrap();
+    }
+    assert_eq!(tenant.head("held").await.unwrap().friend_count, 4);
+    invariants::hold(app.pool()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_and_checks_that_are_asked_for_at_once_are_each_ones_own() {
+    let (app, tenant) = acme(&[]).await;
+    let users = tenant.crowd("user", 20).await;
+    for (at, user) in users.iter().enumerate() {
+        for friend in &users[at + 1..] {
+            // Friends are those whose distance is odd.
+            if (friend.len() + at + users.iter().position(|u| u == friend).unwrap()) % 2 == 0 {
+                tenant.befriend(user, friend).await.unwrap();
+            }
+        }
+    }
+    let mut lists = Vec::new();
+    for user in &users {
+        lists.push(tenant.friends_of(user).await.unwrap());
+    }
+    let answers = race(CALLERS, |number| {
+        let (tenant, users, lists) = (tenant.clone(), users.clone(), lists.clone());
+        async move {
+            let (user, other) = (number % 20, (number * 7 + 3) % 20);
+            let request = proto::ListFriendsRequest {
+                owner: users[user].clone(),
+                page_size: 50,
+                ..Default::default()
+            };
+            let page = tenant.friends().list_friends(request).await.unwrap().into_inner().friends;
+            let page: Vec<String> = page.into_iter().map(|entry| entry.username).collect();
+            let request = proto::CheckRelationsRequest {
+                username: users[user].clone(),
+                others: vec![users[other].clone()],
+            };
+            let checked = tenant.relations().check_relations(request).await.unwrap().into_inner();
+            let is_friend = checked.relations[0].is_friend;
+            page == lists[user] && is_friend == lists[user].contains(&users[other])
+        }
+    })
+    .await;
+    assert!(answers.into_iter().all(|right| right));
+    drop(app);
+}
