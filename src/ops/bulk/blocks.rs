@@ -1,6 +1,8 @@
 //! Blocks in bulk: a later record is the newer block, and all are newer than what is there.
 
-use super::{Fate, Gains, Heads, Listener, Staging, Tally, Told, all_done, past, persistently};
+use super::{
+    Approach, Fate, Gains, Heads, Listener, Staging, Tally, Told, all_done, past, persistently,
+};
 use crate::{
     domain::{Error, OwnerKey, Place, Refusal, Username},
     ops::{Call, requests},
@@ -32,7 +34,9 @@ pub async fn block(call: &Call, staging: &mut Staging, tell: Listener<'_>) -> Re
         // All of a batch but at the end, so that each is as large as it may be.
         while batch.len() >= super::BATCH || (is_end && !batch.is_empty()) {
             let rest = batch.split_off(batch.len().min(super::BATCH));
-            tally.count(persistently(call, |call| try_to_block(call, &batch)).await?, tell);
+            let fates =
+                persistently(call, |call, approach| try_to_block(call, &batch, approach)).await?;
+            tally.count(fates, tell);
             batch = rest;
         }
         if is_end {
@@ -41,10 +45,14 @@ pub async fn block(call: &Call, staging: &mut Staging, tell: Listener<'_>) -> Re
     }
 }
 
-async fn try_to_block(call: Call, batch: &[StagedBlock]) -> Result<Vec<(Place, Fate)>, Error> {
+async fn try_to_block(
+    call: Call,
+    batch: &[StagedBlock],
+    approach: Approach,
+) -> Result<Vec<(Place, Fate)>, Error> {
     let mut tx = call.core.db.begin(call.deadline).await?;
     let keys = batch.iter().flat_map(|block| [block.owner.0, block.blocked.0]);
-    let heads = Heads::look(&mut tx, keys).await?;
+    let heads = Heads::look(&mut tx, keys, approach).await?;
     let wanted: Vec<(OwnerKey, &Username)> =
         batch.iter().map(|block| (block.owner.0, &block.blocked.1)).collect();
     let mut standing = vec![false; batch.len()];

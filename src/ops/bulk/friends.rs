@@ -4,7 +4,8 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::{
-    Existing, Fate, Gains, Heads, Listener, Staging, Tally, Told, all_done, past, persistently,
+    Approach, Existing, Fate, Gains, Heads, Listener, Staging, Tally, Told, all_done, past,
+    persistently,
 };
 use crate::{
     domain::{EntryTexts, Error, OwnerKey, Place, Refusal, Username},
@@ -73,7 +74,8 @@ async fn befriend_batch(
     tell: Listener<'_>,
 ) -> Result<(), Error> {
     let (fates, other_sides) =
-        persistently(call, |call| try_to_befriend(call, batch, existing)).await?;
+        persistently(call, |call, approach| try_to_befriend(call, batch, existing, approach))
+            .await?;
     tally.other_sides += other_sides;
     tally.count(fates, tell);
     Ok(())
@@ -145,10 +147,11 @@ async fn try_to_befriend(
     call: Call,
     batch: &[Pair],
     existing: Existing,
+    approach: Approach,
 ) -> Result<(Vec<(Place, Fate)>, u64), Error> {
     let mut tx = call.core.db.begin(call.deadline).await?;
     let keys = batch.iter().flat_map(|pair| [pair.0[0].key, pair.0[1].key]);
-    let heads = Heads::look(&mut tx, keys).await?;
+    let heads = Heads::look(&mut tx, keys, approach).await?;
     let standing = standing(&mut tx, batch).await?;
     let limit = call.app.limits.friend_limit;
     let mut plan = Plan::make(batch, &heads, &standing, limit, existing);

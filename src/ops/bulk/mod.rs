@@ -194,20 +194,34 @@ impl Export {
     }
 }
 
-/// Runs a batch, again when it collided.
-async fn persistently<T, F>(call: &Call, mut batch: impl FnMut(Call) -> F) -> Result<T, Error>
+/// How a batch goes about the rows of its users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Approach {
+    /// It looks first, and holds them only while it writes: others may come between.
+    LookFirst,
+    /// It holds them from the first look on: others wait, for as long as the looking takes too.
+    LockFirst,
+}
+
+/// Runs a batch, again when it collided, and then so that nobody can come between.
+async fn persistently<T, F>(
+    call: &Call,
+    mut batch: impl FnMut(Call, Approach) -> F,
+) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
 {
+    let mut approach = Approach::LookFirst;
+    let timed = || Call { deadline: Instant::now() + BATCH_TIME, ..call.clone() };
     for _ in 1..ATTEMPTS {
-        let timed = Call { deadline: Instant::now() + BATCH_TIME, ..call.clone() };
-        match call.core.db.retrying(|| batch(timed.clone())).await {
+        match call.core.db.retrying(|| batch(timed(), approach)).await {
             // Repeating is right also when the outcome is unknown: what went in is there already.
             Err(Error::Conflict | Error::Unavailable(_)) => tokio::time::sleep(PAUSE).await,
             done => return done,
         }
+        approach = Approach::LockFirst;
     }
-    batch(Call { deadline: Instant::now() + BATCH_TIME, ..call.clone() }).await
+    batch(timed(), approach).await
 }
 
 /// What became of a record.
@@ -305,9 +319,14 @@ impl Heads {
     async fn look(
         tx: &mut PgConnection,
         keys: impl Iterator<Item = OwnerKey>,
+        approach: Approach,
     ) -> Result<Self, Error> {
         let keys: BTreeSet<OwnerKey> = keys.collect();
         let keys: Vec<OwnerKey> = keys.into_iter().collect();
+        if approach == Approach::LockFirst {
+            let held: Vec<_> = keys.iter().map(|key| (*key, Gain::default())).collect();
+            bulk::gain(tx, &held, i32::MAX, i32::MAX).await?;
+        }
         Ok(Self(bulk::heads(tx, &keys).await?.into_iter().collect()))
     }
 

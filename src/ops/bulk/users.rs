@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::{Existing, Fate, Heads, Listener, Tally, past, persistently};
+use super::{Approach, Existing, Fate, Heads, Listener, Tally, past, persistently};
 use crate::{
     domain::{Error, OwnerKey, Place, Refusal, UserRecord},
     ops::Call,
@@ -23,7 +23,9 @@ pub async fn create(
 ) -> Result<Tally, Error> {
     let mut tally = Tally::default();
     for batch in users.chunks(super::BATCH) {
-        let fates = persistently(call, |call| create_batch(call, batch, existing)).await?;
+        let fates =
+            persistently(call, |call, approach| create_batch(call, batch, existing, approach))
+                .await?;
         tally.count(fates, tell);
     }
     Ok(tally)
@@ -33,6 +35,7 @@ async fn create_batch(
     call: Call,
     batch: &[(Place, UserRecord)],
     existing: Existing,
+    approach: Approach,
 ) -> Result<Vec<(Place, Fate)>, Error> {
     let now = call.core.clock.now();
     let mut first: BTreeMap<OwnerKey, &(Place, UserRecord)> = BTreeMap::new();
@@ -53,7 +56,7 @@ async fn create_batch(
         .collect();
     let mut tx = call.core.db.begin(call.deadline).await?;
     let created = bulk::create_users(&mut tx, call.app.id, &new).await?;
-    let heads = Heads::look(&mut tx, first.keys().copied()).await?;
+    let heads = Heads::look(&mut tx, first.keys().copied(), approach).await?;
     let mut fates = Vec::with_capacity(batch.len());
     let mut profiles = BTreeMap::new();
     for (place, user) in batch {
