@@ -63,7 +63,7 @@ impl Secret {
     }
 
     /// What we keep of it. One round of SHA-256 is enough for 256 random bits: nobody can guess
-    /// their way back.
+    /// their way back. A secret of the owner's own choice is as good as its owner made it.
     #[must_use]
     pub fn hash(&self) -> SecretHash {
         SecretHash(Sha256::digest(self.0.as_bytes()).into())

@@ -54,7 +54,9 @@ impl Http {
 
     /// Answers a request that is not gRPC. Its extensions hold the [`crate::gate::Origin`].
     pub async fn answer(&self, mut request: Request<Body>) -> Response<Body> {
-        if let Some(uri) = trimmed(request.uri()) {
+        // NetEase's paths hold no names.
+        let anywhere = netease::is_meant(request.uri().path());
+        if let Some(uri) = trimmed(request.method(), request.uri(), anywhere) {
             *request.uri_mut() = uri;
         }
         match self.0.clone().oneshot(request).await {

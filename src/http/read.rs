@@ -2,7 +2,7 @@
 
 use axum::{
     body::{Body, Bytes},
-    http::Uri,
+    http::{Method, Uri},
 };
 use http_body_util::BodyExt as _;
 use percent_encoding::percent_decode;
@@ -47,18 +47,25 @@ pub(super) fn pairs(encoded: &[u8]) -> Option<Vec<(String, String)>> {
     Some(form_urlencoded::parse(encoded).into_owned().collect())
 }
 
-/// The same URI without slashes at the end of its path and without doubled ones, if it has any: some
-/// clients put a path behind an address that ends with one.
-pub(super) fn trimmed(uri: &Uri) -> Option<Uri> {
+/// The same URI without the slashes too many that some clients write: doubled ones where a path was
+/// put behind an address that ends with one, and one at the end.
+///
+/// Nobody's name is empty, so a doubled slash elsewhere stays, and is on no route; as does the one at
+/// the end where something would be deleted or put: "/users/" without a name must not mean all users.
+pub(super) fn trimmed(method: &Method, uri: &Uri, doubled_anywhere: bool) -> Option<Uri> {
     let path = uri.path();
-    if path == "/" || !(path.ends_with('/') || path.contains("//")) {
+    let mut short = format!("/{}", path.trim_start_matches('/'));
+    while doubled_anywhere && short.contains("//") {
+        short = short.replace("//", "/");
+    }
+    if ![Method::DELETE, Method::PUT].contains(method) && short.len() > 1 && short.ends_with('/') {
+        short.pop();
+    }
+    if short == path {
         return None;
     }
-    let parts = path.split('/').filter(|part| !part.is_empty());
-    let short = parts.fold(String::new(), |short, part| short + "/" + part);
-    let short = if short.is_empty() { "/" } else { short.as_str() };
     let mut parts = uri.clone().into_parts();
-    let rest = uri.query().map_or_else(|| short.to_owned(), |query| format!("{short}?{query}"));
+    let rest = uri.query().map_or_else(|| short.clone(), |query| format!("{short}?{query}"));
     parts.path_and_query = Some(rest.try_into().ok()?);
     Uri::from_parts(parts).ok()
 }
@@ -79,15 +86,23 @@ mod tests {
     }
 
     #[test]
-    fn slashes_too_many_go_from_a_path_and_nothing_else() {
-        let trim = |uri: &str| trimmed(&uri.parse().unwrap()).map(|uri| uri.to_string());
-        assert_eq!(trim("/a/b/").as_deref(), Some("/a/b"));
-        assert_eq!(trim("/a/b//?q=1/").as_deref(), Some("/a/b?q=1/"));
-        assert_eq!(trim("http://h:1/a/").as_deref(), Some("http://h:1/a"));
-        assert_eq!(trim("//a//b").as_deref(), Some("/a/b"));
-        assert_eq!(trim("///").as_deref(), Some("/"));
-        assert_eq!(trim("/a/b?q=//"), None);
-        assert_eq!(trim("/"), None);
+    fn slashes_too_many_go_where_no_name_can_be_missing() {
+        let trim = |method: Method, uri: &str, anywhere: bool| {
+            trimmed(&method, &uri.parse().unwrap(), anywhere).map(|uri| uri.to_string())
+        };
+        let get = |uri: &str| trim(Method::GET, uri, false);
+        assert_eq!(get("/a/b/").as_deref(), Some("/a/b"));
+        assert_eq!(get("//a/b/?q=1/").as_deref(), Some("/a/b?q=1/"));
+        assert_eq!(get("http://h:1/a/").as_deref(), Some("http://h:1/a"));
+        assert_eq!(get("/a//b"), None, "a name is missing");
+        assert_eq!(get("/a/b//").as_deref(), Some("/a/b/"), "and here");
+        assert_eq!(get("/a/b?q=//"), None);
+        assert_eq!(get("/"), None);
+        assert_eq!(trim(Method::DELETE, "/o/a/users/", false), None);
+        assert_eq!(trim(Method::PUT, "/o/a/users/", false), None);
+        assert_eq!(trim(Method::DELETE, "//o/a/users/b", false).as_deref(), Some("/o/a/users/b"));
+        let netease = trim(Method::POST, "/nimserver//friend/get.action", true);
+        assert_eq!(netease.as_deref(), Some("/nimserver/friend/get.action"));
     }
 
     #[tokio::test]

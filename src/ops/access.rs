@@ -12,14 +12,18 @@ use std::{
 
 use moka::{future, sync};
 use time::OffsetDateTime;
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 use uuid::Uuid;
 
 use super::Core;
 use crate::{
-    domain::{App, Error, Scope, Secret, SecretHash, SecretKind, is_credential},
+    domain::{App, AppKey, Error, Scope, Secret, SecretHash, SecretKind, is_credential},
     store::{apps, tokens},
 };
+
+/// How many look-ups for callers who are not known yet are under way at once: strangers who come in
+/// crowds wait for each other, and leave the database to those who are known.
+const LOOK_UPS: usize = 8;
 
 /// How callers are checked.
 #[derive(Clone, Debug)]
@@ -42,6 +46,7 @@ pub struct Access {
     operator: Option<SecretHash>,
     verified: future::Cache<SecretHash, Session>,
     netease: future::Cache<String, NetEaseApp>,
+    look_ups: Semaphore,
     failures: sync::Cache<Login, Arc<Failures>>,
 }
 
@@ -98,6 +103,7 @@ impl Access {
                 .time_to_live(settings.token_cache)
                 .support_invalidation_closures()
                 .build(),
+            look_ups: Semaphore::new(LOOK_UPS),
             failures: sync::Cache::builder()
                 .max_capacity(100_000)
                 .time_to_live(settings.login_window)
@@ -218,6 +224,7 @@ async fn look_up(
         .access
         .verified
         .try_get_with(hash, async {
+            let _turn = core.access.look_ups.acquire().await;
             let found = core.db.retrying(|| async {
                 let mut db = core.db.read().await?;
                 let found = tokens::app_of(&mut db, hash, now).await;
@@ -233,6 +240,15 @@ async fn look_up(
     shared(session)
 }
 
+/// Makes sure that an app exists, for a caller who showed nothing that is valid for it.
+///
+/// # Errors
+/// `AppNotFound`.
+pub async fn named_app(core: &Core, key: &AppKey) -> Result<(), Error> {
+    let _turn = core.access.look_ups.acquire().await;
+    super::apps::get(core, key).await.map(drop)
+}
+
 /// The app that a NetEase AppKey belongs to, with its AppSecret; nothing when there is none.
 ///
 /// # Errors
@@ -245,6 +261,7 @@ pub async fn netease_app(core: &Core, app_key: &str) -> Result<Option<NetEaseApp
         .access
         .netease
         .try_get_with_by_ref(app_key, async {
+            let _turn = core.access.look_ups.acquire().await;
             let found = core.db.retrying(|| async {
                 let mut db = core.db.read().await?;
                 let found = apps::by_netease_app_key(&mut db, app_key).await;

@@ -71,18 +71,39 @@ pub async fn block(
 /// # Errors
 /// `UserNotFound`.
 pub async fn unblock(call: &Call, owner: &Username, username: &Username) -> Result<User, Error> {
-    let (owner_key, key) = (call.key(owner), call.key(username));
+    let released = unblock_all(call, owner, std::slice::from_ref(username)).await?;
+    let profile = released.into_iter().next();
+    profile.ok_or_else(|| Error::Internal("nobody was told to be unblocked".to_owned()))
+}
+
+/// Takes users out of the owner's block list, all or none; who is not in it stays so. Returns the
+/// profile of each of them, once, in the order given.
+///
+/// # Errors
+/// `UserNotFound` for the owner or any of them.
+pub async fn unblock_all(
+    call: &Call,
+    owner: &Username,
+    usernames: &[Username],
+) -> Result<Vec<User>, Error> {
+    let mut seen = HashSet::new();
+    let wanted: Vec<&Username> = usernames.iter().filter(|name| seen.insert(*name)).collect();
+    let owner_key = call.key(owner);
     call.core
         .db
         .retrying(|| async {
             let mut tx = call.core.db.begin(call.deadline).await?;
             found(users::lock(&mut tx, owner_key).await?, owner)?;
-            let profile = found(users::get(&mut tx, key).await?, username)?.user;
-            if !blocks::are_blocked(&mut tx, owner_key, &[username]).await?.is_empty() {
-                release(&mut tx, call, owner, &[username]).await?;
+            let mut profiles = Vec::with_capacity(wanted.len());
+            for name in &wanted {
+                profiles.push(found(users::get(&mut tx, call.key(name)).await?, name)?.user);
+            }
+            let blocked = blocks::are_blocked(&mut tx, owner_key, &wanted).await?;
+            if !blocked.is_empty() {
+                release(&mut tx, call, owner, &blocked.iter().collect::<Vec<_>>()).await?;
                 call.commit(tx, [owner_key]).await?;
             }
-            Ok(profile)
+            Ok(profiles)
         })
         .await
 }

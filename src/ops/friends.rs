@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     domain::{
-        EntryChange, Error, EventType, Extension, Friend, FriendChange, FriendEntry, Invalid,
-        NewEvent, OwnerKey, Page, PageSize, UpdatedAfter, User, Username,
+        EntryChange, Error, EventType, Extension, Friend, FriendEntry, Invalid, NewEvent, OwnerKey,
+        Page, PageSize, User, Username,
     },
     store::{
         Db, friend_changes,
@@ -283,15 +283,13 @@ pub async fn updated_after(
     owner: &Username,
     after: OffsetDateTime,
 ) -> Result<Vec<Friend>, Error> {
-    let changes = call.core.db.retrying(|| async {
+    let changed = call.core.db.retrying(|| async {
         let mut db = call.core.db.read().await?;
-        let (owner, after) = (call.key(owner), UpdatedAfter(Some(after)));
         // The friend limit bounds them.
-        let changes = friend_changes::changes(&mut db, owner, 0, i64::MAX, after).await;
-        db.done(changes)
+        let changed = friend_changes::updated_after(&mut db, call.key(owner), after).await;
+        db.done(changed)
     });
-    let (_, changes) = found(changes.await?, owner)?;
-    Ok(changes.into_iter().filter_map(FriendChange::into_upserted).collect())
+    found(changed.await?, owner)
 }
 
 /// A page of a friend list in username order, after the name `after`.

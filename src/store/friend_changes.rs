@@ -26,6 +26,17 @@ left join lateral (
 where u.owner_key = $1
   and u.deleted_at is null
 order by f.version";
+    UPDATED_AFTER = "\
+-- friend_changes.updated_after
+select u.version as head_version, u.friends_purged_to, f.friend_name, f.version, f.deleted,
+       f.remark, f.extension, f.server_extension, f.created_at, f.updated_at
+from users u
+left join friends f on f.owner_key = u.owner_key
+                   and f.updated_at > $2
+                   and not f.deleted
+where u.owner_key = $1
+  and u.deleted_at is null
+order by f.version";
     OWNERS_OF_TOMBSTONES = "\
 -- friend_changes.owners_of_tombstones
 select distinct owner_key
@@ -106,6 +117,22 @@ pub(crate) async fn changes(
     let Some(first) = rows.first() else { return Ok(None) };
     let head = ListVersion { version: first.head_version, purged_to: first.friends_purged_to };
     Ok(Some((head, rows.into_iter().filter_map(ChangeRow::into_change).collect())))
+}
+
+/// All entries of a list that changed after a time, in the order of their changes; nothing when there
+/// is no such user.
+pub(crate) async fn updated_after(
+    db: &mut PgConnection,
+    owner: OwnerKey,
+    after: OffsetDateTime,
+) -> Result<Option<Vec<Friend>>, Error> {
+    let rows: Vec<ChangeRow> =
+        query_as(UPDATED_AFTER).bind(owner.as_uuid()).bind(after).fetch_all(db).await?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let changes = rows.into_iter().filter_map(ChangeRow::into_change);
+    Ok(Some(changes.filter_map(FriendChange::into_upserted).collect()))
 }
 
 /// Owners of some tombstones of `before` or earlier, the oldest first; of those that keep no remark.

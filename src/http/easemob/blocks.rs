@@ -43,10 +43,8 @@ pub(super) async fn unblock_all(asked: Asked, call: Call) -> Result<Value, Refus
     let owner = asked.user("owner")?;
     let names = names(&asked, &call)?;
     let (user, _) = users::get(&call, &owner).await?;
-    let mut released = Vec::with_capacity(names.len());
-    for name in &names {
-        released.push(entity(&blocks::unblock(&call, &owner, name).await?));
-    }
+    let released = blocks::unblock_all(&call, &owner, &names).await?;
+    let released: Vec<Value> = released.iter().map(entity).collect();
     let path = format!("/users/{}/blocks", user.uuid);
     Ok(asked.done(&call, "delete", &path, &released))
 }

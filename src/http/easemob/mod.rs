@@ -30,7 +30,7 @@ use super::{Surface, read};
 use crate::{
     domain::{App, AppKey, Error, Scope},
     gate::{self, Admitted, Caller, Gate, Origin, REQUEST_ID, RequestLog},
-    ops::{Call, access, apps},
+    ops::{Call, access},
 };
 
 /// A route below `/{org_name}/{app_name}`.
@@ -188,7 +188,7 @@ async fn admit(
         Err(other) => return Err(other.into()),
     };
     // The vendor tells a wrong address before a wrong token.
-    apps::get(gate.core(), key).await?;
+    access::named_app(gate.core(), key).await?;
     Err(why.into())
 }
 

@@ -1,6 +1,7 @@
 //! Users: to register, to look up, to delete.
 
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 
 use super::{
     answer::{Asked, entity},
@@ -122,17 +123,35 @@ pub(super) async fn list(asked: Asked, call: Call) -> Result<Value, Refusal> {
     Ok(answer)
 }
 
-/// Deletes the users of a page, as many as the call has time for: what is left is named by the cursor.
+/// Deletes the users of a page, as many as the call has time for: the cursor goes on behind the last
+/// of them.
 pub(super) async fn delete_page(asked: Asked, call: Call) -> Result<Value, Refusal> {
-    let (found, cursor) = page(&asked, &call).await?;
+    // A client that lost a user's name on the way must not delete whoever comes first.
+    if asked.param("limit").is_none() {
+        return Err(Refusal::illegal("limit must be provided"));
+    }
+    let (found, mut cursor) = page(&asked, &call).await?;
+    // Each user may take half of what is left; so much is kept for the answer.
+    let enough = Instant::now() + call.deadline.saturating_duration_since(Instant::now()) / 2;
     let mut deleted = Vec::with_capacity(found.len());
+    let mut last = None;
     for user in &found {
+        if last.is_some() && Instant::now() >= enough {
+            cursor = last.map(|last| cursor_after(&call, last));
+            break;
+        }
         match users::delete(&call, &user.username).await {
             Ok(user) => deleted.push(user),
             // Somebody else was faster.
             Err(Error::UserNotFound(_)) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) if last.is_none() => return Err(error.into()),
+            // Who is deleted is told; whoever repeats the call with the cursor learns what is wrong.
+            Err(_) => {
+                cursor = last.map(|last| cursor_after(&call, last));
+                break;
+            }
         }
+        last = Some(&user.username);
     }
     let mut answer = done(&asked, &call, "delete", &deleted);
     if let Some(cursor) = cursor {
@@ -148,10 +167,19 @@ async fn page(asked: &Asked, call: &Call) -> Result<(Vec<User>, Option<String>),
     // default.
     let limit = asked.size("limit", sizes)?.unwrap_or(0);
     let size = sizes.choose(limit.min(sizes.max))?;
-    let binding = Binding { call: "UserService/ListUsers", app: Some(call.app.id), owner: "" };
-    let after: String = page_token::read(binding, asked.param("cursor").unwrap_or_default())?;
+    let cursor = asked.param("cursor").unwrap_or_default();
+    let after: String = page_token::read(binding(call), cursor)?;
     let page = users::list(call, &after, size).await?;
-    Ok((page.items, page.next.map(|next| page_token::write(binding, Some(next)))))
+    Ok((page.items, page.next.map(|next| page_token::write(binding(call), Some(next)))))
+}
+
+fn binding(call: &Call) -> Binding<'static> {
+    Binding { call: "UserService/ListUsers", app: Some(call.app.id), owner: "" }
+}
+
+/// The cursor of the page behind a user.
+fn cursor_after(call: &Call, username: &Username) -> String {
+    page_token::write(binding(call), Some(username.as_str().to_owned()))
 }
 
 pub(super) async fn set_nickname(asked: Asked, call: Call) -> Result<Value, Refusal> {

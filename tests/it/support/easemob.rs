@@ -113,7 +113,11 @@ impl Route {
     /// The path for these users; "friend" is also who is blocked.
     pub fn of(&self, owner: &str, friend: &str) -> String {
         let path = self.path.replace("{owner}", owner).replace("{username}", owner);
-        path.replace("{friend}", friend).replace("{blocked}", friend)
+        let path = path.replace("{friend}", friend).replace("{blocked}", friend);
+        match (self.method.as_str(), path.as_str()) {
+            ("DELETE", "/users") => "/users?limit=10".to_owned(),
+            _ => path,
+        }
     }
 
     /// A body that the route takes; null where it reads none.
