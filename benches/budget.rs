@@ -1,6 +1,6 @@
 //! How many instructions a request takes, counted by callgrind: `make budget`.
 //!
-//! Times on a busy machine tell little; instructions are the same there within a percent. This
+//! Times on a busy machine tell little; instructions are nearly the same there. This
 //! program starts a private Postgres and runs itself under valgrind, once for each sequence and two
 //! lengths of it; the difference is what the requests took, without the start. It counts the service
 //! from the gate to the database's socket and back, with the message's reading and writing; Postgres
@@ -48,24 +48,22 @@ const OPERATOR: &str = "operator-token-of-the-bench-0123456789";
 const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/budget.txt");
 
 /// By how much more than was noted a request may take.
-const TOLERANCE: f64 = 0.05;
+const TOLERANCE: f64 = 0.15;
 
 /// The two lengths of each sequence, in requests. Whole groups of both sizes fit into them.
 const SHORT: usize = 64;
-const LONG: usize = 320;
+const LONG: usize = 1088;
+
+/// How often each is counted; the median counts. A run differs by some percent from another: whether
+/// an answer of the database is there already when we look decides whether we wait for it.
+const RUNS: usize = 3;
 
 const USERS: usize = 400;
 
-/// What is counted: a call, and how many callers make it at once.
-const SEQUENCES: [(&str, usize); 7] = [
-    ("check", 1),
-    ("check", 16),
-    ("list", 1),
-    ("list", 16),
-    ("add", 1),
-    ("add", 16),
-    ("remark", 16),
-];
+/// What is counted: a call, and how many callers make it at once. Not a change by one caller: its many
+/// round trips, each of which is waited for or not, differ too much.
+const SEQUENCES: [(&str, usize); 6] =
+    [("check", 1), ("check", 16), ("list", 1), ("list", 16), ("add", 16), ("remark", 16)];
 
 #[derive(Parser)]
 struct Flags {
@@ -112,7 +110,12 @@ fn count_all(url: &str, folder: &Path) -> Result<BTreeMap<String, f64>, Failure>
         let count = |length| {
             // An app of its own for each, so that all begin alike.
             let sequence = format!("{call}/{callers}/{length}/{number}");
-            instructions(url, &sequence, &folder.join("callgrind.out"))
+            let count = |_| instructions(url, &sequence, &folder.join("callgrind.out"));
+            let counts: Result<Vec<u64>, Failure> = (0..RUNS).map(count).collect();
+            counts.map(|mut counts| {
+                counts.sort_unstable();
+                counts[RUNS / 2]
+            })
         };
         #[expect(clippy::cast_precision_loss, reason = "a number of instructions")]
         let each = (count(LONG)? - count(SHORT)?) as f64 / (LONG - SHORT) as f64;
@@ -197,7 +200,7 @@ async fn requests(sequence: &str) -> Result<(), Failure> {
         requests_per_second: Some(1_000_000),
         ..proto::AppLimitsChange::default()
     };
-    let app_key = format!("bench#{call}-{callers}-{length}-{number}");
+    let app_key = format!("bench#{call}-{callers}-{length}-{number}-{}", std::process::id());
     let create = proto::CreateAppRequest { app_key, limits: Some(limits) };
     let mut apps = AppServiceClient::new(service.clone());
     let created = apps.create_app(with(&operator, create)).await?.into_inner();
@@ -245,7 +248,7 @@ async fn requests(sequence: &str) -> Result<(), Failure> {
                 };
                 friends.clone().list_friends(with(&token, request)).await.map(drop)
             }
-            "add" => add(n, 60).await,
+            "add" => add(n, 60 + n / USERS).await,
             _ => {
                 let request = proto::SetRemarkRequest {
                     owner: names[0].clone(),

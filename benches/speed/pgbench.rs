@@ -27,12 +27,15 @@ impl Pgbench {
         let log = self.folder.join("pgbench_log");
         // A line for each transaction costs; of many callers a part tells enough.
         let sampled = if callers == 1 { "1" } else { "0.05" };
+        // Its time includes that of making the connections, its rate does not.
+        let connecting = callers as u64 / 64;
         let threads = callers.min(2).to_string();
         let done = Command::new("pgbench")
             // As the service has it, and the quickest.
             .env("PGOPTIONS", "-c plan_cache_mode=force_generic_plan")
             .args(["-n", "-M", "prepared", "-c", &callers.to_string(), "-j", &threads])
-            .args(["-T", &time.as_secs().max(1).to_string(), "-l", "--sampling-rate", sampled])
+            .args(["-T", &(time.as_secs().max(1) + connecting).to_string()])
+            .args(["-l", "--sampling-rate", sampled])
             .arg("--log-prefix")
             .arg(&log)
             .args(["-D", &format!("others={}", self.others), "-f"])
