@@ -14,7 +14,7 @@ use clap::Args;
 use super::{
     Failure,
     moving::{HowArgs, call, show},
-    progress::Progress,
+    progress::{Progress, note},
     serve::stop_on_signal,
 };
 use crate::{
@@ -70,8 +70,9 @@ struct PullArgs {
     /// A file of usernames, one a line: pull the lists of these.
     #[arg(long, value_name = "FILE")]
     users: Option<PathBuf>,
-    /// Calls a second, of each kind; the vendors take 100.
-    #[arg(long, value_name = "N", default_value = "100")]
+    /// Calls a second, of all kinds together. The vendors take 100 of an app, which its own servers
+    /// share: the default leaves them half.
+    #[arg(long, value_name = "N", default_value = "50")]
     rate: NonZeroU32,
     /// Calls under way at the most.
     #[arg(long, value_name = "N", default_value = "16")]
@@ -128,6 +129,11 @@ async fn bring_in(
     args: PullArgs,
 ) -> Result<ExitCode, Failure> {
     let stop = stop_on_signal();
+    if vendor.is_in_the_clear() {
+        note(
+            "warning: the address is plain http://: whoever listens on the way reads the app's data",
+        );
+    }
     // Before anything is pulled: hours later would be late for a typing error.
     call(core, app_key).await?;
     let mut progress = Progress::new();
@@ -145,9 +151,16 @@ async fn bring_in(
     };
     progress.end();
     let report = report.ok_or("stopped; the same command goes on from here")??;
-    println!("pulled: {} users, {} unknown there", pulled.users, pulled.unknown);
+    print!("pulled: {} users, {} unknown there", pulled.users, pulled.unknown);
+    for (count, what) in [(pulled.refused, "refused there"), (pulled.bad_names, "bad names")] {
+        if count > 0 {
+            print!(", {count} {what}");
+        }
+    }
+    println!();
     show(&report, options);
-    let clean = report.is_clean() && pulled.unknown == 0;
+    let left_out = pulled.unknown + pulled.refused + pulled.bad_names;
+    let clean = report.is_clean() && left_out == 0;
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -1,6 +1,7 @@
 //! Calls of a vendor's API: at its pace, several at once, again when it is worth it.
 
 use std::{
+    net::IpAddr,
     num::NonZeroU32,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -36,7 +37,7 @@ const REFUSALS: u32 = 100;
 /// How fast, and how patiently.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// Calls a second, of each kind.
+    /// Calls a second, of all kinds together.
     pub per_second: NonZeroU32,
     /// Calls under way at the most.
     pub in_flight: usize,
@@ -50,24 +51,25 @@ pub struct Pace {
 pub(super) struct Client {
     pool: Pool<HttpsConnector<HttpConnector>, Full<Bytes>>,
     pace: Pace,
+    turns: Turns,
 }
 
-/// A kind of call, which the vendor counts for itself.
-pub(super) struct Kind {
+/// When the next call may be made, of whatever kind: the vendors count an app's calls.
+struct Turns {
     limiter: DefaultDirectRateLimiter,
     /// Until when the vendor wants none.
     paused: Mutex<Option<Instant>>,
 }
 
-impl Kind {
-    pub(super) fn new(pace: Pace) -> Self {
+impl Turns {
+    fn new(pace: Pace) -> Self {
         // A twentieth of a second's calls at once: the vendor's second is not ours.
         let burst = NonZeroU32::new(pace.per_second.get() / 20).unwrap_or(NonZeroU32::MIN);
         let limiter = RateLimiter::direct(Quota::per_second(pace.per_second).allow_burst(burst));
         Self { limiter, paused: Mutex::default() }
     }
 
-    async fn turn(&self) {
+    async fn next(&self) {
         loop {
             let paused = *self.paused.lock().unwrap_or_else(PoisonError::into_inner);
             match paused.filter(|until| *until > Instant::now()) {
@@ -89,12 +91,14 @@ impl Kind {
 pub(super) enum Verdict<T> {
     /// It is this.
     Done(T),
-    /// Too many calls: none of this kind for a while.
+    /// Too many calls: none for a while.
     TooOften(Duration),
     /// Again, perhaps it passes.
     Again(String),
     /// It does not pass.
     Never(String),
+    /// It does not pass, perhaps for this user only.
+    Refused(String),
 }
 
 /// An answer, whole.
@@ -144,7 +148,7 @@ impl Client {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .build(connector);
-        Ok(Self { pool, pace })
+        Ok(Self { pool, pace, turns: Turns::new(pace) })
     }
 
     pub(super) fn pace(&self) -> Pace {
@@ -155,7 +159,6 @@ impl Client {
     /// request of its own: signatures are good for one.
     pub(super) async fn call<T>(
         &self,
-        kind: &Kind,
         name: &str,
         request: impl Fn() -> Result<Request<Full<Bytes>>, String>,
         judge: impl Fn(&Answer) -> Verdict<T>,
@@ -163,7 +166,7 @@ impl Client {
         let failed = |why: String| VendorError::Call { call: name.to_owned(), why };
         let (mut failures, mut refusals) = (0, 0);
         loop {
-            kind.turn().await;
+            self.turns.next().await;
             let request = request().map_err(failed)?;
             let verdict = match timeout(TIMEOUT, self.send(request)).await {
                 Ok(Ok(answer)) => judge(&answer),
@@ -173,12 +176,15 @@ impl Client {
             match verdict {
                 Verdict::Done(value) => return Ok(value),
                 Verdict::Never(why) => return Err(failed(why)),
+                Verdict::Refused(why) => {
+                    return Err(VendorError::Refused { call: name.to_owned(), why });
+                }
                 Verdict::TooOften(_) if refusals == REFUSALS => {
                     return Err(failed(format!("refused {REFUSALS} times for coming too often")));
                 }
                 Verdict::TooOften(time) => {
                     refusals += 1;
-                    kind.pause(time);
+                    self.turns.pause(time);
                 }
                 Verdict::Again(why) if failures == self.pace.retries => {
                     return Err(failed(format!("failed {} times: {why}", failures + 1)));
@@ -217,6 +223,17 @@ pub(super) fn base(url: &str) -> Result<String, VendorError> {
         return Err(refused());
     }
     Ok(url.trim_end_matches('/').to_owned())
+}
+
+/// Whether a call to this address goes over a network as it is.
+pub(super) fn is_in_the_clear(base: &str) -> bool {
+    let Ok(uri) = base.parse::<Uri>() else { return false };
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let here = match host.parse::<IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => host.eq_ignore_ascii_case("localhost"),
+    };
+    uri.scheme_str() == Some("http") && !here
 }
 
 /// The whole chain of causes: the outermost says only that connecting failed.

@@ -11,15 +11,16 @@ use serde_json::json;
 use tokio::sync::Mutex;
 
 use super::{
-    Lists, UserPage, VendorError,
-    client::{Answer, Client, Kind, Pace, Verdict, base},
+    Found, Lists, UserPage, VendorError,
+    client::{Answer, Client, Pace, Verdict, base},
+    pull::{UNKNOWN, VANISHED},
 };
 use crate::{
     domain::Secret,
     transfer::{FriendLine, UserLine, rfc3339},
 };
 
-/// How long none of a kind are made that were refused without a time to come again.
+/// How long no calls are made when one was refused without a time to come again.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Where, and as whom.
@@ -42,10 +43,6 @@ pub struct Easemob {
     app: String,
     client: Client,
     token: Mutex<Option<String>>,
-    logins: Kind,
-    users: Kind,
-    contacts: Kind,
-    blocks: Kind,
 }
 
 #[derive(Deserialize)]
@@ -117,9 +114,8 @@ impl Easemob {
             .split_once('#')
             .ok_or_else(|| VendorError::Setting(format!("{key} is no app key as org#app")))?;
         let app = format!("{}/{}/{}", base(&settings.url)?, encoded(org), encoded(app));
-        let [logins, users, contacts, blocks] = [(); 4].map(|()| Kind::new(pace));
         let (client, token) = (Client::new(pace)?, Mutex::default());
-        Ok(Self { settings, app, client, token, logins, users, contacts, blocks })
+        Ok(Self { settings, app, client, token })
     }
 
     pub(super) fn pace(&self) -> Pace {
@@ -130,9 +126,13 @@ impl Easemob {
         format!("easemob {}", self.app)
     }
 
+    pub(super) fn address(&self) -> &str {
+        &self.app
+    }
+
     /// A page of all users, after `cursor`.
     pub(super) async fn users(&self, cursor: Option<&str>) -> Result<UserPage, VendorError> {
-        let page: Option<Users> = self.page(&self.users, "/users?limit=100", cursor).await?;
+        let page: Option<Users> = self.page("/users?limit=100", cursor).await?;
         let page = page.ok_or_else(|| VendorError::Call {
             call: "GET /users".to_owned(),
             why: format!("there is no app {} at {}", self.settings.app_key, self.settings.url),
@@ -148,16 +148,18 @@ impl Easemob {
         Ok(UserPage { users: users.collect(), next: moved_on(page.cursor, cursor, "/users")? })
     }
 
-    /// A user's friends and blocked users; nothing when there is no such user.
-    pub(super) async fn lists(&self, username: &str) -> Result<Option<Lists>, VendorError> {
+    /// A user's friends and blocked users, or why there are none.
+    pub(super) async fn lists(&self, username: &str) -> Result<Found, VendorError> {
         let name = encoded(username);
         let mut lists = Lists { friends: Vec::new(), blocked: Vec::new() };
         let path = format!("/user/{name}/contacts?limit=50&needReturnRemark=true");
         let mut cursor = None;
         loop {
-            let page: Option<Contacts> =
-                self.page(&self.contacts, &path, cursor.as_deref()).await?;
-            let Some(Contacts { data }) = page else { return Ok(None) };
+            let page: Option<Contacts> = self.page(&path, cursor.as_deref()).await?;
+            let Some(Contacts { data }) = page else {
+                let why = if cursor.is_none() { UNKNOWN } else { VANISHED };
+                return Ok(Found::Unknown(why.to_owned()));
+            };
             lists.friends.extend(data.contacts.into_iter().map(|contact| FriendLine {
                 owner: username.to_owned(),
                 friend: contact.username,
@@ -171,12 +173,12 @@ impl Easemob {
         }
         let path = format!("/users/{name}/blocks/users?pageSize=50");
         loop {
-            let page: Option<Blocks> = self.page(&self.blocks, &path, cursor.as_deref()).await?;
-            let Some(page) = page else { return Ok(None) };
+            let page: Option<Blocks> = self.page(&path, cursor.as_deref()).await?;
+            let Some(page) = page else { return Ok(Found::Unknown(VANISHED.to_owned())) };
             lists.blocked.extend(page.data);
             cursor = moved_on(page.cursor, cursor.as_deref(), &path)?;
             if cursor.is_none() {
-                return Ok(Some(lists));
+                return Ok(Found::Lists(lists));
             }
         }
     }
@@ -184,7 +186,6 @@ impl Easemob {
     /// A page; nothing when what it is of does not exist.
     async fn page<T: DeserializeOwned>(
         &self,
-        kind: &Kind,
         path: &str,
         cursor: Option<&str>,
     ) -> Result<Option<T>, VendorError> {
@@ -201,7 +202,7 @@ impl Easemob {
                     .body(Full::default())
                     .map_err(|error| error.to_string())
             };
-            match self.client.call(kind, &name, request, judge).await? {
+            match self.client.call(&name, request, judge).await? {
                 Paged::Page(page) => return Ok(Some(page)),
                 Paged::Unknown => return Ok(None),
                 Paged::Stale if stale.is_none() => stale = Some(token),
@@ -240,9 +241,9 @@ impl Easemob {
             Verdict::Done(_) => Verdict::Never(answer.in_words()),
             Verdict::TooOften(time) => Verdict::TooOften(time),
             Verdict::Again(why) => Verdict::Again(why),
-            Verdict::Never(why) => Verdict::Never(why),
+            Verdict::Never(why) | Verdict::Refused(why) => Verdict::Never(why),
         };
-        let token = self.client.call(&self.logins, "POST /token", request, judge).await?;
+        let token = self.client.call("POST /token", request, judge).await?;
         *known = Some(token.access_token.clone());
         Ok(token.access_token)
     }
@@ -265,6 +266,7 @@ fn judge<T: DeserializeOwned>(answer: &Answer) -> Verdict<Paged<T>> {
         }
         StatusCode::TOO_MANY_REQUESTS => Verdict::TooOften(answer.retry_after().unwrap_or(PAUSE)),
         StatusCode::REQUEST_TIMEOUT => Verdict::Again(answer.in_words()),
+        StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN => Verdict::Refused(answer.in_words()),
         status if status.is_server_error() => Verdict::Again(answer.in_words()),
         _ => Verdict::Never(answer.in_words()),
     }
@@ -279,7 +281,7 @@ fn moved_on(
     let next = next.filter(|cursor| !cursor.is_empty());
     if next.is_some() && next.as_deref() == before {
         let why = "the cursor does not move on".to_owned();
-        return Err(VendorError::Call { call: format!("GET {path}"), why });
+        return Err(VendorError::Refused { call: format!("GET {path}"), why });
     }
     Ok(next)
 }

@@ -2,8 +2,9 @@
 //! counts; what was written after it is cut off when the pull goes on.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, BufWriter, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::VendorError;
 
 /// The form of the note and the files.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 /// The note's name.
 const NOTE: &str = "progress.json";
@@ -24,6 +25,8 @@ pub(super) struct Note {
     form: u32,
     /// Where it is pulled from.
     source: String,
+    /// Whose lists: those of the users whom the vendor lists, or a digest of the names of a file.
+    names: Option<String>,
     /// How many users are listed so far.
     pub(super) listed: u64,
     /// Where the vendor's list of users goes on.
@@ -34,13 +37,17 @@ pub(super) struct Note {
     pub(super) pulled: u64,
     /// How many of those the vendor does not know.
     pub(super) unknown: u64,
+    /// How many of those of whom the vendor tells nothing.
+    pub(super) refused: u64,
+    /// Of whom the vendor answered last.
+    pub(super) answered: Option<String>,
     /// How long the files are, in the order of [`FILES`].
     lengths: [u64; 5],
 }
 
 /// The files of a folder.
 const FILES: [&str; 5] =
-    ["listed.jsonl", "users.jsonl", "friends.jsonl", "blocks.jsonl", "unknown.txt"];
+    ["listed.jsonl", "users.jsonl", "friends.jsonl", "blocks.jsonl", "missing.jsonl"];
 
 /// One of them.
 #[derive(Clone, Copy)]
@@ -51,8 +58,15 @@ pub(super) enum What {
     Users,
     Friends,
     Blocks,
-    /// Names that the vendor does not know.
-    Unknown,
+    /// Those whose lists the vendor does not tell.
+    Missing,
+}
+
+/// A user whose lists the vendor does not tell.
+#[derive(Deserialize, Serialize)]
+pub(super) struct MissingLine {
+    pub(super) username: String,
+    pub(super) why: String,
 }
 
 /// A folder that nobody else pulls into.
@@ -69,9 +83,15 @@ struct Appender {
 }
 
 impl Folder {
-    /// Opens a folder, where a pull from this source goes on, or begins.
-    pub(super) fn open(path: &Path, source: &str) -> Result<Self, VendorError> {
-        fs::create_dir_all(path).map_err(failed(path))?;
+    /// Opens a folder, where a pull from this source goes on, or begins: of the users whom the vendor
+    /// lists, or those of a digest of names. What is in it are people's relations, for nobody else.
+    pub(super) fn open(
+        path: &Path,
+        source: &str,
+        names: Option<String>,
+    ) -> Result<Self, VendorError> {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.map_err(failed(path))?;
         let lock_path = path.join("lock");
         let lock = File::create(&lock_path).map_err(failed(&lock_path))?;
         match lock.try_lock() {
@@ -82,7 +102,7 @@ impl Folder {
             }
             Err(TryLockError::Error(error)) => return Err(failed(&lock_path)(error)),
         }
-        let note = read_note(path, source)?;
+        let note = read_note(path, source, names)?;
         let open = |(name, length): (&str, u64)| {
             let path = path.join(name);
             Appender::open(&path, length).map_err(failed(&path))
@@ -108,7 +128,9 @@ impl Folder {
     pub(super) fn add_text(&mut self, what: What, line: &str) -> Result<(), VendorError> {
         let file = &mut self.files[what as usize];
         let done = file.file.write_all(line.as_bytes()).and_then(|()| file.file.write_all(b"\n"));
-        file.length += line.len() as u64 + 1;
+        if done.is_ok() {
+            file.length += line.len() as u64 + 1;
+        }
         done.map_err(failed(&self.path_of(what)))
     }
 
@@ -125,7 +147,12 @@ impl Folder {
         let (whole, aside) = (self.path.join(NOTE), self.path.join(".progress.json"));
         let text = serde_json::to_string_pretty(&self.note).map_err(io::Error::from);
         let write = |text: String| {
-            let mut file = File::create(&aside)?;
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&aside)?;
             file.write_all(text.as_bytes())?;
             file.sync_all()?;
             fs::rename(&aside, &whole)
@@ -136,7 +163,7 @@ impl Folder {
 
 impl Appender {
     fn open(path: &Path, length: u64) -> io::Result<Self> {
-        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
         if file.metadata()?.len() < length {
             return Err(io::Error::other("is shorter than it was: begin anew in another folder"));
         }
@@ -145,12 +172,12 @@ impl Appender {
     }
 }
 
-fn read_note(path: &Path, source: &str) -> Result<Note, VendorError> {
+fn read_note(path: &Path, source: &str, names: Option<String>) -> Result<Note, VendorError> {
     let note_path = path.join(NOTE);
     let refused = |why: String| VendorError::Setting(format!("{}: {why}", note_path.display()));
     match fs::read(&note_path) {
         Ok(text) => {
-            let note: Note = serde_json::from_slice(&text)
+            let mut note: Note = serde_json::from_slice(&text)
                 .map_err(|error| refused(format!("is no note of a pull: {error}")))?;
             if note.form != FORM {
                 return Err(refused("is of another version of befriend".to_owned()));
@@ -159,6 +186,20 @@ fn read_note(path: &Path, source: &str) -> Result<Note, VendorError> {
                 let from = &note.source;
                 return Err(refused(format!("the folder holds a pull from {from}")));
             }
+            if note.listed > 0 || note.all_listed {
+                let why = match (&note.names, &names) {
+                    (one, other) if one == other => return Ok(note),
+                    (Some(_), Some(_)) => {
+                        "of other names than --users has now: give the same names"
+                    }
+                    (Some(_), None) => "of the names of a file: give the same by --users",
+                    (None, _) => "of the users whom the vendor lists: leave out --users",
+                };
+                return Err(refused(format!(
+                    "the folder holds a pull {why}, or take a new folder"
+                )));
+            }
+            note.names = names;
             Ok(note)
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -166,7 +207,7 @@ fn read_note(path: &Path, source: &str) -> Result<Note, VendorError> {
                 let path = path.display();
                 return Err(VendorError::Setting(format!("{path}: holds another {there}")));
             }
-            Ok(Note { form: FORM, source: source.to_owned(), ..Note::default() })
+            Ok(Note { form: FORM, source: source.to_owned(), names, ..Note::default() })
         }
         Err(error) => Err(failed(&note_path)(error)),
     }

@@ -7,6 +7,7 @@
 mod client;
 mod easemob;
 mod folder;
+mod names;
 mod netease;
 mod pull;
 
@@ -29,6 +30,15 @@ pub enum VendorError {
     #[error("{call}: {why}")]
     Call {
         /// Which, as "GET /users/alice/blocks/users".
+        call: String,
+        /// Why.
+        why: String,
+    },
+    /// The vendor refuses a call that may be right for others: it concerns one user, unless it refuses
+    /// all of them.
+    #[error("{call}: {why}")]
+    Refused {
+        /// Which.
         call: String,
         /// Why.
         why: String,
@@ -64,6 +74,16 @@ struct UserPage {
     next: Option<String>,
 }
 
+/// What a vendor says of a user.
+enum Found {
+    /// These are the lists.
+    Lists(Lists),
+    /// There is no such user, in more words.
+    Unknown(String),
+    /// It tells nothing of this one, in more words.
+    Barred(String),
+}
+
 /// The lists of a user, as a vendor has them.
 struct Lists {
     friends: Vec<FriendLine>,
@@ -87,6 +107,16 @@ impl Vendor {
         }
     }
 
+    /// Whether everybody who listens on the way reads what is pulled, and the token: the address is
+    /// plain http://, and of another machine.
+    #[must_use]
+    pub fn is_in_the_clear(&self) -> bool {
+        client::is_in_the_clear(match self {
+            Self::Easemob(vendor) => vendor.address(),
+            Self::NetEase(vendor) => vendor.address(),
+        })
+    }
+
     /// A page of users, after `cursor`.
     async fn users(&self, cursor: Option<&str>) -> Result<UserPage, VendorError> {
         match self {
@@ -97,8 +127,8 @@ impl Vendor {
         }
     }
 
-    /// A user's lists; nothing when the vendor knows no such user.
-    async fn lists(&self, username: &str) -> Result<Option<Lists>, VendorError> {
+    /// A user's lists, or why there are none.
+    async fn lists(&self, username: &str) -> Result<Found, VendorError> {
         match self {
             Self::Easemob(vendor) => vendor.lists(username).await,
             Self::NetEase(vendor) => vendor.lists(username).await,

@@ -10,8 +10,9 @@ use serde::{Deserialize, de::DeserializeOwned};
 use sha1::{Digest as _, Sha1};
 
 use super::{
-    Lists, VendorError,
-    client::{Answer, Client, Kind, Pace, Verdict, base},
+    Found, Lists, VendorError,
+    client::{Answer, Client, Pace, Verdict, base},
+    pull::{UNKNOWN, VANISHED},
 };
 use crate::{
     clock::Clock,
@@ -21,6 +22,9 @@ use crate::{
 
 /// For how long an app is refused that came too often.
 const PENALTY: Duration = Duration::from_secs(10);
+
+/// What it speaks of when a refusal is of the app, whoever the user: codes do not tell.
+const OF_THE_APP: [&str; 5] = ["appkey", "app key", "checksum", "check sum", "curtime"];
 
 /// Where, and as whom.
 #[derive(Clone, Debug)]
@@ -39,8 +43,6 @@ pub struct NetEase {
     base: String,
     clock: Clock,
     client: Client,
-    friends: Kind,
-    blocks: Kind,
 }
 
 /// The result, which stands in the answer whatever its HTTP status.
@@ -65,6 +67,14 @@ struct Friend {
     createtime: Option<i64>,
 }
 
+/// What it says of a user.
+enum Told<T> {
+    This(T),
+    Unknown,
+    /// The user is banned, in its words.
+    Barred(String),
+}
+
 #[derive(Deserialize)]
 struct Blacklist {
     #[serde(default)]
@@ -78,8 +88,7 @@ impl NetEase {
     /// [`VendorError::Setting`] for an address that is none.
     pub fn new(settings: NetEaseSettings, pace: Pace, clock: Clock) -> Result<Self, VendorError> {
         let base = base(&settings.url)?;
-        let [friends, blocks] = [(); 2].map(|()| Kind::new(pace));
-        Ok(Self { settings, base, clock, client: Client::new(pace)?, friends, blocks })
+        Ok(Self { settings, base, clock, client: Client::new(pace)? })
     }
 
     pub(super) fn pace(&self) -> Pace {
@@ -90,21 +99,26 @@ impl NetEase {
         format!("netease {} {}", self.base, self.settings.app_key)
     }
 
-    /// A user's friends and blocked users; nothing when there is no such user.
-    pub(super) async fn lists(&self, accid: &str) -> Result<Option<Lists>, VendorError> {
+    pub(super) fn address(&self) -> &str {
+        &self.base
+    }
+
+    /// A user's friends and blocked users, or why there are none.
+    pub(super) async fn lists(&self, accid: &str) -> Result<Found, VendorError> {
         // All that changed since the beginning of time: some take 0 for a missing parameter.
         let since = [("accid", accid), ("updatetime", "1")];
-        let Some(found) = self.post::<Friends>(&self.friends, "/friend/get.action", &since).await?
-        else {
-            return Ok(None);
+        let told = match self.post::<Friends>(accid, "/friend/get.action", &since).await? {
+            Told::This(friends) => friends,
+            Told::Unknown => return Ok(Found::Unknown(UNKNOWN.to_owned())),
+            Told::Barred(why) => return Ok(Found::Barred(why)),
         };
         let path = "/user/listBlackAndMuteList.action";
-        let Some(Blacklist { blacklist }) =
-            self.post(&self.blocks, path, &[("accid", accid)]).await?
-        else {
-            return Ok(None);
+        let blacklist = match self.post::<Blacklist>(accid, path, &[("accid", accid)]).await? {
+            Told::This(Blacklist { blacklist }) => blacklist,
+            Told::Unknown => return Ok(Found::Unknown(VANISHED.to_owned())),
+            Told::Barred(why) => return Ok(Found::Barred(why)),
         };
-        let friends = found.friends.into_iter().map(|friend| FriendLine {
+        let friends = told.friends.into_iter().map(|friend| FriendLine {
             owner: accid.to_owned(),
             friend: friend.faccid,
             remark: Some(friend.alias.unwrap_or_default()),
@@ -113,15 +127,15 @@ impl NetEase {
             created_at: friend.createtime.and_then(rfc3339),
             updated_at: None,
         });
-        Ok(Some(Lists { friends: friends.collect(), blocked: blacklist }))
+        Ok(Found::Lists(Lists { friends: friends.collect(), blocked: blacklist }))
     }
 
     async fn post<T: DeserializeOwned>(
         &self,
-        kind: &Kind,
+        accid: &str,
         path: &str,
         form: &[(&str, &str)],
-    ) -> Result<Option<T>, VendorError> {
+    ) -> Result<Told<T>, VendorError> {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         let url = format!("{}{path}", self.base);
         let request = || {
@@ -138,7 +152,7 @@ impl NetEase {
                 .body(Full::new(Bytes::from(body.clone())))
                 .map_err(|error| error.to_string())
         };
-        self.client.call(kind, &format!("POST {path}"), request, judge).await
+        self.client.call(&format!("POST {path} of {accid}"), request, judge).await
     }
 }
 
@@ -148,7 +162,7 @@ fn check_sum(secret: &str, nonce: &str, time: &str) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn judge<T: DeserializeOwned>(answer: &Answer) -> Verdict<Option<T>> {
+fn judge<T: DeserializeOwned>(answer: &Answer) -> Verdict<Told<T>> {
     let outcome: Outcome = match answer.json() {
         Ok(outcome) => outcome,
         Err(_) if answer.status == StatusCode::OK || answer.status.is_server_error() => {
@@ -156,15 +170,19 @@ fn judge<T: DeserializeOwned>(answer: &Answer) -> Verdict<Option<T>> {
         }
         Err(_) => return Verdict::Never(answer.in_words()),
     };
-    let says = |text: &str| outcome.desc.as_deref().is_some_and(|desc| desc.contains(text));
+    let desc = outcome.desc.as_deref().unwrap_or_default().to_lowercase();
+    let says = |text: &str| desc.contains(text);
     match outcome.code {
         200 => match answer.json() {
-            Ok(found) => Verdict::Done(Some(found)),
+            Ok(found) => Verdict::Done(Told::This(found)),
             Err(why) => Verdict::Again(why),
         },
-        404 => Verdict::Done(None),
+        404 => Verdict::Done(Told::Unknown),
         // "alice not register"
-        414 if says("not register") => Verdict::Done(None),
+        414 if says("not register") => Verdict::Done(Told::Unknown),
+        422 => Verdict::Done(Told::Barred(answer.in_words())),
+        403 | 414 if OF_THE_APP.iter().any(|word| says(word)) => Verdict::Never(answer.in_words()),
+        403 | 414 => Verdict::Refused(answer.in_words()),
         416 => Verdict::TooOften(answer.retry_after().unwrap_or(PENALTY)),
         408 | 415 | 500..600 => Verdict::Again(answer.in_words()),
         _ => Verdict::Never(answer.in_words()),

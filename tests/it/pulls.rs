@@ -2,6 +2,8 @@
 //! differs afterwards is named.
 
 mod befriend;
+mod folders;
+mod refusals;
 mod stand;
 
 use std::{
@@ -188,17 +190,16 @@ async fn what_passes_is_waited_for() {
 }
 
 #[tokio::test]
-async fn the_rate_holds_for_each_kind_of_call() {
+async fn the_rate_holds_for_all_calls_together() {
     let (app, _tenant) = target().await;
     let stand = Stand::start(ring(10), |_| None).await;
     let folder = TempDir::new().unwrap();
-    let flags = ["--rate", "10"];
+    let flags = ["--rate", "20"];
     well(&ran(easemob(&app, &stand, folder.path(), &flags)).await, &ring_report(10, false));
-    for kind in ["GET /org/app/user/", "GET /org/app/users/"] {
-        let asked = stand.asked(kind);
-        let took = asked[9].at - asked[0].at;
-        assert!(took >= Duration::from_millis(850), "10 calls of {kind} at 10/s took {took:?}");
-    }
+    let asked = stand.asked("");
+    assert_eq!(asked.len(), 26, "a token, 5 pages of users, and two lists for each of 10");
+    let took = asked[25].at - asked[0].at;
+    assert!(took >= Duration::from_millis(1200), "26 calls at 20/s took {took:?}");
 }
 
 #[tokio::test]
@@ -285,7 +286,7 @@ async fn every_difference_is_named() {
     ] {
         assert!(done.said.contains(told), "{told}: {}", done.said);
     }
-    assert_eq!(fs::read_to_string(folder.path().join("unknown.txt")).unwrap(), "ghost\n");
+    assert_eq!(missing(folder.path()), [("ghost".to_owned(), "is unknown there".to_owned())]);
     assert_eq!(tenant.entry("alice", "carol").await.unwrap().remark, "");
     assert_eq!(tenant.friends_of("carol").await.unwrap(), ["alice", "bob"]);
     assert!(tenant.profile("ghost").await.is_err());
@@ -387,6 +388,14 @@ async fn what_is_missing_for_a_pull_is_named() {
     let mut command = binary::command(&nowhere);
     command.env("BEFRIEND_NETEASE_APP_SECRET", SECRET);
     refused(command, "no#app").await;
+}
+
+/// Who is left out, and why.
+fn missing(folder: &Path) -> Vec<(String, String)> {
+    let text = fs::read_to_string(folder.join("missing.jsonl")).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let word = |value: &Value| value.as_str().unwrap().to_owned();
+    lines.map(|line| (word(&line["username"]), word(&line["why"]))).collect()
 }
 
 /// The note of how far a pull is.
