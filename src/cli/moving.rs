@@ -13,7 +13,7 @@ use super::{
 use crate::{
     domain::AppKey,
     ops::{Call, Core, apps, bulk::Existing},
-    transfer::{self, Format, Kind, LongTexts, Options, Report},
+    transfer::{self, Format, Kind, Options, Report, Unkeepable},
 };
 
 #[derive(Args, Debug)]
@@ -89,10 +89,10 @@ pub(super) struct HowArgs {
 }
 
 impl HowArgs {
-    pub(super) fn options(self, long_texts: LongTexts, compare: bool) -> Options {
+    pub(super) fn options(self, unkeepable: Unkeepable, compare: bool) -> Options {
         Options {
             existing: if self.overwrite { Existing::Overwrite } else { Existing::Keep },
-            long_texts,
+            unkeepable,
             write: !self.dry_run,
             compare: compare || self.dry_run,
         }
@@ -127,7 +127,7 @@ pub(super) async fn import(core: &Arc<Core>, command: ImportCommand) -> Result<E
 async fn files(core: &Arc<Core>, args: FilesArgs) -> Result<ExitCode, Failure> {
     let call = call(core, &args.app_key).await?;
     let sources = transfer::sources(&args.paths)?;
-    let options = args.how.options(LongTexts::Refuse, false);
+    let options = args.how.options(Unkeepable::Refuse, false);
     let mut progress = Progress::new();
     let report = transfer::import(&call, &sources, options, &mut progress).await;
     progress.end();

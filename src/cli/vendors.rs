@@ -21,7 +21,7 @@ use crate::{
     config::{self, Shown},
     domain::Secret,
     ops::Core,
-    transfer::{self, LongTexts},
+    transfer::{self, Unkeepable},
     vendor::{self, Easemob, EasemobSettings, NetEase, NetEaseSettings, Pace, Vendor},
 };
 
@@ -142,7 +142,7 @@ async fn bring_in(
     progress.end();
     let pulled = pulled?;
     let call = call(core, app_key).await?;
-    let options = args.how.options(LongTexts::LeaveOut, true);
+    let options = args.how.options(Unkeepable::LeaveOut, true);
     let sources = transfer::sources(&[args.folder])?;
     // A batch that is broken off leaves nothing behind.
     let report = tokio::select! {

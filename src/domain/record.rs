@@ -8,7 +8,7 @@ use std::fmt;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Error, Extension, Invalid, Nickname, Remark, Username};
+use super::{Error, Invalid, Nickname, Username};
 
 /// Where a record stands: in which file of a run, and at which line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,7 +79,8 @@ pub struct FriendRecord {
 /// The texts of an entry of a friend list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EntryTexts {
-    /// The owner's remark, at most [`Remark::MAX_ALIAS_CHARS`] characters.
+    /// The owner's remark, at most [`Remark::MAX_ALIAS_CHARS`](super::Remark::MAX_ALIAS_CHARS)
+    /// characters.
     pub remark: Option<String>,
     /// The field for the owner's client.
     pub extension: Option<String>,
@@ -88,24 +89,6 @@ pub struct EntryTexts {
 }
 
 impl EntryTexts {
-    /// Makes sure that the texts can be kept.
-    ///
-    /// # Errors
-    /// [`Invalid::Remark`], [`Invalid::Extension`].
-    pub fn check(self) -> Result<Self, Invalid> {
-        if let Some(remark) = &self.remark {
-            Remark::parse_alias("remark", remark)?;
-        }
-        for (field, text) in
-            [("extension", &self.extension), ("server_extension", &self.server_extension)]
-        {
-            if let Some(text) = text {
-                Extension::parse(field, text)?;
-            }
-        }
-        Ok(self)
-    }
-
     /// Whether an entry with these texts would stay as it is.
     #[must_use]
     pub fn agree_with(&self, remark: &str, extension: &str, server_extension: &str) -> bool {
@@ -188,6 +171,14 @@ pub enum Difference {
     /// A user of the records is not there.
     #[error("user {0} is missing")]
     MissingUser(Username),
+    /// A user is something else than the records say.
+    #[error("{username}: {field} differs")]
+    OtherUser {
+        /// Who.
+        username: Username,
+        /// In what: "nickname", "activated" or "uuid".
+        field: &'static str,
+    },
     /// An entry of the records is not there.
     #[error("{owner} has no friend {friend}")]
     MissingFriend {
@@ -249,6 +240,7 @@ impl Difference {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::MissingUser(_) => "users missing",
+            Self::OtherUser { .. } => "users that differ",
             Self::MissingFriend { .. } => "friends missing",
             Self::ExtraFriend { .. } => "friends too many",
             Self::OtherText { .. } => "texts that differ",

@@ -1,16 +1,15 @@
 //! Records on their way in: temporary tables of one session, filled by COPY, and read back in the
 //! order in which they are taken in, or compared with what is there.
 
-use std::fmt::Write as _;
-
 use futures_util::{StreamExt as _, stream::BoxStream};
 use sqlx::{Executor as _, FromRow, PgConnection, query, query_as};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::statements;
+use super::{copy::Rows, statements};
 use crate::domain::{
-    BlockRecord, Difference, EntryTexts, Error, FriendRecord, OwnerKey, Place, Username,
+    BlockRecord, Difference, EntryTexts, Error, FriendRecord, Nickname, OwnerKey, Place,
+    UserRecord, Username,
 };
 
 statements! {
@@ -19,7 +18,10 @@ statements! {
 create temporary table staged_users (
     place      bigint           not null,
     owner_key  uuid             not null,
-    username   text collate \"C\" not null
+    username   text collate \"C\" not null,
+    nickname   text,
+    activated  boolean,
+    uuid       uuid
 )";
     CREATE_FRIENDS = "\
 -- staging.create_friends
@@ -46,7 +48,7 @@ create temporary table staged_blocks (
 )";
     COPY_USERS = "\
 -- staging.copy_users
-copy staged_users (place, owner_key, username) from stdin";
+copy staged_users (place, owner_key, username, nickname, activated, uuid) from stdin";
     COPY_FRIENDS = "\
 -- staging.copy_friends
 copy staged_friends (place, owner_key, friend_key, owner_name, friend_name, remark, extension,
@@ -86,12 +88,16 @@ order by place";
     NEXT_BLOCKS = "\
 -- staging.next_blocks
 fetch forward 5000 from blocks_in_order";
-    MISSING_USERS = "\
--- staging.missing_users
-select s.username
+    USERS_COMPARED = "\
+-- staging.users_compared
+select s.username, u.owner_key is null, u.nickname <> s.nickname, u.activated <> s.activated,
+       u.uuid <> s.uuid
 from staged_users s
 left join users u on u.owner_key = s.owner_key and u.deleted_at is null
 where u.owner_key is null
+   or u.nickname <> s.nickname
+   or u.activated <> s.activated
+   or u.uuid <> s.uuid
 order by s.place";
     FRIENDS_COMPARED = "\
 -- staging.friends_compared
@@ -231,11 +237,14 @@ pub(crate) async fn create(db: &mut PgConnection) -> Result<(), Error> {
 /// Stages users.
 pub(crate) async fn users<'a>(
     db: &mut PgConnection,
-    users: impl Iterator<Item = (Place, OwnerKey, &'a Username)>,
+    users: impl Iterator<Item = (Place, OwnerKey, &'a UserRecord)>,
 ) -> Result<(), Error> {
     let mut rows = Rows::default();
-    for (place, key, username) in users {
-        rows.number(place.as_i64()).uuid(key).text(username.as_str()).end();
+    for (place, key, user) in users {
+        rows.number(place.as_i64()).uuid(key).text(user.username.as_str());
+        rows.optional(user.nickname.as_ref().map(Nickname::as_str));
+        rows.optional(user.activated.map(|activated| if activated { "t" } else { "f" }));
+        rows.optional(user.uuid.map(|uuid| uuid.to_string()).as_deref()).end();
     }
     rows.copy(db, COPY_USERS).await
 }
@@ -253,7 +262,7 @@ pub(crate) async fn friends<'a>(
         rows.optional(texts.remark.as_deref());
         rows.optional(texts.extension.as_deref());
         rows.optional(texts.server_extension.as_deref());
-        rows.time(record.created_at).end();
+        rows.time(record.created_at)?.end();
     }
     rows.copy(db, COPY_FRIENDS).await
 }
@@ -267,7 +276,7 @@ pub(crate) async fn blocks<'a>(
     for (place, [owner, blocked], record) in records {
         rows.number(place.as_i64()).uuid(owner).uuid(blocked);
         rows.text(record.owner.as_str()).text(record.blocked.as_str());
-        rows.time(record.created_at).end();
+        rows.time(record.created_at)?.end();
     }
     rows.copy(db, COPY_BLOCKS).await
 }
@@ -326,7 +335,7 @@ pub(crate) async fn next_blocks(db: &mut PgConnection) -> Result<Vec<StagedBlock
 
 /// How what is staged and what is there differ, by one kind of look after the other.
 pub(crate) const COMPARISONS: [Comparison; 7] = [
-    Comparison::MissingUsers,
+    Comparison::Users,
     Comparison::Friends,
     Comparison::OneSided,
     Comparison::ExtraFriends,
@@ -338,7 +347,7 @@ pub(crate) const COMPARISONS: [Comparison; 7] = [
 /// One kind of look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Comparison {
-    MissingUsers,
+    Users,
     Friends,
     OneSided,
     ExtraFriends,
@@ -358,12 +367,11 @@ pub(crate) fn compare(
         };
         move |db| query_as(sql).fetch(db).map(move |row| Ok(named(row?))).boxed()
     };
-    let names = |sql: &'static str, difference: fn(Username) -> Difference| {
-        let named = move |(name,): (String,)| vec![difference(Username::from_store(name))];
-        move |db| query_as(sql).fetch(db).map(move |row| Ok(named(row?))).boxed()
-    };
     match comparison {
-        Comparison::MissingUsers => names(MISSING_USERS, Difference::MissingUser)(db),
+        Comparison::Users => query_as::<_, ComparedUserRow>(USERS_COMPARED)
+            .fetch(db)
+            .map(|row| Ok(compared_user(row?)))
+            .boxed(),
         Comparison::Friends => query_as::<_, ComparedRow>(FRIENDS_COMPARED)
             .fetch(db)
             .map(|row| Ok(compared(row?)))
@@ -380,8 +388,28 @@ pub(crate) fn compare(
         Comparison::ExtraBlocks => {
             pairs(EXTRA_BLOCKS, |owner, blocked| Difference::ExtraBlock { owner, blocked })(db)
         }
-        Comparison::BlockOrders => names(BLOCK_ORDERS, Difference::OtherBlockOrder)(db),
+        Comparison::BlockOrders => query_as::<_, (String,)>(BLOCK_ORDERS)
+            .fetch(db)
+            .map(|row| Ok(vec![Difference::OtherBlockOrder(Username::from_store(row?.0))]))
+            .boxed(),
     }
+}
+
+/// Name, whether the user is missing, and what differs: nothing where there is nothing to compare.
+type ComparedUserRow = (String, bool, Option<bool>, Option<bool>, Option<bool>);
+
+fn compared_user(
+    (username, missing, nickname, activated, uuid): ComparedUserRow,
+) -> Vec<Difference> {
+    let username = Username::from_store(username);
+    if missing {
+        return vec![Difference::MissingUser(username)];
+    }
+    [("nickname", nickname), ("activated", activated), ("uuid", uuid)]
+        .into_iter()
+        .filter(|(_, differs)| *differs == Some(true))
+        .map(|(field, _)| Difference::OtherUser { username: username.clone(), field })
+        .collect()
 }
 
 /// Owner, friend, whether the entry is missing, and which texts differ: nothing where there is
@@ -402,77 +430,4 @@ fn compared((owner, friend, missing, remark, extension, server): ComparedRow) ->
             field,
         })
         .collect()
-}
-
-/// Rows in COPY's text format: tabs between the columns, `\N` for nothing, and a backslash before
-/// what would be taken for anything of that.
-#[derive(Default)]
-struct Rows(String);
-
-impl Rows {
-    fn number(&mut self, number: i64) -> &mut Self {
-        write!(self.0, "{number}\t").expect("a string takes everything");
-        self
-    }
-
-    fn uuid(&mut self, key: OwnerKey) -> &mut Self {
-        write!(self.0, "{}\t", key.as_uuid().simple()).expect("a string takes everything");
-        self
-    }
-
-    fn text(&mut self, text: &str) -> &mut Self {
-        for c in text.chars() {
-            match c {
-                '\\' => self.0 += "\\\\",
-                '\t' => self.0 += "\\t",
-                '\n' => self.0 += "\\n",
-                '\r' => self.0 += "\\r",
-                other => self.0.push(other),
-            }
-        }
-        self.0.push('\t');
-        self
-    }
-
-    fn optional(&mut self, text: Option<&str>) -> &mut Self {
-        match text {
-            Some(text) => self.text(text),
-            None => {
-                self.0 += "\\N\t";
-                self
-            }
-        }
-    }
-
-    fn time(&mut self, time: Option<OffsetDateTime>) -> &mut Self {
-        let text = time.map(|time| time.format(&Rfc3339).expect("RFC 3339 has room for the year"));
-        self.optional(text.as_deref())
-    }
-
-    fn end(&mut self) {
-        self.0.pop();
-        self.0.push('\n');
-    }
-
-    async fn copy(self, db: &mut PgConnection, statement: &str) -> Result<(), Error> {
-        let mut copy = db.copy_in_raw(statement).await?;
-        if let Err(error) = copy.send(self.0.as_bytes()).await {
-            copy.abort("the rows could not be sent").await?;
-            return Err(error.into());
-        }
-        copy.finish().await?;
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_can_hold_what_separates_columns_and_rows() {
-        let mut rows = Rows::default();
-        rows.text("a\tb\\N\r\n").optional(None).optional(Some("")).text("好").end();
-        assert_eq!(rows.0, "a\\tb\\\\N\\r\\n\t\\N\t\t好\n");
-    }
 }

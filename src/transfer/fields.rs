@@ -1,7 +1,7 @@
 //! The members of a line, whatever the form of its file, and the record they make.
 
 use serde::{Deserialize, Serialize};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
 use super::Kind;
@@ -64,12 +64,13 @@ pub(super) enum Line {
     Block(BlockLine),
 }
 
-/// What becomes of a line one of whose texts is too long to be kept.
+/// What becomes of a line that has something beside its names that can't be kept: a text that is too
+/// long, a UUID or a time that is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LongTexts {
+pub enum Unkeepable {
     /// It is a bad line.
     Refuse,
-    /// It goes in without the text.
+    /// It goes in without that.
     LeaveOut,
 }
 
@@ -191,60 +192,88 @@ impl Line {
     }
 
     /// The record, and what was left out of it.
-    pub(super) fn parse(self, long: LongTexts) -> Result<(Record, Vec<BadLine>), BadLine> {
-        let mut left_out = Vec::new();
+    pub(super) fn parse(self, unkeepable: Unkeepable) -> Result<(Record, Vec<BadLine>), BadLine> {
+        let mut members = Members { unkeepable, left_out: Vec::new() };
         let record = match self {
             Self::User(user) => Record::User(UserRecord {
                 username: Username::parse("username", &user.username)?,
-                nickname: user.nickname.map(|n| Nickname::parse("nickname", &n)).transpose()?,
+                nickname: members.take(user.nickname, |n| Nickname::parse("nickname", n))?,
                 activated: user.activated,
-                uuid: user.uuid.map(|uuid| self::uuid(&uuid)).transpose()?,
-                created_at: time("created_at", user.created_at)?,
-                modified_at: time("modified_at", user.modified_at)?,
+                uuid: members.take(user.uuid, uuid)?,
+                created_at: members.take(user.created_at, |t| time("created_at", t))?,
+                modified_at: members.take(user.modified_at, |t| time("modified_at", t))?,
             }),
             Self::Friend(entry) => {
                 let texts = EntryTexts {
-                    remark: entry.remark,
-                    extension: entry.extension,
-                    server_extension: entry.server_extension,
-                };
-                let texts = match long {
-                    LongTexts::Refuse => texts.check()?,
-                    LongTexts::LeaveOut => without_long(texts, &mut left_out),
+                    remark: members.take(entry.remark, |text| {
+                        Remark::parse_alias("remark", text).map(|_| text.to_owned())
+                    })?,
+                    extension: members.take(entry.extension, |text| {
+                        Extension::parse("extension", text).map(|_| text.to_owned())
+                    })?,
+                    server_extension: members.take(entry.server_extension, |text| {
+                        Extension::parse("server_extension", text).map(|_| text.to_owned())
+                    })?,
                 };
                 let (owner, friend) = two("owner", &entry.owner, "friend", &entry.friend)?;
                 Record::Friend(FriendRecord {
                     owner,
                     friend,
                     texts,
-                    created_at: time("created_at", entry.created_at)?,
-                    updated_at: time("updated_at", entry.updated_at)?,
+                    created_at: members.take(entry.created_at, |t| time("created_at", t))?,
+                    updated_at: members.take(entry.updated_at, |t| time("updated_at", t))?,
                 })
             }
             Self::Block(block) => {
                 let (owner, blocked) = two("owner", &block.owner, "blocked", &block.blocked)?;
-                let created_at = time("created_at", block.created_at)?;
+                let created_at = members.take(block.created_at, |t| time("created_at", t))?;
                 Record::Block(BlockRecord { owner, blocked, created_at })
             }
         };
-        Ok((record, left_out))
+        Ok((record, members.left_out))
     }
 }
 
-impl From<&Record> for Line {
-    fn from(record: &Record) -> Self {
-        let text = |time: &Option<OffsetDateTime>| {
-            let time = *time.as_ref()?;
-            Some(time.format(&Rfc3339).expect("RFC 3339 has room for the year"))
+/// Parses the members that need not be there.
+struct Members {
+    unkeepable: Unkeepable,
+    left_out: Vec<BadLine>,
+}
+
+impl Members {
+    fn take<T, E: Into<BadLine>>(
+        &mut self,
+        text: Option<String>,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<Option<T>, BadLine> {
+        match text.map(|text| parse(&text)).transpose() {
+            Ok(value) => Ok(value),
+            Err(why) if self.unkeepable == Unkeepable::LeaveOut => {
+                self.left_out.push(why.into());
+                Ok(None)
+            }
+            Err(why) => Err(why.into()),
+        }
+    }
+}
+
+impl TryFrom<&Record> for Line {
+    type Error = BadLine;
+
+    /// Fails for a time in a year that RFC 3339 has no room for.
+    fn try_from(record: &Record) -> Result<Self, BadLine> {
+        let text = |field: &str, owner: &Username, time: Option<OffsetDateTime>| {
+            let text = time.map(|time| time.format(&Rfc3339)).transpose();
+            text.map_err(|error| BadLine(format!("{field} of {owner} can't be written: {error}")))
         };
-        match record {
+        Ok(match record {
             Record::User(user) => Self::User(UserLine {
                 username: user.username.as_str().to_owned(),
                 nickname: user.nickname.as_ref().map(|nickname| nickname.as_str().to_owned()),
                 activated: user.activated,
                 uuid: user.uuid.map(|uuid| uuid.to_string()),
-                created_at: text(&user.created_at),
-                modified_at: text(&user.modified_at),
+                created_at: text("created_at", &user.username, user.created_at)?,
+                modified_at: text("modified_at", &user.username, user.modified_at)?,
             }),
             Record::Friend(entry) => Self::Friend(FriendLine {
                 owner: entry.owner.as_str().to_owned(),
@@ -252,44 +281,20 @@ impl From<&Record> for Line {
                 remark: entry.texts.remark.clone(),
                 extension: entry.texts.extension.clone(),
                 server_extension: entry.texts.server_extension.clone(),
-                created_at: text(&entry.created_at),
-                updated_at: text(&entry.updated_at),
+                created_at: text("created_at", &entry.owner, entry.created_at)?,
+                updated_at: text("updated_at", &entry.owner, entry.updated_at)?,
             }),
             Record::Block(block) => Self::Block(BlockLine {
                 owner: block.owner.as_str().to_owned(),
                 blocked: block.blocked.as_str().to_owned(),
-                created_at: text(&block.created_at),
+                created_at: text("created_at", &block.owner, block.created_at)?,
             }),
-        }
+        })
     }
 }
 
 fn or_empty(text: &Option<String>) -> &str {
     text.as_deref().unwrap_or_default()
-}
-
-fn without_long(texts: EntryTexts, left_out: &mut Vec<BadLine>) -> EntryTexts {
-    let mut keep = |checked: Option<Result<String, BadLine>>| match checked? {
-        Ok(text) => Some(text),
-        Err(why) => {
-            left_out.push(why);
-            None
-        }
-    };
-    let extension = |field: &'static str, text: String| {
-        Extension::parse(field, &text).map(|_| text).map_err(BadLine::from)
-    };
-    EntryTexts {
-        remark: keep(
-            texts.remark.map(|text| {
-                Remark::parse_alias("remark", &text).map(|_| text).map_err(BadLine::from)
-            }),
-        ),
-        extension: keep(texts.extension.map(|text| extension("extension", text))),
-        server_extension: keep(
-            texts.server_extension.map(|text| extension("server_extension", text)),
-        ),
-    }
 }
 
 fn two(
@@ -315,7 +320,12 @@ fn uuid(text: &str) -> Result<Uuid, BadLine> {
     Uuid::parse_str(text).map_err(|_| BadLine("uuid: is none".to_owned()))
 }
 
-fn time(field: &str, text: Option<String>) -> Result<Option<OffsetDateTime>, BadLine> {
-    let read = text.map(|text| OffsetDateTime::parse(&text, &Rfc3339)).transpose();
-    read.map_err(|_| BadLine(format!("{field}: must be a time as 2026-11-21T12:00:00Z")))
+/// In UTC, within the years that every reader of it can write: what is further away is a mistake, and
+/// Postgres and RFC 3339 each end somewhere else.
+fn time(field: &str, text: &str) -> Result<OffsetDateTime, BadLine> {
+    let time = OffsetDateTime::parse(text, &Rfc3339)
+        .map_err(|_| BadLine(format!("{field}: must be a time as 2026-11-21T12:00:00Z")))?;
+    time.checked_to_offset(UtcOffset::UTC)
+        .filter(|time| (1970..=9999).contains(&time.year()))
+        .ok_or_else(|| BadLine(format!("{field}: must be from 1970 to 9999, in UTC")))
 }

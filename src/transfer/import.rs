@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Audience, Kind, Source, TransferError, fields::LongTexts, read::Reader};
+use super::{Audience, Kind, Source, TransferError, fields::Unkeepable, read::Reader};
 use crate::{
     domain::{BadLine, BlockRecord, FriendRecord, Place, Record, Refusal, UserRecord},
     ops::{
@@ -19,8 +19,8 @@ const BATCH: usize = 5000;
 pub struct Options {
     /// What is done with what is there.
     pub existing: Existing,
-    /// What is done with texts that can't be kept.
-    pub long_texts: LongTexts,
+    /// What is done with what can't be kept.
+    pub unkeepable: Unkeepable,
     /// Whether anything is written at all.
     pub write: bool,
     /// Whether it is compared, at the end, with what is there.
@@ -34,7 +34,7 @@ pub struct Lines {
     pub read: u64,
     /// How many of them hold no record.
     pub bad: u64,
-    /// How many went in without one of their texts.
+    /// How many went in without something that can't be kept.
     pub cut: u64,
     /// What became of the others.
     pub tally: Tally,
@@ -99,7 +99,7 @@ impl Import<'_> {
         let source = &self.sources[number];
         let file = u16::try_from(number).expect("sources() bounds how many");
         self.audience.begin(&format!("reading {}", source.path.display()), None);
-        let mut reader = Reader::open(source, self.options.long_texts)?;
+        let mut reader = Reader::open(source, self.options.unkeepable)?;
         loop {
             let mut batch = Batch::default();
             let mut read = 0;
@@ -131,8 +131,7 @@ impl Import<'_> {
 
     async fn take(&mut self, batch: Batch, staging: &mut Staging) -> Result<(), TransferError> {
         if !batch.users.is_empty() {
-            let names = batch.users.iter().map(|(place, user)| (*place, &user.username));
-            staging.users(self.call, names).await?;
+            staging.users(self.call, &batch.users).await?;
             if self.options.write {
                 let (sources, audience) = (self.sources, &mut *self.audience);
                 let mut tell = |told| report_told(sources, audience, told, false);

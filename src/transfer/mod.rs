@@ -15,7 +15,7 @@ use std::{
 };
 
 pub use export::{Exported, export};
-pub use fields::LongTexts;
+pub use fields::Unkeepable;
 pub(crate) use fields::{BlockLine, FriendLine, UserLine, rfc3339};
 pub use import::{Lines, Options, Report, import};
 pub use write::Writer;

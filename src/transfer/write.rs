@@ -35,9 +35,10 @@ impl Writer {
     /// Writes a record.
     ///
     /// # Errors
-    /// Those of the file.
+    /// Those of the file, and [`io::ErrorKind::InvalidData`] for a time before the year 0.
     pub fn write(&mut self, record: &Record) -> io::Result<()> {
-        let line = Line::from(record);
+        let line = Line::try_from(record)
+            .map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))?;
         match &mut self.0 {
             Form::Json(writer) => {
                 serde_json::to_writer(&mut *writer, &line)?;

@@ -317,6 +317,49 @@ async fn a_dry_run_pulls_and_compares_and_writes_nothing() {
 }
 
 #[tokio::test]
+async fn a_user_with_a_nickname_that_can_not_be_kept_comes_without_it_and_with_all_friends() {
+    let (app, tenant) = target().await;
+    let entities = serde_json::json!({ "entities": [
+        { "username": "alice", "nickname": "x".repeat(101), "uuid": "none", "activated": false,
+          "created": -1 },
+        { "username": "bob", "nickname": "Bob" },
+    ] });
+    let users = entities.to_string();
+    let data = Data::of(&["alice", "bob"]).friends("alice", "bob");
+    let stand = Stand::start(data, move |asked| {
+        (asked.call == "GET /org/app/users").then(|| Instead::Answer(200, "", users.clone()))
+    })
+    .await;
+    let folder = TempDir::new().unwrap();
+    let done = ran(easemob(&app, &stand, folder.path(), &[])).await;
+    done.badly(&[
+        "pulled: 2 users, 0 unknown there",
+        "users: 2 lines, 2 added, 0 there already, 1 without a text that can't be kept",
+        "friends: 2 lines, 2 added, 0 there already",
+        "blocks: 0 lines, 0 added, 0 there already",
+        "differences: none",
+    ]);
+    for told in ["nickname: must be at most 100", "uuid: is none", "created_at: must be from 1970"]
+    {
+        assert!(done.said.contains(told), "{told}: {}", done.said);
+    }
+    assert_eq!(tenant.friends_of("alice").await.unwrap(), ["bob"]);
+    let alice = tenant.profile("alice").await.unwrap();
+    assert_eq!((alice.nickname.as_str(), alice.activated), ("", false));
+
+    // The ban is lifted here alone.
+    let lifted = ::befriend::proto::ActivateUserRequest { username: "alice".to_owned() };
+    tenant.users().activate_user(lifted).await.unwrap();
+    let again = ran(easemob(&app, &stand, folder.path(), &[])).await;
+    assert!(
+        again.printed.ends_with("differences: 1\n  users that differ: 1\n"),
+        "{}",
+        again.printed
+    );
+    assert!(again.said.contains("alice: activated differs"), "{}", again.said);
+}
+
+#[tokio::test]
 async fn only_the_named_users_are_pulled_if_some_are_named() {
     let (app, tenant) = target().await;
     let stand = Stand::start(ring(5), |_| None).await;

@@ -3,6 +3,7 @@
 
 mod lines;
 mod races;
+mod unseen;
 
 use std::{fs, path::Path, process::Output};
 

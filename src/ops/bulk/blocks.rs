@@ -64,10 +64,12 @@ async fn try_to_block(
     let mut new = Vec::new();
     let mut fates = Vec::with_capacity(batch.len());
     for (block, stands) in batch.iter().zip(standing) {
-        let fate = match objection(block, &heads, &gains, limit) {
+        let users = [&block.owner, &block.blocked].map(|(key, name)| (*key, name));
+        let fate = match (heads.missing(users), full(block, &heads, &gains, limit)) {
+            (Some(refusal), _) => Fate::Refused(refusal),
             _ if stands => Fate::Already,
-            Some(refusal) => Fate::Refused(refusal),
-            None => {
+            (None, Some(refusal)) => Fate::Refused(refusal),
+            (None, None) => {
                 gains.add(block.owner.0, Gain { blocks: 1, versions: 1, ..Gain::default() });
                 // Held only: nobody is deleted meanwhile, and what they asked is cancelled.
                 gains.add(block.blocked.0, Gain::default());
@@ -101,12 +103,7 @@ async fn try_to_block(
     Ok(fates)
 }
 
-fn objection(block: &StagedBlock, heads: &Heads, gains: &Gains, limit: i32) -> Option<Refusal> {
-    if let Some(nobody) =
-        [&block.owner, &block.blocked].into_iter().find(|user| heads.get(user.0).is_none())
-    {
-        return Some(Refusal::NoUser(nobody.1.clone()));
-    }
+fn full(block: &StagedBlock, heads: &Heads, gains: &Gains, limit: i32) -> Option<Refusal> {
     let count = heads.get(block.owner.0).map_or(0, |head| head.block_count);
     let full = count + gains.blocks(block.owner.0) >= limit;
     full.then(|| Refusal::BlockLimit { username: block.owner.1.clone(), limit })

@@ -120,6 +120,15 @@ impl Pair {
         }
     }
 
+    fn users(&self) -> [(OwnerKey, &Username); 2] {
+        self.0.each_ref().map(|side| (side.key, &side.name))
+    }
+
+    /// Whose list, and who stands in it.
+    fn entry(&self, side: usize) -> (OwnerKey, &Username) {
+        (self.0[side].key, &self.0[1 - side].name)
+    }
+
     fn places(&self) -> impl Iterator<Item = Place> {
         self.0.iter().filter_map(|side| side.record.as_ref().map(|(place, ..)| *place))
     }
@@ -152,7 +161,7 @@ async fn try_to_befriend(
     let mut tx = call.core.db.begin(call.deadline).await?;
     let keys = batch.iter().flat_map(|pair| [pair.0[0].key, pair.0[1].key]);
     let heads = Heads::look(&mut tx, keys, approach).await?;
-    let standing = standing(&mut tx, batch).await?;
+    let standing = standing(&mut tx, batch, &heads).await?;
     let limit = call.app.limits.friend_limit;
     let mut plan = Plan::make(batch, &heads, &standing, limit, existing);
     if !plan.gains.of.is_empty() {
@@ -163,19 +172,23 @@ async fn try_to_befriend(
     Ok((plan.fates, plan.other_sides))
 }
 
-/// The texts of both entries of each pair who are friends.
+/// The texts of both entries of each pair who are friends. Only of users who exist: of one who was
+/// deleted one side may stand without the other.
 async fn standing(
     tx: &mut PgConnection,
     batch: &[Pair],
+    heads: &Heads,
 ) -> Result<Vec<Option<[[String; 3]; 2]>>, Error> {
-    let entry = |pair: &Pair, side: usize| (pair.0[side].key, pair.0[1 - side].name.clone());
     let mut standing = vec![None; batch.len()];
-    let wanted: Vec<_> = batch.iter().map(|pair| entry(pair, 0)).collect();
-    let wanted: Vec<_> = wanted.iter().map(|(key, name)| (*key, name)).collect();
-    let found = bulk::friends(tx, &wanted).await?;
+    let there: Vec<usize> =
+        (0..batch.len()).filter(|at| heads.missing(batch[*at].users()).is_none()).collect();
+    let wanted: Vec<_> = there.iter().map(|at| batch[*at].entry(0)).collect();
+    let mut found = bulk::friends(tx, &wanted).await?;
+    for (at, _) in &mut found {
+        *at = there[*at];
+    }
     // New pairs are by far the most: the other side is asked of the others only.
-    let wanted: Vec<_> = found.iter().map(|(at, _)| entry(&batch[*at], 1)).collect();
-    let wanted: Vec<_> = wanted.iter().map(|(key, name)| (*key, name)).collect();
+    let wanted: Vec<_> = found.iter().map(|(at, _)| batch[*at].entry(1)).collect();
     let returned = bulk::friends(tx, &wanted).await?;
     // Between the two looks a friendship ended.
     all_done(returned.len() as u64, wanted.len())?;
@@ -199,19 +212,21 @@ impl Plan {
     ) -> Self {
         let mut plan = Self::default();
         for (at, pair) in batch.iter().enumerate() {
-            if let Some(texts) = &standing[at] {
+            if let Some(refusal) = heads.missing(pair.users()) {
+                plan.refuse(pair, &refusal);
+            } else if let Some(texts) = &standing[at] {
                 plan.meet(at, pair, texts, existing);
-                continue;
-            }
-            match plan.objection(pair, heads, limit) {
-                Some(refusal) => {
-                    let refused = pair.places().map(|p| (p, Fate::Refused(refusal.clone())));
-                    plan.fates.extend(refused);
-                }
-                None => plan.join(at, pair),
+            } else if let Some(refusal) = plan.full(pair, heads, limit) {
+                plan.refuse(pair, &refusal);
+            } else {
+                plan.join(at, pair);
             }
         }
         plan
+    }
+
+    fn refuse(&mut self, pair: &Pair, refusal: &Refusal) {
+        self.fates.extend(pair.places().map(|place| (place, Fate::Refused(refusal.clone()))));
     }
 
     /// They are friends already.
@@ -231,14 +246,12 @@ impl Plan {
         }
     }
 
-    fn objection(&self, pair: &Pair, heads: &Heads, limit: i32) -> Option<Refusal> {
-        pair.0.iter().find_map(|side| match heads.get(side.key) {
-            None => Some(Refusal::NoUser(side.name.clone())),
-            Some(head) if head.friend_count + self.gains.friends(side.key) >= limit => {
-                Some(Refusal::FriendLimit { username: side.name.clone(), limit })
-            }
-            Some(_) => None,
-        })
+    fn full(&self, pair: &Pair, heads: &Heads, limit: i32) -> Option<Refusal> {
+        let full = pair.0.iter().find(|side| {
+            let count = heads.get(side.key).map_or(0, |head| head.friend_count);
+            count + self.gains.friends(side.key) >= limit
+        })?;
+        Some(Refusal::FriendLimit { username: full.name.clone(), limit })
     }
 
     fn join(&mut self, at: usize, pair: &Pair) {

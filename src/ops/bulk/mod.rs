@@ -23,7 +23,8 @@ use tokio::time::Instant;
 use super::{Call, Core};
 use crate::{
     domain::{
-        BlockRecord, Difference, Error, FriendRecord, OwnerKey, Place, Record, Refusal, Username,
+        BlockRecord, Difference, Error, FriendRecord, OwnerKey, Place, Record, Refusal, UserRecord,
+        Username,
     },
     store::{
         bulk::{self, Gain, Head},
@@ -104,12 +105,8 @@ impl Staging {
     ///
     /// # Errors
     /// Only those of the database.
-    pub async fn users(
-        &mut self,
-        call: &Call,
-        users: impl Iterator<Item = (Place, &Username)>,
-    ) -> Result<(), Error> {
-        let keyed = users.map(|(place, name)| (place, call.key(name), name));
+    pub async fn users(&mut self, call: &Call, users: &[(Place, UserRecord)]) -> Result<(), Error> {
+        let keyed = users.iter().map(|(place, user)| (*place, call.key(&user.username), user));
         staging::users(&mut self.session, keyed).await
     }
 
@@ -332,6 +329,15 @@ impl Heads {
 
     fn get(&self, key: OwnerKey) -> Option<&Head> {
         self.0.get(&key)
+    }
+
+    /// The first of these who does not exist. One who was deleted may stand in lists still.
+    fn missing<'a>(
+        &self,
+        users: impl IntoIterator<Item = (OwnerKey, &'a Username)>,
+    ) -> Option<Refusal> {
+        let missing = users.into_iter().find(|(key, _)| !self.0.contains_key(key))?;
+        Some(Refusal::NoUser(missing.1.clone()))
     }
 }
 
