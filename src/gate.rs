@@ -119,6 +119,9 @@ impl Gate {
     }
 }
 
+/// What every surface tells of something unforeseen; the rest is in the log.
+pub const INTERNAL: &str = "an internal error happened; the service's log tells more";
+
 /// Where a request came from.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin {

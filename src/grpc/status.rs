@@ -7,6 +7,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::{
     domain::{Error, Invalid, Outage, Scope},
+    gate::INTERNAL,
     proto::ErrorReason,
 };
 
@@ -15,9 +16,6 @@ pub const DOMAIN: &str = "befriend.v1";
 
 /// When to come back after an outage: long enough for a restart to be under way.
 const OUTAGE_RETRY: Duration = Duration::from_secs(1);
-
-/// What is told of something unforeseen; the rest is in the log.
-const INTERNAL: &str = "an internal error happened; the service's log tells more";
 
 impl From<Error> for Status {
     fn from(error: Error) -> Self {

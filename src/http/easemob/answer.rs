@@ -13,7 +13,7 @@ use super::{Refusal, address};
 use crate::{
     domain::{AppKey, PageSize, PageSizes, User, Username},
     gate::{Gate, Origin},
-    http::read,
+    http::{millis, read},
     ops::Call,
 };
 
@@ -207,10 +207,6 @@ pub(super) fn texts(
 pub(super) fn usernames(field: &'static str, names: &[String]) -> Result<Vec<Username>, Refusal> {
     let parse = |(at, name): (usize, &String)| Username::parse(format_args!("{field}[{at}]"), name);
     Ok(names.iter().enumerate().map(parse).collect::<Result<_, _>>()?)
-}
-
-pub(super) fn millis(time: OffsetDateTime) -> i64 {
-    i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }
 
 pub(super) fn render(status: StatusCode, answer: &Value) -> Response<Body> {

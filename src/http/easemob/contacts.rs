@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::answer::{Asked, entity, texts, usernames};
 use super::refusal::Refusal;
 use crate::{
-    domain::{EntryChange, Error, Extension, Invalid, Remark, Username},
+    domain::{EntryChange, Error, Extension, Invalid, Remark, User, Username},
     ops::{Call, friends, imports, relations, users},
     page_token::{self, Binding},
 };
@@ -28,14 +28,18 @@ pub(super) async fn remove_all(asked: Asked, call: Call) -> Result<Value, Refusa
     let owner = asked.user("owner")?;
     let (user, _) = users::get(&call, &owner).await?;
     friends::remove_all(&call, &owner).await?;
-    let path = format!("/users/{}/contacts", user.uuid);
+    let path = path_of(&user);
     Ok(asked.done(&call, "delete", &path, &[entity(&user)]))
 }
 
 /// The path that the vendor tells of an owner's contacts: by the owner's uuid.
 async fn contacts_path(call: &Call, owner: &Username) -> Result<String, Refusal> {
     let (user, _) = users::get(call, owner).await?;
-    Ok(format!("/users/{}/contacts", user.uuid))
+    Ok(path_of(&user))
+}
+
+fn path_of(owner: &User) -> String {
+    format!("/users/{}/contacts", owner.uuid)
 }
 
 pub(super) async fn set_remark(asked: Asked, call: Call) -> Result<Value, Refusal> {

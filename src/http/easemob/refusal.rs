@@ -9,10 +9,11 @@ use axum::{
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::answer::{millis, render};
+use super::answer::render;
 use crate::{
     domain::{Credential, Error, Invalid},
-    http::read::Unread,
+    gate::INTERNAL,
+    http::{millis, read::Unread},
 };
 
 /// An error as Easemob tells it.
@@ -24,9 +25,6 @@ pub(super) struct Refusal {
     description: Cow<'static, str>,
     retry_after: Option<Duration>,
 }
-
-/// What is told of something unforeseen; the rest is in the log.
-const INTERNAL: &str = "an internal error happened; the service's log tells more";
 
 impl Refusal {
     fn new(

@@ -146,7 +146,8 @@ pub(super) async fn delete_page(asked: Asked, call: Call) -> Result<Value, Refus
             Err(Error::UserNotFound(_)) => {}
             Err(error) if last.is_none() => return Err(error.into()),
             // Who is deleted is told; whoever repeats the call with the cursor learns what is wrong.
-            Err(_) => {
+            Err(error) => {
+                tracing::warn!(%error, "a page of users was deleted in part");
                 cursor = last.map(|last| cursor_after(&call, last));
                 break;
             }

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use super::{Form, Refusal};
 use crate::{
     domain::{EntryChange, Error, Extension, Friend, Remark, RequestMessage, Username},
+    http::millis,
     ops::{Call, friends, requests},
 };
 
@@ -122,8 +123,4 @@ pub(super) async fn get_by_accid(form: Form, call: Call) -> Result<Value, Refusa
 
 fn pair(form: &Form) -> Result<(Username, Username), Refusal> {
     Ok((form.user("accid")?, form.user("faccid")?))
-}
-
-fn millis(time: OffsetDateTime) -> i64 {
-    i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{Form, render};
 use crate::{
     domain::{Error, Invalid},
+    gate::INTERNAL,
     http::read::Unread,
 };
 
@@ -18,9 +19,6 @@ pub(super) struct Refusal {
     /// The app has just gone over its rate.
     pub(super) over_rate: bool,
 }
-
-/// What is told of something unforeseen; the rest is in the log.
-const INTERNAL: &str = "an internal error happened; the service's log tells more";
 
 impl Refusal {
     fn new(code: u16, desc: impl Into<String>) -> Self {
