@@ -1,7 +1,17 @@
 //! What every call passes before its operation runs, whatever surface it came by: room, credentials,
 //! rate, deadline; and after it: one line in the log.
 
-use std::{any::Any, borrow::Cow, net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    borrow::Cow,
+    net::IpAddr,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue};
@@ -122,13 +132,40 @@ impl Gate {
 /// What every surface tells of something unforeseen; the rest is in the log.
 pub const INTERNAL: &str = "an internal error happened; the service's log tells more";
 
-/// Where a request came from.
-#[derive(Clone, Copy, Debug)]
-pub struct Origin {
-    /// The address at the other end of the connection, where it has one.
+/// The connection that a request came by. The listener puts it into the request's extensions.
+#[derive(Clone, Debug, Default)]
+pub struct Connection {
+    /// The address at the other end, where it has one.
     pub address: Option<IpAddr>,
-    /// Whether the connection is encrypted.
+    /// Whether it is encrypted.
     pub tls: bool,
+    /// Its calls.
+    pub calls: Calls,
+}
+
+/// The calls of one connection that are under way, counted.
+#[derive(Clone, Debug, Default)]
+pub struct Calls(Arc<AtomicUsize>);
+
+impl Calls {
+    /// Counts a call until what this returns is dropped.
+    #[must_use]
+    pub fn begin(&self) -> impl Drop + Send + use<> {
+        struct Underway(Arc<AtomicUsize>);
+        impl Drop for Underway {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Underway(Arc::clone(&self.0))
+    }
+
+    /// Whether any call is under way.
+    #[must_use]
+    pub fn any(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
 }
 
 /// The token of "authorization: Bearer <token>".

@@ -1,15 +1,17 @@
 //! The listener: one port for all services, health, reflection, TLS, and an orderly end.
 
+mod gather;
 mod tls;
 
 use std::{io, panic::AssertUnwindSafe, path::PathBuf, sync::Arc, time::Duration};
 
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, TryStreamExt as _};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Server, server::TcpIncoming};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
+use self::gather::Gathering;
 use crate::{
     clock::Clock,
     config::ServeArgs,
@@ -145,9 +147,12 @@ pub async fn serve(
     }));
     let closed = closing.clone().cancelled_owned();
     let listening = match acceptor {
-        None => router.serve_with_incoming_shutdown(incoming, closed).left_future(),
+        None => {
+            let incoming = incoming.map_ok(Gathering::plain);
+            router.serve_with_incoming_shutdown(incoming, closed).left_future()
+        }
         Some(acceptor) => {
-            let incoming = tls::accept(incoming, acceptor);
+            let incoming = tls::accept(incoming, acceptor).map_ok(Gathering::tls);
             router.serve_with_incoming_shutdown(incoming, closed).right_future()
         }
     };

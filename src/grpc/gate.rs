@@ -13,18 +13,14 @@ use std::{
 
 use http::{Extensions, HeaderMap, Request, Response};
 use tokio::time::Instant;
-use tonic::{
-    Code, Status,
-    body::Body,
-    transport::server::{TcpConnectInfo, TlsConnectInfo},
-};
+use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 use tracing::Instrument as _;
 
 use super::methods::{Access, Method, Methods};
 use crate::{
     domain::{App, Error, Invalid, Secret},
-    gate::{self, Caller, Gate, Origin, REQUEST_ID, RequestLog},
+    gate::{self, Caller, Connection, Gate, REQUEST_ID, RequestLog},
     ops::{Call, Core, access},
 };
 
@@ -88,7 +84,9 @@ where
         let gate = self.around.gate.clone();
         let id = gate::request_id(request.headers());
         let span = gate::span(&id);
+        let underway = request.extensions().get::<Connection>().map(|by| by.calls.begin());
         let work = async move {
+            let _underway = underway;
             let mut log = RequestLog::open(method.operation);
             let answer = pass(&gate, method, inner, request, &mut log).await;
             let mut response = match answer {
@@ -119,7 +117,7 @@ where
         Access::App | Access::Operator => Caller::Known,
     };
     let patience = patience(request.headers())?;
-    let (bearer, from) = (gate::bearer(request.headers()), origin(request.extensions()).address);
+    let (bearer, from) = (gate::bearer(request.headers()), address(request.extensions()));
     let admit = admit(gate.core(), method, bearer.as_ref(), from);
     gate.pass(log, caller, patience, admit, |admitted| {
         let deadline = admitted.deadline;
@@ -150,13 +148,9 @@ async fn admit(
     }
 }
 
-/// The other end of the connection.
-#[must_use]
-pub fn origin(extensions: &Extensions) -> Origin {
-    let tls = extensions.get::<TlsConnectInfo<TcpConnectInfo>>();
-    let tcp = tls.map(TlsConnectInfo::get_ref).or_else(|| extensions.get::<TcpConnectInfo>());
-    let address = tcp.and_then(TcpConnectInfo::remote_addr).map(|address| address.ip());
-    Origin { address, tls: tls.is_some() }
+/// The address at the other end of the connection.
+pub(super) fn address(extensions: &Extensions) -> Option<IpAddr> {
+    extensions.get::<Connection>()?.address
 }
 
 #[derive(Clone, Copy)]

@@ -27,7 +27,7 @@ use tonic::{
     service::{Routes, RoutesBuilder},
 };
 
-pub use self::gate::{GateLayer, origin};
+pub use self::gate::GateLayer;
 pub use self::methods::{Access, Method, Methods};
 use crate::{
     delivery::Postman,
@@ -49,13 +49,11 @@ where
     W: Future<Output = Response<axum::body::Body>> + Send,
 {
     let router = routes.axum_router_mut();
-    *router = mem::take(router).fallback(async move |mut request: Request<axum::body::Body>| {
+    *router = mem::take(router).fallback(async move |request: Request<axum::body::Body>| {
         let content_type = request.headers().get("content-type");
         if content_type.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc")) {
             return Status::unimplemented("there is no such method").into_http();
         }
-        let origin = origin(request.extensions());
-        request.extensions_mut().insert(origin);
         other(request).await
     });
     routes

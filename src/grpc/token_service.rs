@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status};
 
 use super::{
     convert::{app_call, duration},
-    gate::{deadline_of, origin},
+    gate::{address, deadline_of},
 };
 use crate::{
     domain::{Error, Secret},
@@ -23,7 +23,7 @@ impl TokenService for TokenApi {
         &self,
         request: Request<proto::IssueTokenRequest>,
     ) -> Result<Response<proto::IssueTokenResponse>, Status> {
-        let (deadline, from) = (deadline_of(&request), origin(request.extensions()).address);
+        let (deadline, from) = (deadline_of(&request), address(request.extensions()));
         let message = request.into_inner();
         let ttl = message.ttl.map_or(Ok(Duration::ZERO), |ttl| duration("ttl", ttl))?;
         let login = Login { from, client_id: Some(message.client_id) };

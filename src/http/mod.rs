@@ -53,7 +53,7 @@ impl Http {
         )
     }
 
-    /// Answers a request that is not gRPC. Its extensions hold the [`crate::gate::Origin`].
+    /// Answers a request that is not gRPC. Its extensions hold the [`crate::gate::Connection`].
     pub async fn answer(&self, mut request: Request<Body>) -> Response<Body> {
         // NetEase's paths hold no names.
         let anywhere = netease::is_meant(request.uri().path());

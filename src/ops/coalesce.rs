@@ -95,19 +95,48 @@ impl<M: Shared> Coalescer<M> {
 
     /// Does the work of a member, together with that of others who are there.
     pub(super) async fn join(self: &Arc<Self>, member: M) -> Result<M::Answer, Error> {
-        let (answer, answered) = oneshot::channel();
-        let begins = {
+        let answered = {
             let mut state = self.state();
-            state.waiting.push_back(Waiting { member, answer });
-            let begins = state.under_way < self.turns;
-            state.under_way += usize::from(begins);
-            begins
+            if state.under_way < self.turns {
+                // Then nobody waits.
+                state.under_way += 1;
+                Err(member)
+            } else {
+                let (answer, answered) = oneshot::channel();
+                state.waiting.push_back(Waiting { member, answer });
+                Ok(answered)
+            }
         };
-        if begins {
+        match answered {
+            Ok(answered) => {
+                let lost = |_| Err(Error::Internal("a turn ended without an answer".to_owned()));
+                answered.await.unwrap_or_else(lost)
+            }
+            // Aside: it is large, and not needed by those who wait.
+            Err(member) => Box::pin(self.begin(member)).await,
+        }
+    }
+
+    /// A turn of one, in the caller's own task: to hand it to another task takes time, and begins
+    /// nothing earlier.
+    async fn begin(self: &Arc<Self>, member: M) -> Result<M::Answer, Error> {
+        let begun = Begun(self);
+        let outcome = try_together(slice::from_ref(&member), member.deadline()).await.pop();
+        drop(begun);
+        match outcome {
+            Some(Outcome::Done(result)) => result,
+            Some(Outcome::Alone) | None => alone(&member).await,
+        }
+    }
+
+    /// Ends a turn: those who wait make the next one.
+    fn pass_on(self: &Arc<Self>) {
+        let mut state = self.state();
+        if state.waiting.is_empty() {
+            state.under_way -= 1;
+        } else {
             tokio::spawn(Arc::clone(self).take_turns());
         }
-        let lost = |_| Err(Error::Internal("a turn ended without an answer".to_owned()));
-        answered.await.unwrap_or_else(lost)
     }
 
     async fn take_turns(self: Arc<Self>) {
@@ -142,45 +171,59 @@ impl<M: Shared> Coalescer<M> {
     }
 }
 
+/// The turn of a caller who began it, and may go away or panic in the middle.
+struct Begun<'a, M: Shared>(&'a Arc<Coalescer<M>>);
+
+impl<M: Shared> Drop for Begun<'_, M> {
+    fn drop(&mut self) {
+        self.0.pass_on();
+    }
+}
+
 async fn work_off<M: Shared>(group: Vec<Waiting<M>>) {
     let (members, mut answers): (Vec<M>, Vec<_>) =
         group.into_iter().map(|waiting| (waiting.member, waiting.answer)).unzip();
     let deadline = members.iter().map(M::deadline).max().unwrap_or_else(Instant::now);
-    let turn = Turn { deadline, brief: true };
-    let done = tokio::select! {
-        done = timeout_at(deadline, M::together(&members, turn)) => done,
+    let outcomes = tokio::select! {
+        outcomes = try_together(&members, deadline) => outcomes,
         () = all_gone(&mut answers) => return,
     };
-    let outcomes = match done {
-        Ok(Ok(outcomes)) => outcomes,
-        Ok(Err(Error::Unavailable(Outage::DuringCommit))) => {
-            let lost = || Outcome::Done(Err(Error::Unavailable(Outage::DuringCommit)));
-            members.iter().map(|_| lost()).collect()
-        }
-        Ok(Err(error)) => {
-            tracing::debug!(%error, members = members.len(), "a group is tried again, each alone");
-            members.iter().map(|_| Outcome::Alone).collect()
-        }
-        Err(_) => members.iter().map(|_| Outcome::Done(Err(Error::DeadlineExceeded))).collect(),
-    };
-    for ((member, answer), outcome) in members.into_iter().zip(answers).zip(outcomes) {
+    for ((member, mut answer), outcome) in members.into_iter().zip(answers).zip(outcomes) {
         match outcome {
             Outcome::Done(result) => drop(answer.send(result)),
             // Beside the turns: who waits for a lock must not hold up those who come next.
-            Outcome::Alone => drop(tokio::spawn(alone(Waiting { member, answer }))),
+            Outcome::Alone => drop(tokio::spawn(async move {
+                tokio::select! {
+                    result = alone(&member) => drop(answer.send(result)),
+                    () = answer.closed() => {}
+                }
+            })),
         }
     }
 }
 
-/// Works for one member until its deadline, or until its caller goes away.
-async fn alone<M: Shared>(Waiting { member, mut answer }: Waiting<M>) {
+/// What becomes of each member in a turn. Where nothing has happened to a group, each is left for a try
+/// alone.
+async fn try_together<M: Shared>(members: &[M], deadline: Instant) -> Vec<Outcome<M::Answer>> {
+    let each = |outcome: fn() -> Outcome<M::Answer>| members.iter().map(|_| outcome()).collect();
+    match timeout_at(deadline, M::together(members, Turn { deadline, brief: true })).await {
+        Ok(Ok(outcomes)) => outcomes,
+        Ok(Err(Error::Unavailable(Outage::DuringCommit))) => {
+            each(|| Outcome::Done(Err(Error::Unavailable(Outage::DuringCommit))))
+        }
+        Ok(Err(error)) => {
+            tracing::debug!(%error, members = members.len(), "a group is tried again, each alone");
+            each(|| Outcome::Alone)
+        }
+        Err(_) => each(|| Outcome::Done(Err(Error::DeadlineExceeded))),
+    }
+}
+
+/// Works for one member until its deadline.
+async fn alone<M: Shared>(member: &M) -> Result<M::Answer, Error> {
     let turn = Turn { deadline: member.deadline(), brief: false };
-    let work = member.db().retrying(|| M::together(slice::from_ref(&member), turn));
-    let done = tokio::select! {
-        done = timeout_at(turn.deadline, work) => done,
-        () = answer.closed() => return,
-    };
-    let result = match done {
+    let work = member.db().retrying(|| M::together(slice::from_ref(member), turn));
+    match timeout_at(turn.deadline, work).await {
         Ok(Ok(mut outcomes)) => match outcomes.pop() {
             Some(Outcome::Done(result)) => result,
             Some(Outcome::Alone) | None => {
@@ -189,8 +232,7 @@ async fn alone<M: Shared>(Waiting { member, mut answer }: Waiting<M>) {
         },
         Ok(Err(error)) => Err(error),
         Err(_) => Err(Error::DeadlineExceeded),
-    };
-    drop(answer.send(result));
+    }
 }
 
 /// Comes back when nobody waits for an answer any more.

@@ -1,6 +1,6 @@
 //! `friends`: friend lists, two rows a friendship, tombstones kept.
 
-use sqlx::{FromRow, PgConnection, query, query_as, query_scalar};
+use sqlx::{FromRow, PgConnection, Row as _, postgres::PgRow, query, query_as, query_scalar};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -60,7 +60,8 @@ from unnest($1::uuid[], $2::text[], $3::bigint[])
     with ordinality as asked (owner_key, after, rows, position)
 left join users u on u.owner_key = asked.owner_key and u.deleted_at is null
 left join lateral (
-    select array_agg(friend_name) as names, array_agg(remark) as remarks
+    select string_agg(textsend(friend_name), '\\x00') as names,
+           string_agg(textsend(remark), '\\x00') as remarks
     from (
         select friend_name, remark
         from friends
@@ -256,16 +257,27 @@ pub(crate) async fn pages(
         after.push(name);
         rows.push(size.rows_to_read());
     }
-    type Row = (bool, Option<Vec<String>>, Option<Vec<String>>);
-    let pages: Vec<Row> = query_as(PAGES).bind(keys).bind(after).bind(rows).fetch_all(db).await?;
-    let entries = |names: Vec<String>, remarks: Vec<String>| {
-        let entry = |(name, remark)| FriendEntry { username: Username::from_store(name), remark };
-        names.into_iter().zip(remarks).map(entry).collect()
+    let lists = query(PAGES).bind(keys).bind(after).bind(rows).fetch_all(db).await?;
+    lists
+        .iter()
+        .map(|list| Ok(if list.try_get("found")? { Some(page(list)?) } else { None }))
+        .collect()
+}
+
+/// The entries of a row with their names and remarks joined by NUL, which neither can hold.
+fn page(list: &PgRow) -> Result<Vec<FriendEntry>, Error> {
+    let joined = |column| -> Result<Option<&str>, Error> {
+        let joined: Option<&[u8]> = list.try_get(column)?;
+        joined.map(str::from_utf8).transpose().map_err(|error| Error::Internal(error.to_string()))
     };
-    let pages = pages.into_iter().map(|(found, names, remarks)| {
-        found.then(|| entries(names.unwrap_or_default(), remarks.unwrap_or_default()))
-    });
-    Ok(pages.collect())
+    let (Some(names), Some(remarks)) = (joined("names")?, joined("remarks")?) else {
+        return Ok(Vec::new());
+    };
+    let entry = |(name, remark): (&str, &str)| FriendEntry {
+        username: Username::from_store(name.to_owned()),
+        remark: remark.to_owned(),
+    };
+    Ok(names.split('\0').zip(remarks.split('\0')).map(entry).collect())
 }
 
 /// All friends' names in order; nothing when there is no such user.

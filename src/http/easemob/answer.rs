@@ -1,5 +1,7 @@
 //! What a route is asked, and the members that answers have in common.
 
+use std::net::IpAddr;
+
 use axum::{
     body::{Body, Bytes},
     extract::RawPathParams,
@@ -12,7 +14,7 @@ use tokio::time::Instant;
 use super::{Refusal, address};
 use crate::{
     domain::{AppKey, PageSize, PageSizes, User, Username},
-    gate::{Gate, Origin},
+    gate::{Connection, Gate},
     http::{millis, read},
     ops::Call,
 };
@@ -22,7 +24,7 @@ pub(super) struct Asked {
     /// The app that the path names.
     pub(super) key: AppKey,
     /// Where the request came from.
-    pub(super) origin: Option<Origin>,
+    pub(super) from: Option<IpAddr>,
     body: Bytes,
     /// "https://im.example.com/org/app".
     base: String,
@@ -51,7 +53,7 @@ impl Asked {
             base: format!("{}{app_path}", address(parts)),
             path: format!("/{path}"),
             params: params.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
-            origin: parts.extensions.get::<Origin>().copied(),
+            from: parts.extensions.get::<Connection>().and_then(|by| by.address),
             body: Bytes::new(),
             now: gate.core().clock.now(),
             key,

@@ -29,7 +29,7 @@ use self::{answer::Asked, refusal::Refusal};
 use super::{Surface, read};
 use crate::{
     domain::{App, AppKey, Error, Scope},
-    gate::{self, Admitted, Caller, Gate, Origin, REQUEST_ID, RequestLog},
+    gate::{self, Admitted, Caller, Connection, Gate, REQUEST_ID, RequestLog},
     ops::{Call, access},
 };
 
@@ -207,7 +207,7 @@ fn app_key(params: &RawPathParams) -> Result<AppKey, Refusal> {
 fn address(parts: &Parts) -> String {
     let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
     // A proxy that ends TLS says so.
-    let tls = parts.extensions.get::<Origin>().is_some_and(|origin| origin.tls);
+    let tls = parts.extensions.get::<Connection>().is_some_and(|by| by.tls);
     let scheme = match header("x-forwarded-proto") {
         Some(scheme @ ("http" | "https")) => scheme,
         _ if tls => "https",

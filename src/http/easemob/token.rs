@@ -27,8 +27,7 @@ pub(super) async fn issue(
         .ok_or_else(|| Refusal::illegal("client_secret must be provided"))?;
     let core = surface.gate.core();
     let ttl = life(members.get("ttl"), &core.lifetimes)?;
-    let from = asked.origin.and_then(|origin| origin.address);
-    let login = Login { from, client_id: Some(client_id.to_owned()) };
+    let login = Login { from: asked.from, client_id: Some(client_id.to_owned()) };
     let (key, secret) = (Some(&asked.key), Secret::presented(secret));
     let issued = tokens::issue(core, admitted.deadline, login, key, &secret, ttl).await;
     let issued = match issued {
