@@ -22,7 +22,7 @@ use crate::{
     },
     store::{
         Db, friend_changes,
-        friends::{self, GoneEntry, NewEntry},
+        friends::{self, Entries, GoneEntry, NewEntry},
         users,
     },
 };
@@ -305,7 +305,7 @@ pub async fn list(
     let owner_key = call.key(owner);
     let page = ListPage { call: call.clone(), owner: owner_key, after: after.to_owned(), size };
     let rows = found(call.core.turns.pages.join(page).await?, owner)?;
-    Ok(Page::cut(rows, size, |entry| entry.username.as_str().to_owned()))
+    Ok(Page::cut(rows.entries(), size, |entry| entry.username.as_str().to_owned()))
 }
 
 /// A page of a list.
@@ -318,7 +318,7 @@ pub(super) struct ListPage {
 
 impl Shared for ListPage {
     /// Nothing when there is no such user.
-    type Answer = Option<Vec<FriendEntry>>;
+    type Answer = Option<Entries>;
 
     fn db(&self) -> &Db {
         &self.call.core.db

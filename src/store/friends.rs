@@ -245,12 +245,50 @@ pub(crate) async fn keepers(
     Ok(keys.into_iter().map(OwnerKey::from_store).collect())
 }
 
+/// Entries as they were read: names and remarks in one piece each. Whoever needs the entries makes
+/// them, by [`Self::entries`]: what one task allocates and another frees costs several times as much.
+pub(crate) struct Entries {
+    names: String,
+    remarks: String,
+    none: bool,
+}
+
+impl Entries {
+    fn read(list: &PgRow) -> Result<Self, Error> {
+        let joined = |column| -> Result<Option<String>, Error> {
+            let joined: Option<Vec<u8>> = list.try_get(column)?;
+            let joined = joined.map(String::from_utf8).transpose();
+            joined.map_err(|error| Error::Internal(error.to_string()))
+        };
+        let (names, remarks) = (joined("names")?, joined("remarks")?);
+        let none = names.is_none();
+        Ok(Self { names: names.unwrap_or_default(), remarks: remarks.unwrap_or_default(), none })
+    }
+
+    /// The entries, in order.
+    pub(crate) fn entries(&self) -> Vec<FriendEntry> {
+        if self.none {
+            return Vec::new();
+        }
+        let entry = |(name, remark): (&str, &str)| FriendEntry {
+            username: Username::from_store(name.to_owned()),
+            remark: remark.to_owned(),
+        };
+        let mut entries = Vec::with_capacity(self.names.matches(JOINT).count() + 1);
+        entries.extend(self.names.split(JOINT).zip(self.remarks.split(JOINT)).map(entry));
+        entries
+    }
+}
+
+/// What `friends.pages` puts between texts: NUL, which none of them can hold.
+const JOINT: char = '\0';
+
 /// Of each list the entries in username order, after a name, so many; nothing for one that there is
 /// no such user for.
 pub(crate) async fn pages(
     db: &mut PgConnection,
     asked: impl Iterator<Item = (OwnerKey, &str, PageSize)>,
-) -> Result<Vec<Option<Vec<FriendEntry>>>, Error> {
+) -> Result<Vec<Option<Entries>>, Error> {
     let (mut keys, mut after, mut rows) = (Vec::new(), Vec::new(), Vec::new());
     for (key, name, size) in asked {
         keys.push(key.as_uuid());
@@ -258,26 +296,10 @@ pub(crate) async fn pages(
         rows.push(size.rows_to_read());
     }
     let lists = query(PAGES).bind(keys).bind(after).bind(rows).fetch_all(db).await?;
-    lists
-        .iter()
-        .map(|list| Ok(if list.try_get("found")? { Some(page(list)?) } else { None }))
-        .collect()
-}
-
-/// The entries of a row with their names and remarks joined by NUL, which neither can hold.
-fn page(list: &PgRow) -> Result<Vec<FriendEntry>, Error> {
-    let joined = |column| -> Result<Option<&str>, Error> {
-        let joined: Option<&[u8]> = list.try_get(column)?;
-        joined.map(str::from_utf8).transpose().map_err(|error| Error::Internal(error.to_string()))
+    let page = |list: &PgRow| -> Result<Option<Entries>, Error> {
+        list.try_get::<bool, _>("found")?.then(|| Entries::read(list)).transpose()
     };
-    let (Some(names), Some(remarks)) = (joined("names")?, joined("remarks")?) else {
-        return Ok(Vec::new());
-    };
-    let entry = |(name, remark): (&str, &str)| FriendEntry {
-        username: Username::from_store(name.to_owned()),
-        remark: remark.to_owned(),
-    };
-    Ok(names.split('\0').zip(remarks.split('\0')).map(entry).collect())
+    lists.iter().map(page).collect()
 }
 
 /// All friends' names in order; nothing when there is no such user.
