@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// A call that can share its work with others of its kind.
-pub(super) trait Shared: Send + Sync + Sized + 'static {
+pub trait Shared: Send + Sync + Sized + 'static {
     /// What the caller gets.
     type Answer: Send + 'static;
 
@@ -46,7 +46,7 @@ pub(super) trait Shared: Send + Sync + Sized + 'static {
 
 /// Under which conditions members are worked for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Turn {
+pub struct Turn {
     /// Until when.
     pub(super) deadline: Instant,
     /// Others wait for the end of the turn: nothing may wait for long, and what would have to fails.
@@ -54,7 +54,7 @@ pub(super) struct Turn {
 }
 
 /// What became of a member.
-pub(super) enum Outcome<T> {
+pub enum Outcome<T> {
     /// It is done, or refused.
     Done(Result<T, Error>),
     /// It can't be done in company, and was left out. Never of a single member.

@@ -72,6 +72,8 @@ pub struct Core {
 pub struct Turns {
     checks: Arc<Coalescer<relations::Check>>,
     pages: Arc<Coalescer<friends::ListPage>>,
+    friend_changes: Arc<Coalescer<sync::Changes<sync::Friends>>>,
+    block_changes: Arc<Coalescer<sync::Changes<sync::Blocks>>>,
     additions: Arc<Coalescer<additions::Addition>>,
     updates: Arc<Coalescer<entry_changes::Update>>,
 }
@@ -91,6 +93,8 @@ impl Default for Turns {
         Self {
             checks: Coalescer::new(turns(), TOGETHER),
             pages: Coalescer::new(turns(), TOGETHER),
+            friend_changes: Coalescer::new(turns(), TOGETHER),
+            block_changes: Coalescer::new(turns(), TOGETHER),
             additions: Coalescer::new(turns(), TOGETHER),
             updates: Coalescer::new(turns(), TOGETHER),
         }

@@ -1,32 +1,43 @@
 //! Following a list: what changed since a version, and the purge of old tombstones.
 
+use std::{fmt, sync::Arc};
+
 use tokio::time::Instant;
 
-use super::{Call, Core, found};
+use super::{
+    Call, Core, Turns,
+    coalesce::{Coalescer, Outcome, Shared, Turn},
+    found,
+};
 use crate::{
     domain::{
-        BlockChange, Change, Error, FriendChange, ListVersion, OwnerKey, PageSize, SyncPage,
-        SyncPosition, UpdatedAfter, Username,
+        BlockChange, Change, Error, FriendChange, PageSize, SyncPage, SyncPosition, UpdatedAfter,
+        Username,
     },
-    store::{blocks, friend_changes, users},
+    store::{
+        Db, blocks,
+        changes::{Headed, Since},
+        friend_changes, users,
+    },
 };
 
-/// The head of a list and changes of it; nothing when there is no such user.
-type Read<C> = Result<Option<(ListVersion, Vec<C>)>, Error>;
+/// Of many lists the heads and changes; nothing where there is no such user.
+type Read<C> = Result<Vec<Option<Headed<C>>>, Error>;
 
 /// Which of a user's lists is followed.
-pub trait List: Copy + Send + Sync {
+pub trait List: Copy + Send + Sync + fmt::Debug + 'static {
     /// What changes in it.
-    type Change: Change + Send;
+    type Change: Change + Send + 'static;
 
-    /// The list's head and changes after a version, in order; nothing when there is no such user.
+    /// Where those meet who ask for changes of such lists.
     #[doc(hidden)]
-    fn changes(
-        self,
+    fn turns(turns: &Turns) -> &Arc<Coalescer<Changes<Self>>>;
+
+    /// The heads of lists, and changes of each after a version, in order.
+    #[doc(hidden)]
+    fn read(
         db: &mut sqlx::PgConnection,
-        owner: OwnerKey,
-        after: i64,
-        rows: i64,
+        asked: &[Changes<Self>],
     ) -> impl Future<Output = Read<Self::Change>> + Send;
 }
 
@@ -41,28 +52,52 @@ pub struct Blocks;
 impl List for Friends {
     type Change = FriendChange;
 
-    async fn changes(
-        self,
-        db: &mut sqlx::PgConnection,
-        owner: OwnerKey,
-        after: i64,
-        rows: i64,
-    ) -> Read<FriendChange> {
-        friend_changes::changes(db, owner, after, rows, self.0).await
+    fn turns(turns: &Turns) -> &Arc<Coalescer<Changes<Self>>> {
+        &turns.friend_changes
+    }
+
+    async fn read(db: &mut sqlx::PgConnection, asked: &[Changes<Self>]) -> Read<FriendChange> {
+        friend_changes::changes(db, asked.iter().map(|one| (one.since, one.list.0))).await
     }
 }
 
 impl List for Blocks {
     type Change = BlockChange;
 
-    async fn changes(
-        self,
-        db: &mut sqlx::PgConnection,
-        owner: OwnerKey,
-        after: i64,
-        rows: i64,
-    ) -> Read<BlockChange> {
-        blocks::changes(db, owner, after, rows).await
+    fn turns(turns: &Turns) -> &Arc<Coalescer<Changes<Self>>> {
+        &turns.block_changes
+    }
+
+    async fn read(db: &mut sqlx::PgConnection, asked: &[Changes<Self>]) -> Read<BlockChange> {
+        blocks::changes(db, asked.iter().map(|one| one.since)).await
+    }
+}
+
+/// A look at what changed in a list: whoever follows one looks often, and mostly nothing has.
+#[derive(Debug)]
+pub struct Changes<L> {
+    call: Call,
+    list: L,
+    since: Since,
+}
+
+impl<L: List> Shared for Changes<L> {
+    /// Nothing when there is no such user.
+    type Answer = Option<Headed<L::Change>>;
+
+    fn db(&self) -> &Db {
+        &self.call.core.db
+    }
+
+    fn deadline(&self) -> Instant {
+        self.call.deadline
+    }
+
+    async fn together(asked: &[Self], _: Turn) -> Result<Vec<Outcome<Self::Answer>>, Error> {
+        let Some(first) = asked.first() else { return Ok(Vec::new()) };
+        let mut db = first.call.core.db.read().await?;
+        let lists = L::read(&mut db, asked).await;
+        Ok(db.done(lists)?.into_iter().map(|list| Outcome::Done(Ok(list))).collect())
     }
 }
 
@@ -80,23 +115,17 @@ pub async fn changes<L: List>(
     position: SyncPosition,
     size: PageSize,
 ) -> Result<SyncPage<L::Change>, Error> {
-    call.core
-        .db
-        .retrying(|| async {
-            let read = async |after: i64| {
-                let mut db = call.core.db.read().await?;
-                let rows = size.rows_to_read();
-                let changes = list.changes(&mut db, call.key(owner), after, rows).await;
-                found(db.done(changes)?, owner)
-            };
-            let (mut head, mut changes) = read(position.version).await?;
-            let (_, full_resync) = position.read_on(head)?;
-            if full_resync {
-                (head, changes) = read(0).await?;
-            }
-            Ok(SyncPage::cut(changes, size.entries(), head, position, full_resync))
-        })
-        .await
+    let read = async |version: i64| {
+        let since = Since { owner: call.key(owner), version, rows: size.rows_to_read() };
+        let turns = L::turns(&call.core.turns);
+        found(turns.join(Changes { call: call.clone(), list, since }).await?, owner)
+    };
+    let (mut head, mut changes) = read(position.version).await?;
+    let (_, full_resync) = position.read_on(head)?;
+    if full_resync {
+        (head, changes) = read(0).await?;
+    }
+    Ok(SyncPage::cut(changes, size.entries(), head, position, full_resync))
 }
 
 /// Removes tombstones that are older than they are kept, a user at a time, until none are left.

@@ -175,16 +175,13 @@ pub struct Messages<C> {
 ///
 /// # Errors
 /// `UserNotFound`, `VersionAhead`; `Unavailable` when too many watch.
-pub async fn watch<L: List + 'static>(
+pub async fn watch<L: List>(
     call: Call,
     bearer: Secret,
     list: L,
     owner: Username,
     since_version: i64,
-) -> Result<Messages<L::Change>, Error>
-where
-    L::Change: 'static,
-{
+) -> Result<Messages<L::Change>, Error> {
     let watches = &call.core.watches;
     let place = Place::take(&call.core)?;
     // Subscribed before the first read: what happens meanwhile is told.
@@ -282,10 +279,12 @@ impl<L: List> Watcher<L> {
             if !more && self.moved.changed().await.is_err() {
                 return Error::Unavailable(Outage::ShuttingDown);
             }
+            // Each look has a time of its own: the call's is over soon after it began.
+            self.call.deadline = Instant::now() + self.call.core.db.longest_read();
             page = match changes(&self.call, self.list, &self.owner, next, self.size).await {
                 Ok(page) => page,
                 // The database may be back before the reader has noticed anything.
-                Err(Error::Unavailable(_)) => {
+                Err(Error::Unavailable(_) | Error::DeadlineExceeded) => {
                     tokio::time::sleep(self.call.core.watches.settings.poll).await;
                     let changes = Vec::new();
                     SyncPage { changes, next, has_more: true, full_resync: false }

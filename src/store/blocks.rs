@@ -5,7 +5,11 @@ use sqlx::{PgConnection, query, query_as, query_scalar};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{statements, users::uuids};
+use super::{
+    changes::{Headed, Since, SinceArrays, by_list},
+    statements,
+    users::uuids,
+};
 use crate::domain::{BlockChange, BlockedUsers, Error, ListVersion, OwnerKey, PageSize, Username};
 
 statements! {
@@ -91,19 +95,20 @@ where b.owner_key = $1
   and not b.deleted";
     CHANGES = "\
 -- blocks.changes
-select u.version, u.blocks_purged_to, b.blocked_name, b.deleted, b.version as change_version
-from users u
+select asked.position, u.version, u.blocks_purged_to, b.blocked_name, b.deleted,
+       b.version as change_version
+from unnest($1::uuid[], $2::bigint[], $3::bigint[])
+    with ordinality as asked (owner_key, version, rows, position)
+join users u on u.owner_key = asked.owner_key and u.deleted_at is null
 left join lateral (
     select blocked_name, deleted, version
     from blocks
     where owner_key = u.owner_key
-      and version > $2
+      and version > asked.version
     order by version
-    limit $3
+    limit asked.rows
 ) b on true
-where u.owner_key = $1
-  and u.deleted_at is null
-order by b.version";
+order by asked.position, b.version";
     BETWEEN = "\
 -- blocks.between
 select exists (
@@ -217,27 +222,33 @@ pub(crate) async fn newest(
     Ok(row.map(|(count, names)| BlockedUsers { newest: usernames(names), count }))
 }
 
-/// The head of a block list, and up to `rows` changes of it after a version, in order; nothing when
-/// there is no such user.
+/// Of each block list the head, and changes of it after a version, in order; nothing for one that
+/// there is no such user for.
 pub(crate) async fn changes(
     db: &mut PgConnection,
-    owner: OwnerKey,
-    after: i64,
-    rows: i64,
-) -> Result<Option<(ListVersion, Vec<BlockChange>)>, Error> {
-    type Row = (i64, i64, Option<String>, Option<bool>, Option<i64>);
-    let rows: Vec<Row> =
-        query_as(CHANGES).bind(owner.as_uuid()).bind(after).bind(rows).fetch_all(db).await?;
-    let Some((version, purged_to, ..)) = rows.first() else { return Ok(None) };
-    let head = ListVersion { version: *version, purged_to: *purged_to };
-    let changes = rows.into_iter().filter_map(|(_, _, name, deleted, version)| {
-        Some(BlockChange {
-            username: Username::from_store(name?),
-            blocked: !deleted?,
-            version: version?,
-        })
-    });
-    Ok(Some((head, changes.collect())))
+    asked: impl ExactSizeIterator<Item = Since>,
+) -> Result<Vec<Option<Headed<BlockChange>>>, Error> {
+    type Row = (i64, i64, i64, Option<String>, Option<bool>, Option<i64>);
+    let lists = asked.len();
+    let mut since = SinceArrays::default();
+    asked.for_each(|list| since.push(list));
+    let rows: Vec<Row> = query_as(CHANGES)
+        .bind(since.owners)
+        .bind(since.versions)
+        .bind(since.rows)
+        .fetch_all(db)
+        .await?;
+    let change = |name: Option<String>, deleted: Option<bool>, version| {
+        let (username, blocked) = (Username::from_store(name?), !deleted?);
+        Some(BlockChange { username, blocked, version: version? })
+    };
+    Ok(by_list(
+        lists,
+        rows.into_iter().map(|(position, version, purged_to, name, deleted, change_version)| {
+            let head = ListVersion { version, purged_to };
+            (position, head, change(name, deleted, change_version))
+        }),
+    ))
 }
 
 /// Whether a user blocks another, and whether the other blocks the user.

@@ -42,6 +42,7 @@ pub struct Db {
     probe: Arc<Mutex<Option<PgConnection>>>,
     /// Set while the health check finds the database away.
     away: Arc<AtomicBool>,
+    acquire_timeout: Duration,
     statement_timeout: Duration,
 }
 
@@ -85,8 +86,19 @@ impl Db {
         ]);
         let sizes = (settings.min_connections, settings.max_connections);
         let connections = Connections::new(connect, sizes, settings.acquire_timeout);
-        let statement_timeout = settings.statement_timeout;
-        Ok(Self { connections, probe: Arc::default(), away: Arc::default(), statement_timeout })
+        Ok(Self {
+            connections,
+            probe: Arc::default(),
+            away: Arc::default(),
+            acquire_timeout: settings.acquire_timeout,
+            statement_timeout: settings.statement_timeout,
+        })
+    }
+
+    /// How long a read can take at the most: to get a connection, and to run.
+    #[must_use]
+    pub fn longest_read(&self) -> Duration {
+        self.acquire_timeout + self.statement_timeout
     }
 
     /// Runs `attempt` again when it collided with other transactions or lost its connection before

@@ -4,32 +4,35 @@ use sqlx::{FromRow, PgConnection, query_as, query_scalar};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::statements;
+use super::{
+    changes::{Headed, Since, SinceArrays, by_list},
+    statements,
+};
 use crate::domain::{Error, Friend, FriendChange, ListVersion, OwnerKey, UpdatedAfter, Username};
 
 statements! {
     CHANGES = "\
 -- friend_changes.changes
-select u.version as head_version, u.friends_purged_to, f.friend_name, f.version, f.deleted,
-       f.remark, f.extension, f.server_extension, f.created_at, f.updated_at
-from users u
+select asked.position, u.version as head_version, u.friends_purged_to, f.friend_name, f.version,
+       f.deleted, f.remark, f.extension, f.server_extension, f.created_at, f.updated_at
+from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[])
+    with ordinality as asked (owner_key, version, rows, updated_at, position)
+join users u on u.owner_key = asked.owner_key and u.deleted_at is null
 left join lateral (
     select friend_name, version, deleted, remark, extension, server_extension, created_at,
            updated_at
     from friends
     where owner_key = u.owner_key
-      and version > $2
-      and updated_at > $4
+      and version > asked.version
+      and updated_at > asked.updated_at
     order by version
-    limit $3
+    limit asked.rows
 ) f on true
-where u.owner_key = $1
-  and u.deleted_at is null
-order by f.version";
+order by asked.position, f.version";
     UPDATED_AFTER = "\
 -- friend_changes.updated_after
-select u.version as head_version, u.friends_purged_to, f.friend_name, f.version, f.deleted,
-       f.remark, f.extension, f.server_extension, f.created_at, f.updated_at
+select f.friend_name, f.version, f.deleted, f.remark, f.extension, f.server_extension,
+       f.created_at, f.updated_at
 from users u
 left join friends f on f.owner_key = u.owner_key
                    and f.updated_at > $2
@@ -64,9 +67,16 @@ from gone";
 }
 
 #[derive(FromRow)]
-struct ChangeRow {
+struct HeadedRow {
+    position: i64,
     head_version: i64,
     friends_purged_to: i64,
+    #[sqlx(flatten)]
+    change: ChangeRow,
+}
+
+#[derive(FromRow)]
+struct ChangeRow {
     friend_name: Option<String>,
     version: Option<i64>,
     deleted: Option<bool>,
@@ -98,25 +108,32 @@ impl ChangeRow {
     }
 }
 
-/// The head of a friend list, and up to `rows` changes of it after a version, in order, if they were
-/// made after a time; nothing when there is no such user.
+/// Of each friend list the head, and changes of it after a version, in order, if they were made after
+/// a time; nothing for one that there is no such user for.
 pub(crate) async fn changes(
     db: &mut PgConnection,
-    owner: OwnerKey,
-    after: i64,
-    rows: i64,
-    updated_after: UpdatedAfter,
-) -> Result<Option<(ListVersion, Vec<FriendChange>)>, Error> {
-    let rows: Vec<ChangeRow> = query_as(CHANGES)
-        .bind(owner.as_uuid())
-        .bind(after)
-        .bind(rows)
-        .bind(updated_after.0.unwrap_or(OffsetDateTime::UNIX_EPOCH))
+    asked: impl ExactSizeIterator<Item = (Since, UpdatedAfter)>,
+) -> Result<Vec<Option<Headed<FriendChange>>>, Error> {
+    let lists = asked.len();
+    let (mut since, mut updated_after) = (SinceArrays::default(), Vec::new());
+    for (list, UpdatedAfter(time)) in asked {
+        since.push(list);
+        updated_after.push(time.unwrap_or(OffsetDateTime::UNIX_EPOCH));
+    }
+    let rows: Vec<HeadedRow> = query_as(CHANGES)
+        .bind(since.owners)
+        .bind(since.versions)
+        .bind(since.rows)
+        .bind(updated_after)
         .fetch_all(db)
         .await?;
-    let Some(first) = rows.first() else { return Ok(None) };
-    let head = ListVersion { version: first.head_version, purged_to: first.friends_purged_to };
-    Ok(Some((head, rows.into_iter().filter_map(ChangeRow::into_change).collect())))
+    Ok(by_list(
+        lists,
+        rows.into_iter().map(|row| {
+            let head = ListVersion { version: row.head_version, purged_to: row.friends_purged_to };
+            (row.position, head, row.change.into_change())
+        }),
+    ))
 }
 
 /// All entries of a list that changed after a time, in the order of their changes; nothing when there

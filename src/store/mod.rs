@@ -11,6 +11,7 @@ pub(crate) mod apps;
 pub(crate) mod blocks;
 pub(crate) mod bulk;
 pub(crate) mod callback_rules;
+pub(crate) mod changes;
 mod copy;
 mod db;
 pub(crate) mod departures;

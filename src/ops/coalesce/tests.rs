@@ -225,13 +225,31 @@ async fn a_group_whose_callers_have_all_gone_ends_its_turn() {
 #[tokio::test]
 async fn a_panic_is_an_error_for_its_group_and_nothing_to_the_next() {
     let play = Play::open();
-    play.stage.permits.add_permits(2);
-    for asked in play.come(&[Panics]).await {
+    let mut asked = play.come(&[Good, Panics, Good]).await;
+    play.stage.permits.add_permits(3);
+    asked.remove(0).await.unwrap().unwrap();
+    for asked in asked {
         assert!(matches!(asked.await.unwrap(), Err(Error::Internal(_))));
     }
     for asked in play.come(&[Good]).await {
         asked.await.unwrap().unwrap();
     }
+}
+
+#[tokio::test]
+async fn who_begins_a_turn_and_panics_or_goes_away_passes_it_on() {
+    let play = Play::open();
+    let mut asked = play.come(&[Panics, Good]).await;
+    play.stage.permits.add_permits(2);
+    assert!(asked.remove(0).await.unwrap_err().is_panic());
+    assert_eq!(asked.remove(0).await.unwrap().unwrap(), 1);
+    let mut asked = play.come(&[Good, Good, Good]).await;
+    asked.remove(0).abort();
+    play.stage.permits.add_permits(1);
+    for asked in asked {
+        asked.await.unwrap().unwrap();
+    }
+    assert_eq!(play.groups(), [1, 1, 1, 2]);
 }
 
 #[tokio::test]

@@ -1,0 +1,48 @@
+//! What the changes of friend lists and of block lists have in common: many lists are asked for at
+//! once, and rows come back list by list.
+
+use uuid::Uuid;
+
+use crate::domain::{ListVersion, OwnerKey};
+
+/// A list, the version after which its changes are asked for, and how many at the most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Since {
+    pub(crate) owner: OwnerKey,
+    pub(crate) version: i64,
+    pub(crate) rows: i64,
+}
+
+/// The same of many lists, as a statement takes it.
+#[derive(Default)]
+pub(super) struct SinceArrays {
+    pub(super) owners: Vec<Uuid>,
+    pub(super) versions: Vec<i64>,
+    pub(super) rows: Vec<i64>,
+}
+
+impl SinceArrays {
+    pub(super) fn push(&mut self, list: Since) {
+        self.owners.push(list.owner.as_uuid());
+        self.versions.push(list.version);
+        self.rows.push(list.rows);
+    }
+}
+
+/// The head of a list, and changes of it in the order of their versions.
+pub(crate) type Headed<C> = (ListVersion, Vec<C>);
+
+/// Rows of `lists` lists, each with the list's number from 1, its head and a change, if it has any.
+pub(super) fn by_list<C>(
+    lists: usize,
+    rows: impl Iterator<Item = (i64, ListVersion, Option<C>)>,
+) -> Vec<Option<Headed<C>>> {
+    let mut found: Vec<Option<Headed<C>>> = (0..lists).map(|_| None).collect();
+    for (position, head, change) in rows {
+        let list = usize::try_from(position - 1).ok().and_then(|at| found.get_mut(at));
+        if let Some(list) = list {
+            list.get_or_insert_with(|| (head, Vec::new())).1.extend(change);
+        }
+    }
+    found
+}
