@@ -1,4 +1,5 @@
-//! How many instructions a request takes, counted by callgrind: `make budget`.
+//! How many instructions and allocations a request takes, the former counted by callgrind: `make
+//! budget`.
 //!
 //! Times on a busy machine tell little; instructions are nearly the same there. This
 //! program starts a private Postgres and runs itself under valgrind, once for each sequence and two
@@ -10,11 +11,13 @@
 //! change that is meant, `make budget ARGS=--write` notes the new ones.
 
 use std::{
+    alloc::{GlobalAlloc, Layout},
     collections::BTreeMap,
-    fmt::Write as _,
+    fmt::{self, Write as _},
     fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -38,9 +41,64 @@ use futures_util::future::try_join_all;
 use tonic::{Request, metadata::AsciiMetadataValue};
 use tower::Layer as _;
 
-/// As the binary has it.
+/// The allocator of the binary, with a count.
+struct Counting(mimalloc::MiMalloc);
+
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Counting = Counting(mimalloc::MiMalloc);
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+#[expect(unsafe_code, reason = "allocators are unsafe; this one only counts, and passes on")]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        unsafe { self.0.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        unsafe { self.0.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, old: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        unsafe { self.0.realloc(old, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, old: *mut u8, layout: Layout) {
+        unsafe { self.0.dealloc(old, layout) }
+    }
+}
+
+/// What a request takes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cost {
+    instructions: f64,
+    allocations: f64,
+}
+
+impl fmt::Display for Cost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.0} instructions, {:.0} allocations", self.instructions, self.allocations)
+    }
+}
+
+impl Cost {
+    /// From what [`Display`](fmt::Display) writes.
+    fn read(text: &str) -> Option<Self> {
+        let (instructions, allocations) = text.split_once(" instructions, ")?;
+        Some(Self {
+            instructions: instructions.parse().ok()?,
+            allocations: allocations.strip_suffix(" allocations")?.parse().ok()?,
+        })
+    }
+
+    fn is_within(self, budget: Self) -> bool {
+        self.instructions <= budget.instructions * (1.0 + TOLERANCE)
+            && self.allocations <= budget.allocations * (1.0 + TOLERANCE)
+    }
+}
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -62,8 +120,15 @@ const USERS: usize = 400;
 
 /// What is counted: a call, and how many callers make it at once. Not a change by one caller: its many
 /// round trips, each of which is waited for or not, differ too much.
-const SEQUENCES: [(&str, usize); 6] =
-    [("check", 1), ("check", 16), ("list", 1), ("list", 16), ("add", 16), ("remark", 16)];
+const SEQUENCES: [(&str, usize); 7] = [
+    ("check", 1),
+    ("check", 16),
+    ("list", 1),
+    ("list", 16),
+    ("sync", 16),
+    ("add", 16),
+    ("remark", 16),
+];
 
 #[derive(Parser)]
 struct Flags {
@@ -88,7 +153,9 @@ fn main() -> Result<(), Failure> {
     let flags = Flags::parse();
     if let Some(sequence) = &flags.sequence {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        return runtime.block_on(requests(sequence));
+        runtime.block_on(requests(sequence))?;
+        println!("allocations: {}", ALLOCATIONS.load(Ordering::Relaxed));
+        return Ok(());
     }
     let folder = PathBuf::from(format!("/var/tmp/befriend-budget-{}", std::process::id()));
     let postgres = EmbeddedPostgres::start(&Settings {
@@ -104,28 +171,30 @@ fn main() -> Result<(), Failure> {
     compare(&counted?, flags.write)
 }
 
-fn count_all(url: &str, folder: &Path) -> Result<BTreeMap<String, f64>, Failure> {
+fn count_all(url: &str, folder: &Path) -> Result<BTreeMap<String, Cost>, Failure> {
     let mut counted = BTreeMap::new();
     for (number, (call, callers)) in SEQUENCES.into_iter().enumerate() {
         let count = |length| {
             // An app of its own for each, so that all begin alike.
             let sequence = format!("{call}/{callers}/{length}/{number}");
-            let count = |_| instructions(url, &sequence, &folder.join("callgrind.out"));
-            let counts: Result<Vec<u64>, Failure> = (0..RUNS).map(count).collect();
+            let count = |_| count(url, &sequence, &folder.join("callgrind.out"));
+            let counts: Result<Vec<(u64, u64)>, Failure> = (0..RUNS).map(count).collect();
             counts.map(|mut counts| {
                 counts.sort_unstable();
                 counts[RUNS / 2]
             })
         };
-        #[expect(clippy::cast_precision_loss, reason = "a number of instructions")]
-        let each = (count(LONG)? - count(SHORT)?) as f64 / (LONG - SHORT) as f64;
-        counted.insert(format!("{call} by {callers}"), each);
+        let (long, short) = (count(LONG)?, count(SHORT)?);
+        #[expect(clippy::cast_precision_loss, reason = "numbers of instructions and the like")]
+        let each = |long: u64, short: u64| (long - short) as f64 / (LONG - SHORT) as f64;
+        let cost = Cost { instructions: each(long.0, short.0), allocations: each(long.1, short.1) };
+        counted.insert(format!("{call} by {callers}"), cost);
     }
     Ok(counted)
 }
 
-/// How many instructions this program takes for a sequence.
-fn instructions(url: &str, sequence: &str, output: &Path) -> Result<u64, Failure> {
+/// How many instructions and allocations this program takes for a sequence.
+fn count(url: &str, sequence: &str, output: &Path) -> Result<(u64, u64), Failure> {
     let done = Command::new("valgrind")
         .args(["--tool=callgrind", "--quiet"])
         .arg(format!("--callgrind-out-file={}", output.display()))
@@ -145,24 +214,28 @@ fn instructions(url: &str, sequence: &str, output: &Path) -> Result<u64, Failure
             .parse()
             .ok()
     });
-    total.ok_or_else(|| "callgrind has written no total".into())
+    let instructions = total.ok_or("callgrind has written no total")?;
+    let said = String::from_utf8_lossy(&done.stdout);
+    let allocations =
+        said.lines().find_map(|line| line.strip_prefix("allocations: ")?.parse().ok());
+    Ok((instructions, allocations.ok_or("the sequence has told no allocations")?))
 }
 
-fn compare(counted: &BTreeMap<String, f64>, write: bool) -> Result<(), Failure> {
-    let recorded: BTreeMap<String, f64> = fs::read_to_string(RECORDED)
+fn compare(counted: &BTreeMap<String, Cost>, write: bool) -> Result<(), Failure> {
+    let recorded: BTreeMap<String, Cost> = fs::read_to_string(RECORDED)
         .unwrap_or_default()
         .lines()
         .filter_map(|line| {
-            let (name, count) = line.split_once(": ")?;
-            Some((name.to_owned(), count.parse().ok()?))
+            let (name, cost) = line.split_once(": ")?;
+            Some((name.to_owned(), Cost::read(cost)?))
         })
         .collect();
     let (mut text, mut over) = (String::new(), Vec::new());
-    for (name, count) in counted {
-        writeln!(text, "{name}: {count:.0}")?;
+    for (name, cost) in counted {
+        writeln!(text, "{name}: {cost}")?;
         let budget = recorded.get(name).copied().unwrap_or_default();
-        println!("{name:14} {count:9.0} instructions, of {budget:.0}");
-        if *count > budget * (1.0 + TOLERANCE) {
+        println!("{name:14} {cost}; the budget: {budget}");
+        if !cost.is_within(budget) {
             over.push(name.as_str());
         }
     }
@@ -247,6 +320,14 @@ async fn requests(sequence: &str) -> Result<(), Failure> {
                     ..Default::default()
                 };
                 friends.clone().list_friends(with(&token, request)).await.map(drop)
+            }
+            "sync" => {
+                let request = proto::SyncFriendsRequest {
+                    owner: names[0].clone(),
+                    since_version: 50,
+                    ..Default::default()
+                };
+                friends.clone().sync_friends(with(&token, request)).await.map(drop)
             }
             "add" => add(n, 60 + n / USERS).await,
             _ => {
