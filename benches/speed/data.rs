@@ -1,11 +1,18 @@
 //! The data set: users in a ring, each a friend of their nearest on both sides, and a few with long
-//! lists. Written by set-based statements in key order, past the service.
+//! lists. It comes in as an operator's would: as files, by the service's own import.
+
+use std::{
+    fs::File,
+    io::{BufWriter, Write as _},
+    path::Path,
+    process::Command,
+};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, PgPool};
 
-use crate::{Failure, PAGE_TOP};
+use crate::{APP, Failure, PAGE_TOP};
 
 /// How much there is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, clap::Args)]
@@ -24,136 +31,124 @@ pub struct Size {
     pub long_list: i64,
 }
 
-/// How many users a statement writes friends of.
-const CHUNK: i64 = 2000;
-
-/// Whether the database holds a set of this size already.
+/// Whether the database holds the set already. One of another size is an error: the two would mix.
 pub async fn is_there(pool: &PgPool, size: Size) -> Result<bool, Failure> {
-    let counted: Option<(i64, i64, i64)> =
-        sqlx::query_as("select users, friends, long_list from bench_size where long_lists = $1")
-            .bind(size.long_lists)
+    let marker: Option<(i64, i64, i64, i64)> =
+        sqlx::query_as("select users, friends, long_lists, long_list from bench_size")
             .fetch_optional(pool)
             .await
             .unwrap_or_default();
-    Ok(counted == Some((size.users, size.friends, size.long_list)))
+    let wanted = (size.users, size.friends, size.long_lists, size.long_list);
+    match marker {
+        Some(found) if found != wanted => {
+            Err(format!("the database holds a data set of another size: {found:?}").into())
+        }
+        found => Ok(found.is_some()),
+    }
 }
 
-/// Writes the set under an app. Constraints that cost much while everything is new are dropped and
-/// made again, which checks every row.
-pub async fn load(pool: &PgPool, app_id: &str, size: Size) -> Result<(), Failure> {
-    let run = async |sql: String| sqlx::query(AssertSqlSafe(sql)).execute(pool).await;
-    for sql in [
-        "drop index friends_by_version",
-        "alter table friends drop constraint \"a friend list belongs to a user\"",
-        "drop table if exists bench_numbers, bench_size",
-    ] {
-        run(sql.to_owned()).await?;
+/// Writes the set to files and has befriend import them into the app.
+pub async fn load(
+    pool: &PgPool,
+    befriend: &Path,
+    database: &str,
+    output: &Path,
+    size: Size,
+) -> Result<(), Failure> {
+    let folder = tempfile::tempdir_in(output)?;
+    write_files(folder.path(), size)?;
+    // It shows how far it is on standard error, and names there what does not go in.
+    let imported = Command::new(befriend)
+        .args(["import", "files", APP])
+        .arg(folder.path())
+        .env("DATABASE_URL", database)
+        .status()?;
+    if !imported.success() {
+        return Err("befriend did not import all of the data set".into());
     }
-    let all = size.users + size.long_lists + size.long_list;
-    let bar = ProgressBar::new((all / CHUNK + 1).unsigned_abs() + 3).with_style(
-        ProgressStyle::with_template("loading {msg:12} {wide_bar} {pos}/{len} {elapsed}")?,
-    );
-    bar.set_message("users");
-    // Numbered: the ring, then those with long lists, then those who stand in them.
-    run(format!(
-        "create table bench_numbers as
-         select n, name, {key} as owner_key
-         from (
-             select n, case when n < {users} then 'user' || n
-                            when n < {users} + {long_lists} then 'long' || n - {users}
-                            else 'crowd' || n - {users} - {long_lists} end as name
-             from generate_series(0, {all} - 1) n
-         ) named
-         order by 3",
-        key = key_of(app_id, "name"),
-        users = size.users,
-        long_lists = size.long_lists,
-    ))
-    .await?;
-    run(format!(
-        "insert into users (owner_key, app_id, username, uuid, nickname, activated, created_at,
-                            modified_at, friend_count, version)
-         select owner_key, '{app_id}', name, gen_random_uuid(), '', true, now(), now(), count, count
-         from (
-             select owner_key, name,
-                    case when n < {users} then {friends}
-                         when n < {users} + {long_lists} then {long_list}
-                         else {long_lists} end as count
-             from bench_numbers
-         ) counted
-         order by owner_key",
-        users = size.users,
-        friends = size.friends,
-        long_lists = size.long_lists,
-        long_list = size.long_list,
-    ))
-    .await?;
-    bar.inc(1);
-    bar.set_message("friends");
-    for chunk in 0..all / CHUNK + 1 {
-        run(format!(
-            "insert into friends (owner_key, friend_name, version, remark, created_at, updated_at)
-             select owner_key, friend_name, row_number() over (partition by owner_key), remark,
-                    now(), now()
-             from (
-                 select owner_key, 'user' || (n + distance + {users}) % {users} as friend_name,
-                        'remark ' || distance as remark
-                 from some
-                 cross join lateral (
-                     select d * side as distance
-                     from generate_series(1, {friends} / 2) d, (values (1), (-1)) s (side)
-                 ) distances
-                 where n < {users}
-                 union all
-                 select owner_key, 'crowd' || c, ''
-                 from some
-                 cross join generate_series(0, {long_list} - 1) c
-                 where n >= {users} and n < {users} + {long_lists}
-                 union all
-                 select owner_key, 'long' || l, ''
-                 from some
-                 cross join generate_series(0, {long_lists} - 1) l
-                 where n >= {users} + {long_lists}
-             ) entries
-             order by owner_key, friend_name collate \"C\"",
-            users = size.users,
-            friends = size.friends,
-            long_lists = size.long_lists,
-            long_list = size.long_list,
-        )
-        .replace(
-            "from some",
-            &format!(
-                "from (select owner_key, n from bench_numbers order by owner_key
-                       offset {} limit {CHUNK}) chunk",
-                chunk * CHUNK
-            ),
-        ))
-        .await?;
+    let run = async |sql: &str| sqlx::query(AssertSqlSafe(sql.to_owned())).execute(pool).await;
+    let bar = bar(2, "vacuum")?;
+    for table in ["users", "friends"] {
+        run(&format!("vacuum (analyze) {table}")).await?;
         bar.inc(1);
     }
-    bar.set_message("constraints");
-    run("create unique index friends_by_version on friends (owner_key, version)".to_owned())
-        .await?;
-    run("alter table friends add constraint \"a friend list belongs to a user\"
-         foreign key (owner_key) references users (owner_key)"
-        .to_owned())
-    .await?;
-    bar.inc(1);
-    bar.set_message("vacuum");
-    run("vacuum (analyze, freeze) users".to_owned()).await?;
-    run("vacuum (analyze, freeze) friends".to_owned()).await?;
-    run(format!(
+    run(&format!(
         "create table bench_size as
-         select {}::bigint as users, {}::bigint as friends, {}::bigint as long_list,
-                {}::bigint as long_lists",
-        size.users, size.friends, size.long_list, size.long_lists
+         select {}::bigint as users, {}::bigint as friends, {}::bigint as long_lists,
+                {}::bigint as long_list",
+        size.users, size.friends, size.long_lists, size.long_list
     ))
     .await?;
-    run("drop table bench_numbers".to_owned()).await?;
-    run("checkpoint".to_owned()).await.ok();
+    run("checkpoint").await.ok();
     bar.finish_and_clear();
     Ok(())
+}
+
+/// Each side of a friendship in the ring has a remark of its own, so both have a line. In long lists
+/// nobody has: one line makes both entries.
+fn write_files(folder: &Path, size: Size) -> Result<(), Failure> {
+    let create = |name: &str| Ok::<_, Failure>(BufWriter::new(File::create(folder.join(name))?));
+    let lines = size.users * (1 + size.friends) + size.long_lists * (1 + size.long_list);
+    let bar = bar((lines + size.long_list).unsigned_abs(), "writing files")?;
+    let mut users = create("users.csv")?;
+    writeln!(users, "username")?;
+    for (name, count) in
+        [("user", size.users), ("long", size.long_lists), ("crowd", size.long_list)]
+    {
+        for n in 0..count {
+            writeln!(users, "{name}{n}")?;
+        }
+        bar.inc(count.unsigned_abs());
+    }
+    users.flush()?;
+    let mut ring = create("friends-ring.csv")?;
+    writeln!(ring, "owner,friend,remark")?;
+    for n in 0..size.users {
+        for distance in 1..=size.friends / 2 {
+            for distance in [distance, -distance] {
+                let friend = (n + distance).rem_euclid(size.users);
+                writeln!(ring, "user{n},user{friend},remark {distance}")?;
+            }
+        }
+        bar.inc(size.friends.unsigned_abs());
+    }
+    ring.flush()?;
+    let mut long = create("friends-long.csv")?;
+    writeln!(long, "owner,friend")?;
+    for n in 0..size.long_lists {
+        for other in 0..size.long_list {
+            writeln!(long, "long{n},crowd{other}")?;
+        }
+        bar.inc(size.long_list.unsigned_abs());
+    }
+    long.flush()?;
+    bar.finish_and_clear();
+    Ok(())
+}
+
+fn bar(steps: u64, what: &'static str) -> Result<ProgressBar, Failure> {
+    let shape = "loading {msg:14} {wide_bar} {pos}/{len} {elapsed}";
+    let style = ProgressStyle::with_template(shape)?;
+    Ok(ProgressBar::new(steps).with_style(style).with_message(what))
+}
+
+/// The version that the lists of all in the crowd have: an import gives an entry a version, and they
+/// have as many entries. Nothing that is measured changes them.
+pub async fn newest_of_crowd(pool: &PgPool, app_id: &str, size: Size) -> Result<i64, Failure> {
+    let (lists, oldest, newest): (i64, Option<i64>, Option<i64>) = sqlx::query_as(
+        "select count(*), min(version), max(version)
+         from users
+         where app_id = $1::uuid and username like 'crowd%' and deleted_at is null",
+    )
+    .bind(app_id)
+    .fetch_one(pool)
+    .await?;
+    match newest {
+        Some(version) if lists == size.long_list && oldest == newest => Ok(version),
+        _ => {
+            Err(format!("{lists} lists of the crowd have versions {oldest:?} to {newest:?}").into())
+        }
+    }
 }
 
 /// The key of a user as SQL: the documented hash. pgbench knows numbers only, so its statements begin

@@ -175,8 +175,9 @@ async fn measure(flags: &Flags, postgres: &EmbeddedPostgres) -> Result<(), Failu
     let echo_channels = connect(&echo.url, flags.connections).await?;
     let (app_id, token, rule) = app(&channels[0]).await?;
     if !data::is_there(&pool, flags.size).await? {
-        data::load(&pool, &app_id, flags.size).await?;
+        data::load(&pool, binary, postgres.url(), &flags.output, flags.size).await?;
     }
+    let newest = data::newest_of_crowd(&pool, &app_id, flags.size).await?;
     let others = format!("{{{}}}", operations::others(flags.size).join(","));
     let pgbench = Pgbench { url: postgres.url().to_owned(), folder: flags.output.clone(), others };
     let bench = Bench {
@@ -184,7 +185,7 @@ async fn measure(flags: &Flags, postgres: &EmbeddedPostgres) -> Result<(), Failu
         pool,
         postgres: postgres.server_pid(),
         pgbench,
-        caller: Caller { token, size: flags.size },
+        caller: Caller { token, size: flags.size, newest },
         app_id,
         rule,
         echo: (echo, echo_channels),
@@ -340,7 +341,7 @@ impl Bench<'_> {
         let service = process.map_or(0.0, |(process, _)| machine::cpu(process.pid()));
         let measured: Measured = match process {
             None => {
-                let script = operation.script(&self.app_id, self.flags.size);
+                let script = operation.script(&self.app_id, &self.caller);
                 tokio::task::block_in_place(|| self.pgbench.run(&script, callers, time))?
             }
             Some((_, channels)) => {

@@ -46,6 +46,8 @@ pub enum Operation {
 pub struct Caller {
     pub token: AsciiMetadataValue,
     pub size: Size,
+    /// The newest version of the lists of which changes are asked.
+    pub newest: i64,
 }
 
 impl Operation {
@@ -113,7 +115,7 @@ impl Operation {
             Self::Sync => {
                 let message = proto::SyncFriendsRequest {
                     owner: format!("crowd{}", dice.below(size.long_list)),
-                    since_version: size.long_lists,
+                    since_version: caller.newest,
                     ..Default::default()
                 };
                 call!(FriendServiceClient, sync_friends, message)
@@ -139,7 +141,8 @@ impl Operation {
 
     /// The operation as one prepared statement, in the language of pgbench's scripts: what the
     /// service reads or changes, no more and no less, without its looks before a change.
-    pub fn script(self, app_id: &str, size: Size) -> String {
+    pub fn script(self, app_id: &str, caller: &Caller) -> String {
+        let size = caller.size;
         let users = size.users;
         let owner = key_of(app_id, "'user' || :owner::int");
         let draw = format!("\\set owner random(0, {users} - 1)\n");
@@ -165,7 +168,7 @@ impl Operation {
             Self::Sync => {
                 let owner = key_of(app_id, "'crowd' || :owner::int");
                 let draw = format!("\\set owner random(0, {} - 1)\n", size.long_list);
-                format!("{draw}{}", changes(&owner, size.long_lists))
+                format!("{draw}{}", changes(&owner, caller.newest))
             }
             Self::Add | Self::AddRule => {
                 let other = key_of(app_id, "'user' || :other::int");
