@@ -47,6 +47,9 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 const OPERATOR: &str = "operator-token-of-the-bench-0123456789";
 const APP: &str = "bench#speed";
 
+/// How many connections an open loop uses where each caller has their own.
+const OPEN_CONNECTIONS: usize = 64;
+
 /// No user of the ring is a friend of another who is further away; until the bench adds friends.
 const PAGE_TOP: i64 = 1000;
 
@@ -70,7 +73,7 @@ struct Flags {
     /// At which rates to measure with an open loop, as parts of what 64 callers reach.
     #[arg(long, value_delimiter = ',', default_values_t = [0.25, 0.5, 0.75, 0.9])]
     open: Vec<f64>,
-    /// How many connections the callers share.
+    /// How many connections the callers share; 0 for each caller their own.
     #[arg(long, default_value_t = 4)]
     connections: usize,
     /// Whom to measure, separated by commas.
@@ -119,6 +122,24 @@ async fn main() -> Result<(), Failure> {
     done
 }
 
+impl Flags {
+    /// How many connections to make to each service.
+    fn all_connections(&self) -> usize {
+        match self.connections {
+            0 => self.callers.iter().copied().max().unwrap_or(1).max(OPEN_CONNECTIONS),
+            shared => shared,
+        }
+    }
+
+    /// Those of the connections that so many callers use.
+    fn used<'a>(&self, channels: &'a [Channel], callers: usize) -> &'a [Channel] {
+        match self.connections {
+            0 => &channels[..callers.clamp(1, channels.len())],
+            _ => channels,
+        }
+    }
+}
+
 /// All that takes part.
 struct Bench<'a> {
     flags: &'a Flags,
@@ -162,17 +183,17 @@ async fn measure(flags: &Flags, postgres: &EmbeddedPostgres) -> Result<(), Failu
         Process::befriend(binary, postgres.url(), &flags.output.join(log))
     };
     let service = start(binary, "befriend.log")?;
-    let channels = connect(&service.url, flags.connections).await?;
+    let channels = connect(&service.url, flags.all_connections()).await?;
     let other = match &flags.other {
         Some(binary) => {
             let other = start(binary, "other.log")?;
-            let channels = connect(&other.url, flags.connections).await?;
+            let channels = connect(&other.url, flags.all_connections()).await?;
             Some((other, channels))
         }
         None => None,
     };
     let echo = Process::echo()?;
-    let echo_channels = connect(&echo.url, flags.connections).await?;
+    let echo_channels = connect(&echo.url, flags.all_connections()).await?;
     let (app_id, token, rule) = app(&channels[0]).await?;
     if !data::is_there(&pool, flags.size).await? {
         data::load(&pool, binary, postgres.url(), &flags.output, flags.size).await?;
@@ -202,7 +223,7 @@ async fn measure(flags: &Flags, postgres: &EmbeddedPostgres) -> Result<(), Failu
 
 async fn connect(url: &str, connections: usize) -> Result<Vec<Channel>, Failure> {
     let mut channels = Vec::new();
-    for _ in 0..connections.max(1) {
+    for _ in 0..connections {
         let endpoint = Endpoint::from_shared(url.to_owned())?.tcp_nodelay(true);
         channels.push(endpoint.connect().await?);
     }
@@ -298,7 +319,13 @@ impl Bench<'_> {
                 let rate = reached.unwrap_or_default() * part;
                 let work = Work::Call(operation, self.caller.clone());
                 let time = Duration::from_secs(flags.seconds * 2);
-                let measured = load::open(&self.service.1, &work, rate, time).await?;
+                let measured = load::open(
+                    self.flags.used(&self.service.1, OPEN_CONNECTIONS),
+                    &work,
+                    rate,
+                    time,
+                )
+                .await?;
                 let times = Times::of(&measured.times);
                 let left = measured.left;
                 report.open.push(OpenPhase { operation, part, rate, left, times });
@@ -317,7 +344,7 @@ impl Bench<'_> {
         let work = Work::Call(operation, self.caller.clone());
         let time = Duration::from_millis(300);
         for (_, channels) in [Some(&self.service), self.other.as_ref()].into_iter().flatten() {
-            load::closed(channels, &work, 32, time).await?;
+            load::closed(self.flags.used(channels, 32), &work, 32, time).await?;
         }
         Ok(sizes)
     }
@@ -349,7 +376,7 @@ impl Bench<'_> {
                     Contender::Echo => Work::Echo(sizes.0, sizes.1, self.caller.clone()),
                     _ => Work::Call(operation, self.caller.clone()),
                 };
-                load::closed(channels, &work, callers, time).await?
+                load::closed(self.flags.used(channels, callers), &work, callers, time).await?
             }
         };
         #[expect(clippy::cast_precision_loss, reason = "a count of calls")]
