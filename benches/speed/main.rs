@@ -67,8 +67,8 @@ struct Flags {
     /// How often everything is measured.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// How long each phase is, in seconds.
-    #[arg(long, default_value_t = 2)]
+    /// How long each phase is, in seconds; those at a fixed rate twice as long.
+    #[arg(long, default_value_t = 1)]
     seconds: u64,
     /// At which rates to measure with an open loop, as parts of what 64 callers reach.
     #[arg(long, value_delimiter = ',', default_values_t = [0.25, 0.5, 0.75, 0.9])]
@@ -283,7 +283,10 @@ impl Bench<'_> {
             .chain(self.other.as_ref().map(|_| Contender::Other))
             .collect();
         let phases = operations.len() * flags.callers.len() * flags.rounds;
-        let open = operations.len() * flags.open.len();
+        // Fixed rates are for what gRPC callers wait.
+        let open_contenders: Vec<Contender> =
+            contenders.iter().copied().filter(|of| *of != Contender::Pgbench).collect();
+        let open = operations.len() * flags.open.len() * open_contenders.len();
         let bar = ProgressBar::new(u64::try_from(phases * contenders.len() + open)?).with_style(
             ProgressStyle::with_template("measuring {msg:40} {wide_bar} {pos}/{len} {elapsed}")?,
         );
@@ -312,24 +315,19 @@ impl Bench<'_> {
             }
         }
         for &operation in operations {
+            let Some(reached) = report.rate(operation, Contender::Befriend, 64) else { continue };
             self.rule.enable(operation.with_rule()).await?;
-            let reached = report.rate(operation, Contender::Befriend, 64);
-            for &part in flags.open.iter().filter(|_| reached.is_some()) {
+            let sizes = self.warm_up(operation).await?;
+            for &part in &flags.open {
                 bar.set_message(format!("{} at {part} of its rate", operation.name()));
-                let rate = reached.unwrap_or_default() * part;
-                let work = Work::Call(operation, self.caller.clone());
-                let time = Duration::from_secs(flags.seconds * 2);
-                let measured = load::open(
-                    self.flags.used(&self.service.1, OPEN_CONNECTIONS),
-                    &work,
-                    rate,
-                    time,
-                )
-                .await?;
-                let times = Times::of(&measured.times);
-                let left = measured.left;
-                report.open.push(OpenPhase { operation, part, rate, left, times });
-                bar.inc(1);
+                for &contender in &open_contenders {
+                    let rate = reached * part;
+                    let measured = self.open(contender, operation, sizes, rate).await?;
+                    let (left, times) = (measured.left, Times::of(&measured.times));
+                    let phase = OpenPhase { operation, contender, part, rate, left, times };
+                    report.open.push(phase);
+                    bar.inc(1);
+                }
             }
         }
         bar.finish_and_clear();
@@ -349,6 +347,38 @@ impl Bench<'_> {
         Ok(sizes)
     }
 
+    /// The process to call, with its connections; none for pgbench.
+    fn process(&self, contender: Contender) -> Option<&(Process, Vec<Channel>)> {
+        match contender {
+            Contender::Pgbench => None,
+            Contender::Echo => Some(&self.echo),
+            Contender::Befriend => Some(&self.service),
+            Contender::Other => self.other.as_ref(),
+        }
+    }
+
+    fn work(&self, contender: Contender, operation: Operation, sizes: (usize, usize)) -> Work {
+        match contender {
+            Contender::Echo => Work::Echo(sizes.0, sizes.1, self.caller.clone()),
+            _ => Work::Call(operation, self.caller.clone()),
+        }
+    }
+
+    /// Calls at a fixed rate: befriend's is the echo's too, which shows what the machine and gRPC
+    /// alone make of the times.
+    async fn open(
+        &self,
+        contender: Contender,
+        operation: Operation,
+        sizes: (usize, usize),
+        rate: f64,
+    ) -> Result<Measured, Failure> {
+        let (_, channels) = self.process(contender).ok_or("pgbench is no service")?;
+        let work = self.work(contender, operation, sizes);
+        let time = Duration::from_secs(self.flags.seconds * 2);
+        load::open(self.flags.used(channels, OPEN_CONNECTIONS), &work, rate, time).await
+    }
+
     async fn phase(
         &self,
         contender: Contender,
@@ -359,12 +389,7 @@ impl Bench<'_> {
     ) -> Result<Phase, Failure> {
         let time = Duration::from_secs(self.flags.seconds);
         let (database, client) = (machine::cpu_of_family(self.postgres), machine::cpu_of_caller());
-        let process = match contender {
-            Contender::Pgbench => None,
-            Contender::Echo => Some(&self.echo),
-            Contender::Befriend => Some(&self.service),
-            Contender::Other => self.other.as_ref(),
-        };
+        let process = self.process(contender);
         let service = process.map_or(0.0, |(process, _)| machine::cpu(process.pid()));
         let measured: Measured = match process {
             None => {
@@ -372,10 +397,7 @@ impl Bench<'_> {
                 tokio::task::block_in_place(|| self.pgbench.run(&script, callers, time))?
             }
             Some((_, channels)) => {
-                let work = match contender {
-                    Contender::Echo => Work::Echo(sizes.0, sizes.1, self.caller.clone()),
-                    _ => Work::Call(operation, self.caller.clone()),
-                };
+                let work = self.work(contender, operation, sizes);
                 load::closed(self.flags.used(channels, callers), &work, callers, time).await?
             }
         };

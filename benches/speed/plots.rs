@@ -7,7 +7,7 @@ use plotters::prelude::*;
 use crate::{
     Failure,
     operations::Operation,
-    report::{Contender, Report},
+    report::{Contender, OpenPhase, Report},
 };
 
 const SIZE: (u32, u32) = (760, 460);
@@ -38,7 +38,10 @@ pub fn draw(report: &Report, folder: &Path) -> Result<(), Failure> {
         });
         let path = folder.join(format!("throughput-{file}.svg"));
         picture(&path, operation.name(), ("callers", "operations a second"), &lines)?;
-        let open: Vec<_> = report.open.iter().filter(|open| open.operation == operation).collect();
+        let ours = |open: &&OpenPhase| {
+            open.operation == operation && open.contender == Contender::Befriend
+        };
+        let open: Vec<_> = report.open.iter().filter(ours).collect();
         if open.len() < 2 {
             continue;
         }

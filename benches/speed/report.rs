@@ -48,15 +48,16 @@ impl Phase {
     }
 }
 
-/// befriend at a fixed rate.
+/// One contender at a fixed rate.
 #[derive(Clone, Debug, Serialize)]
 pub struct OpenPhase {
     pub operation: Operation,
-    /// The rate as a part of what 64 callers reach.
+    pub contender: Contender,
+    /// The rate as a part of what 64 callers of befriend reach.
     pub part: f64,
     /// Calls a second.
     pub rate: f64,
-    /// Calls without an answer at the end.
+    /// Calls that were refused for being too many, or had no answer at the end.
     pub left: u64,
     /// From when a call was due, in microseconds.
     pub times: Times,
@@ -76,6 +77,31 @@ pub struct Report {
     pub phases: Vec<Phase>,
     pub open: Vec<OpenPhase>,
 }
+
+/// What an operation comes to: medians over the rounds, where both were measured.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Summary {
+    operation: Operation,
+    callers: usize,
+    to_pgbench: Option<f64>,
+    to_pgbench_by_cpu: Option<f64>,
+    floor: Option<f64>,
+    to_echo: Option<f64>,
+    to_echo_by_cpu: Option<f64>,
+    to_other: Option<f64>,
+    to_other_by_cpu: Option<f64>,
+}
+
+/// What results.json holds.
+#[derive(Serialize)]
+struct Results<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    summary: Vec<Summary>,
+}
+
+const FLOOR: &str = "floor: what befriend's rate to pgbench's would be, by CPU, if all it cost were \
+                     the echo and its own database's work.";
 
 impl Report {
     fn of(&self, operation: Operation, contender: Contender, callers: usize) -> Vec<&Phase> {
@@ -102,11 +128,43 @@ impl Report {
     /// befriend's rate over another's, each round by itself, and the median of these.
     fn ratio(&self, operation: Operation, to: Contender, callers: usize) -> Option<f64> {
         let ours = self.of(operation, Contender::Befriend, callers);
-        let theirs = self.of(operation, to, callers);
+        median(ours.into_iter().filter_map(|our| Some(our.rate / self.beside(our, to)?.rate)))
+    }
+
+    /// What befriend's rate would be to pgbench's if all it cost were the echo and its own database's
+    /// work; each round by itself, and the median of these.
+    fn floor(&self, operation: Operation, callers: usize) -> Option<f64> {
+        let ours = self.of(operation, Contender::Befriend, callers);
         median(ours.into_iter().filter_map(|our| {
-            let their = theirs.iter().find(|their| their.round == our.round)?;
-            Some(our.rate / their.rate)
+            let echo = self.beside(our, Contender::Echo)?;
+            let least = echo.service_cpu + echo.client_cpu + our.database_cpu;
+            Some(self.beside(our, Contender::Pgbench)?.cpu() / least)
         }))
+    }
+
+    /// Another's phase of the same round.
+    fn beside(&self, our: &Phase, other: Contender) -> Option<&Phase> {
+        let theirs = self.of(our.operation, other, our.callers);
+        theirs.into_iter().find(|their| their.round == our.round)
+    }
+
+    fn summary(&self) -> Vec<Summary> {
+        let of = |(operation, callers)| {
+            let ratio = |to| self.ratio(operation, to, callers);
+            let by_cpu = |to| self.cpu_ratio(operation, to, callers);
+            Summary {
+                operation,
+                callers,
+                to_pgbench: ratio(Contender::Pgbench),
+                to_pgbench_by_cpu: by_cpu(Contender::Pgbench),
+                floor: self.floor(operation, callers),
+                to_echo: ratio(Contender::Echo),
+                to_echo_by_cpu: by_cpu(Contender::Echo),
+                to_other: ratio(Contender::Other),
+                to_other_by_cpu: by_cpu(Contender::Other),
+            }
+        };
+        self.lines().into_iter().map(of).collect()
     }
 
     /// How often as much CPU time another takes for an operation; the median over the rounds.
@@ -127,11 +185,23 @@ impl Report {
     }
 
     pub fn markdown(&self) -> String {
-        let mut text = String::new();
-        let mut line = |cells: &[String]| {
-            let _ = writeln!(text, "| {} |", cells.join(" | "));
-        };
-        let with_other = self.phases.iter().any(|phase| phase.contender == Contender::Other);
+        let mut text = self.closed();
+        let _ = writeln!(text, "\n{FLOOR}");
+        if !self.open.is_empty() {
+            let _ = write!(text, "\n{}", self.at_fixed_rates());
+        }
+        let Memory { idle, at_256 } = self.memory;
+        let _ = write!(text, "\nResident memory of the service: {idle:.0} MiB idle");
+        if at_256 > 0.0 {
+            let _ = write!(text, ", {at_256:.0} MiB at 256 callers");
+        }
+        text.push_str(".\n");
+        text
+    }
+
+    /// The table of callers who wait for their answers.
+    fn closed(&self) -> String {
+        let with_other = self.has(Contender::Other);
         let mut titles = vec![
             "operation",
             "callers",
@@ -148,91 +218,114 @@ impl Report {
             "echo, op/s",
             "befriend / pgbench",
             "by CPU",
+            "floor",
             "befriend / echo",
             "by CPU",
         ];
         if with_other {
             titles.extend(["other, op/s", "befriend / other", "by CPU"]);
         }
-        line(&titles.iter().map(|title| (*title).to_owned()).collect::<Vec<_>>());
-        line(&vec!["---".to_owned(); titles.len()]);
-        for (operation, callers) in self.lines() {
-            let of = |contender, what: fn(&Phase) -> f64, digits: usize| {
-                let value = self.median((operation, contender, callers), what);
-                value.map_or_else(String::new, |value| format!("{value:.digits$}"))
-            };
-            let ratio = |to| {
-                let value = self.ratio(operation, to, callers);
-                value.map_or_else(String::new, |value| format!("{value:.2}"))
-            };
-            let by_cpu = |to| {
-                let value = self.cpu_ratio(operation, to, callers);
-                value.map_or_else(String::new, |value| format!("{value:.2}"))
+        let mut table = Table::new(&titles);
+        for summary in self.summary() {
+            let Summary { operation, callers, .. } = summary;
+            let of = |contender, what: fn(&Phase) -> f64| {
+                cell(self.median((operation, contender, callers), what), 0)
             };
             let us = Contender::Befriend;
             let mut cells = vec![
                 operation.name().to_owned(),
                 callers.to_string(),
-                of(us, |p| p.rate, 0),
-                of(us, |p| p.times.p50, 0),
-                of(us, |p| p.times.p95, 0),
-                of(us, |p| p.times.p99, 0),
-                of(us, |p| p.times.max, 0),
-                of(us, |p| p.service_cpu, 0),
-                of(us, |p| p.database_cpu, 0),
-                of(us, |p| p.client_cpu, 0),
-                of(Contender::Pgbench, |p| p.rate, 0),
-                of(Contender::Pgbench, |p| p.times.p50, 0),
-                of(Contender::Echo, |p| p.rate, 0),
-                ratio(Contender::Pgbench),
-                by_cpu(Contender::Pgbench),
-                ratio(Contender::Echo),
-                by_cpu(Contender::Echo),
+                of(us, |p| p.rate),
+                of(us, |p| p.times.p50),
+                of(us, |p| p.times.p95),
+                of(us, |p| p.times.p99),
+                of(us, |p| p.times.max),
+                of(us, |p| p.service_cpu),
+                of(us, |p| p.database_cpu),
+                of(us, |p| p.client_cpu),
+                of(Contender::Pgbench, |p| p.rate),
+                of(Contender::Pgbench, |p| p.times.p50),
+                of(Contender::Echo, |p| p.rate),
+                cell(summary.to_pgbench, 2),
+                cell(summary.to_pgbench_by_cpu, 2),
+                cell(summary.floor, 2),
+                cell(summary.to_echo, 2),
+                cell(summary.to_echo_by_cpu, 2),
             ];
             if with_other {
-                let other = Contender::Other;
-                cells.extend([of(other, |p| p.rate, 0), ratio(other), by_cpu(other)]);
+                cells.push(of(Contender::Other, |p| p.rate));
+                cells.extend([cell(summary.to_other, 2), cell(summary.to_other_by_cpu, 2)]);
             }
-            line(&cells);
+            table.line(&cells);
         }
-        if !self.open.is_empty() {
-            let titles = [
-                "at a fixed rate",
-                "of the rate of 64",
-                "op/s",
-                "p50, µs",
-                "p95",
-                "p99",
-                "max",
-                "unanswered",
-            ];
-            line(&[]);
-            line(&titles.map(str::to_owned));
-            line(&vec!["---".to_owned(); titles.len()]);
+        table.0
+    }
+
+    /// The table of fixed rates: everyone's times at the same rate in one line.
+    fn at_fixed_rates(&self) -> String {
+        let contenders = [
+            (Contender::Befriend, "befriend p50, µs"),
+            (Contender::Echo, "echo p50, µs"),
+            (Contender::Other, "other p50, µs"),
+        ];
+        let contenders: Vec<_> = contenders.into_iter().filter(|(of, _)| self.has(*of)).collect();
+        let mut titles = vec!["at a fixed rate", "of the rate of 64", "op/s"];
+        for (_, title) in &contenders {
+            titles.extend([title, "p95", "p99", "max", "unanswered"]);
         }
-        for open in &self.open {
-            let times = [open.times.p50, open.times.p95, open.times.p99, open.times.max];
+        let mut table = Table::new(&titles);
+        for ours in self.open.iter().filter(|open| open.contender == Contender::Befriend) {
             let mut cells = vec![
-                open.operation.name().to_owned(),
-                open.part.to_string(),
-                format!("{:.0}", open.rate),
+                ours.operation.name().to_owned(),
+                ours.part.to_string(),
+                format!("{:.0}", ours.rate),
             ];
-            cells.extend(times.map(|time| format!("{time:.0}")));
-            cells.push(open.left.to_string());
-            line(&cells);
+            for (contender, _) in &contenders {
+                let found = self.open.iter().find(|open| {
+                    (open.operation, open.part, open.contender)
+                        == (ours.operation, ours.part, *contender)
+                });
+                let of = |what: fn(&Times) -> f64| cell(found.map(|open| what(&open.times)), 0);
+                cells.extend([of(|t| t.p50), of(|t| t.p95), of(|t| t.p99), of(|t| t.max)]);
+                cells.push(found.map_or_else(String::new, |open| open.left.to_string()));
+            }
+            table.line(&cells);
         }
-        let text = text.replace("|  |\n", "\n");
-        format!(
-            "{text}\nResident memory of the service: {:.0} MiB idle, {:.0} MiB at 256 callers.\n",
-            self.memory.idle, self.memory.at_256
-        )
+        table.0
+    }
+
+    fn has(&self, contender: Contender) -> bool {
+        self.phases.iter().any(|phase| phase.contender == contender)
     }
 
     pub fn write(&self, folder: &Path) -> Result<(), Failure> {
-        fs::write(folder.join("results.json"), serde_json::to_string_pretty(self)?)?;
+        let results = Results { report: self, summary: self.summary() };
+        fs::write(folder.join("results.json"), serde_json::to_string_pretty(&results)?)?;
         fs::write(folder.join("results.md"), self.markdown())?;
         Ok(())
     }
+}
+
+/// A table in Markdown.
+struct Table(String);
+
+impl Table {
+    fn new(titles: &[&str]) -> Self {
+        let mut table = Self(String::new());
+        table.line(titles);
+        table.line(&vec!["---"; titles.len()]);
+        table
+    }
+
+    fn line<S: AsRef<str>>(&mut self, cells: &[S]) {
+        let cells: Vec<&str> = cells.iter().map(AsRef::as_ref).collect();
+        let _ = writeln!(self.0, "| {} |", cells.join(" | "));
+    }
+}
+
+/// Empty where nothing was measured.
+fn cell(value: Option<f64>, digits: usize) -> String {
+    value.map_or_else(String::new, |value| format!("{value:.digits$}"))
 }
 
 fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
