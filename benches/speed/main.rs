@@ -15,8 +15,10 @@ mod plots;
 mod report;
 
 use std::{
+    collections::HashMap,
     fs,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -152,6 +154,15 @@ struct Bench<'a> {
     echo: (Process, Vec<Channel>),
     service: (Process, Vec<Channel>),
     other: Option<(Process, Vec<Channel>)>,
+    /// What starting pgbench takes, by operation and callers.
+    starts: Mutex<HashMap<(Operation, usize), Cpu>>,
+}
+
+/// CPU time in seconds.
+#[derive(Clone, Copy, Default)]
+struct Cpu {
+    database: f64,
+    client: f64,
 }
 
 /// The callback rule that some operations run with.
@@ -212,6 +223,7 @@ async fn measure(flags: &Flags, postgres: &EmbeddedPostgres) -> Result<(), Failu
         echo: (echo, echo_channels),
         service: (service, channels),
         other,
+        starts: Mutex::default(),
     };
     let report = bench.run().await?;
     report.write(&flags.output)?;
@@ -379,6 +391,32 @@ impl Bench<'_> {
         load::open(self.flags.used(channels, OPEN_CONNECTIONS), &work, rate, time).await
     }
 
+    fn cpu(&self) -> Cpu {
+        Cpu { database: machine::cpu_of_family(self.postgres), client: machine::cpu_of_caller() }
+    }
+
+    /// CPU time that pgbench and Postgres take until all connections are made and the statement is
+    /// prepared on each. befriend's and the echo's callers are connected before they are measured, so
+    /// it is no part of pgbench's work either; with 256 connections it is as much as the work.
+    fn start_of_pgbench(&self, operation: Operation, callers: usize) -> Result<Cpu, Failure> {
+        let known = || self.starts.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = known().get(&(operation, callers)).copied();
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        let before = self.cpu();
+        self.pgbench.start(&operation.script(&self.app_id, &self.caller), callers)?;
+        // Server processes end after their client.
+        std::thread::sleep(Duration::from_millis(200));
+        let after = self.cpu();
+        let start = Cpu {
+            database: after.database - before.database,
+            client: after.client - before.client,
+        };
+        known().insert((operation, callers), start);
+        Ok(start)
+    }
+
     async fn phase(
         &self,
         contender: Contender,
@@ -388,8 +426,12 @@ impl Bench<'_> {
         round: usize,
     ) -> Result<Phase, Failure> {
         let time = Duration::from_secs(self.flags.seconds);
-        let (database, client) = (machine::cpu_of_family(self.postgres), machine::cpu_of_caller());
         let process = self.process(contender);
+        let start = match process {
+            None => tokio::task::block_in_place(|| self.start_of_pgbench(operation, callers))?,
+            Some(_) => Cpu::default(),
+        };
+        let before = self.cpu();
         let service = process.map_or(0.0, |(process, _)| machine::cpu(process.pid()));
         let measured: Measured = match process {
             None => {
@@ -401,8 +443,9 @@ impl Bench<'_> {
                 load::closed(self.flags.used(channels, callers), &work, callers, time).await?
             }
         };
+        let after = self.cpu();
         #[expect(clippy::cast_precision_loss, reason = "a count of calls")]
-        let each = |seconds: f64| seconds * 1e6 / measured.calls.max(1) as f64;
+        let each = |seconds: f64| seconds.max(0.0) * 1e6 / measured.calls.max(1) as f64;
         Ok(Phase {
             operation,
             callers,
@@ -412,8 +455,8 @@ impl Bench<'_> {
             times: Times::of(&measured.times),
             service_cpu: process
                 .map_or(0.0, |(process, _)| each(machine::cpu(process.pid()) - service)),
-            database_cpu: each(machine::cpu_of_family(self.postgres) - database),
-            client_cpu: each(machine::cpu_of_caller() - client),
+            database_cpu: each(after.database - before.database - start.database),
+            client_cpu: each(after.client - before.client - start.client),
         })
     }
 }

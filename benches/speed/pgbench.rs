@@ -22,34 +22,25 @@ pub struct Pgbench {
 impl Pgbench {
     /// Runs a script from so many connections for a time, each statement prepared.
     pub fn run(&self, script: &str, callers: usize, time: Duration) -> Result<Measured, Failure> {
-        let file = self.folder.join("script.sql");
-        fs::write(&file, script)?;
         let log = self.folder.join("pgbench_log");
         // A line for each transaction costs; of many callers a part tells enough.
         let sampled = if callers == 1 { "1" } else { "0.05" };
         // Its time includes that of making the connections, its rate does not.
         let connecting = callers as u64 / 64;
-        let threads = callers.min(2).to_string();
-        let done = Command::new("pgbench")
-            // As the service has it, and the quickest.
-            .env("PGOPTIONS", "-c plan_cache_mode=force_generic_plan")
-            .args(["-n", "-M", "prepared", "-c", &callers.to_string(), "-j", &threads])
-            .args(["-T", &(time.as_secs().max(1) + connecting).to_string()])
-            .args(["-l", "--sampling-rate", sampled])
-            .arg("--log-prefix")
-            .arg(&log)
-            .args(["-D", &format!("others={}", self.others), "-f"])
-            .arg(&file)
-            .arg(&self.url)
-            .output()?;
-        let said = String::from_utf8_lossy(&done.stdout);
-        let rate = said
-            .lines()
-            .find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse::<f64>().ok());
-        let rate = rate.filter(|_| done.status.success());
-        let rate = rate.ok_or_else(|| {
-            format!("pgbench: {said}{}\n{script}", String::from_utf8_lossy(&done.stderr))
-        })?;
+        let time = (time.as_secs().max(1) + connecting).to_string();
+        let prefix = log.to_string_lossy();
+        let said = self.say(
+            script,
+            callers,
+            &["-T", &time, "-l", "--sampling-rate", sampled, "--log-prefix", &prefix],
+        )?;
+        let number = |before: &str| {
+            let line = said.lines().find_map(|line| line.strip_prefix(before));
+            line.and_then(|line| line.split([' ', '/']).next()?.parse::<f64>().ok())
+                .ok_or_else(|| format!("pgbench: {said}"))
+        };
+        let rate = number("tps = ")?;
+        let calls = number("number of transactions actually processed: ")?;
         let mut times = histogram();
         for entry in fs::read_dir(&self.folder)? {
             let path = entry?.path();
@@ -61,10 +52,36 @@ impl Pgbench {
                 fs::remove_file(path)?;
             }
         }
-        let seconds = time.as_secs_f64();
+        let seconds = calls / rate;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
-        let calls = (rate * seconds) as u64;
+        let calls = calls as u64;
         Ok(Measured { calls, seconds, times, left: 0 })
+    }
+
+    /// Makes the connections, prepares the statement and runs it once from each.
+    pub fn start(&self, script: &str, callers: usize) -> Result<(), Failure> {
+        self.say(script, callers, &["-t", "1"]).map(drop)
+    }
+
+    fn say(&self, script: &str, callers: usize, more: &[&str]) -> Result<String, Failure> {
+        let file = self.folder.join("script.sql");
+        fs::write(&file, script)?;
+        let threads = callers.min(2).to_string();
+        let done = Command::new("pgbench")
+            // As the service has it, and the quickest.
+            .env("PGOPTIONS", "-c plan_cache_mode=force_generic_plan")
+            .args(["-n", "-M", "prepared", "-c", &callers.to_string(), "-j", &threads])
+            .args(more)
+            .args(["-D", &format!("others={}", self.others), "-f"])
+            .arg(&file)
+            .arg(&self.url)
+            .output()?;
+        let said = String::from_utf8_lossy(&done.stdout).into_owned();
+        if !done.status.success() {
+            let why = String::from_utf8_lossy(&done.stderr);
+            return Err(format!("pgbench: {said}{why}\n{script}").into());
+        }
+        Ok(said)
     }
 }
 
