@@ -143,7 +143,7 @@ pub struct Connection {
     pub calls: Calls,
 }
 
-/// The calls of one connection that are under way, counted.
+/// The gRPC calls of one connection that are under way, counted: each until its answer begins.
 #[derive(Clone, Debug, Default)]
 pub struct Calls(Arc<AtomicUsize>);
 

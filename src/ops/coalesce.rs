@@ -16,6 +16,7 @@ use std::{
 
 use futures_util::FutureExt as _;
 use tokio::{
+    runtime::Handle,
     sync::oneshot,
     time::{Instant, timeout_at},
 };
@@ -80,6 +81,14 @@ struct Waiting<M: Shared> {
     answer: oneshot::Sender<Result<M::Answer, Error>>,
 }
 
+/// How a call takes part.
+enum Entered<M: Shared> {
+    /// It has a turn, and begins it.
+    First(M),
+    /// It waits for the next turn, and for its answer.
+    Waiting(oneshot::Receiver<Result<M::Answer, Error>>),
+}
+
 impl<M: Shared> fmt::Debug for Coalescer<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Coalescer").finish_non_exhaustive()
@@ -95,26 +104,26 @@ impl<M: Shared> Coalescer<M> {
 
     /// Does the work of a member, together with that of others who are there.
     pub(super) async fn join(self: &Arc<Self>, member: M) -> Result<M::Answer, Error> {
-        let answered = {
-            let mut state = self.state();
-            if state.under_way < self.turns {
-                // Then nobody waits.
-                state.under_way += 1;
-                Err(member)
-            } else {
-                let (answer, answered) = oneshot::channel();
-                state.waiting.push_back(Waiting { member, answer });
-                Ok(answered)
-            }
-        };
-        match answered {
-            Ok(answered) => {
+        match self.enter(member) {
+            // Aside: it is large, and not needed by those who wait.
+            Entered::First(member) => Box::pin(self.begin(member)).await,
+            Entered::Waiting(answered) => {
                 let lost = |_| Err(Error::Internal("a turn ended without an answer".to_owned()));
                 answered.await.unwrap_or_else(lost)
             }
-            // Aside: it is large, and not needed by those who wait.
-            Err(member) => Box::pin(self.begin(member)).await,
         }
+    }
+
+    fn enter(&self, member: M) -> Entered<M> {
+        let mut state = self.state();
+        if state.under_way < self.turns {
+            // Then nobody waits.
+            state.under_way += 1;
+            return Entered::First(member);
+        }
+        let (answer, answered) = oneshot::channel();
+        state.waiting.push_back(Waiting { member, answer });
+        Entered::Waiting(answered)
     }
 
     /// A turn of one, in the caller's own task: to hand it to another task takes time, and begins
@@ -132,10 +141,12 @@ impl<M: Shared> Coalescer<M> {
     /// Ends a turn: those who wait make the next one.
     fn pass_on(self: &Arc<Self>) {
         let mut state = self.state();
-        if state.waiting.is_empty() {
-            state.under_way -= 1;
-        } else {
-            tokio::spawn(Arc::clone(self).take_turns());
+        // Without a runtime, at the very end of it, those who wait have gone too.
+        match Handle::try_current() {
+            Ok(runtime) if !state.waiting.is_empty() => {
+                runtime.spawn(Arc::clone(self).take_turns());
+            }
+            _ => state.under_way -= 1,
         }
     }
 

@@ -2,16 +2,21 @@
 //!
 //! The runtime runs a connection's task as soon as one answer is there for it, so each answer would be
 //! a system call and a packet of its own, though those of others whose calls shared a turn are a few
-//! microseconds away. So while the connection has other calls under way, a write waits until the worker
-//! has run all tasks that are ready.
+//! microseconds away. So while the connection has other calls under way, its writes wait until the worker
+//! has run all tasks that are ready. They wait once: what there is to write then is written whole.
 
 use std::{
     io::{self, IoSlice},
     net::SocketAddr,
     pin::{Pin, pin},
-    task::{Context, Poll, ready},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker, ready},
 };
 
+use futures_util::task::AtomicWaker;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -26,7 +31,34 @@ use crate::gate::Connection;
 pub(super) struct Gathering<S> {
     stream: S,
     connection: Connection,
-    waited: bool,
+    writing: Writing,
+    round: Arc<Round>,
+}
+
+/// How far the writes are that go out together.
+#[derive(Clone, Copy, PartialEq)]
+enum Writing {
+    /// There was nothing to write yet.
+    Not,
+    /// There is, and it waits for its company.
+    Waits,
+    /// They go out. The next wait comes after a read: then the connection's task has written what there
+    /// was, and runs anew.
+    Goes,
+}
+
+/// A round of the worker through what is ready.
+#[derive(Default)]
+struct Round {
+    over: AtomicBool,
+    task: AtomicWaker,
+}
+
+impl Wake for Round {
+    fn wake(self: Arc<Self>) {
+        self.over.store(true, Ordering::Release);
+        self.task.wake();
+    }
 }
 
 impl Gathering<TcpStream> {
@@ -47,16 +79,26 @@ impl<S> Gathering<S> {
     fn new(stream: S, address: Option<SocketAddr>, tls: bool) -> Self {
         let address = address.map(|address| address.ip());
         let connection = Connection { address, tls, ..Connection::default() };
-        Self { stream, connection, waited: false }
+        Self { stream, connection, writing: Writing::Not, round: Arc::default() }
     }
 
-    /// The stream, once a write has waited for its company.
+    /// The stream, once its company is there.
     fn poll_company(&mut self, cx: &mut Context<'_>) -> Poll<&mut S> {
-        if !self.waited && self.connection.calls.any() {
-            self.waited = true;
-            // A first poll has the runtime wake the task, and that is all there is to this future.
-            ready!(pin!(yield_now()).poll(cx));
+        if self.writing == Writing::Not && self.connection.calls.any() {
+            self.writing = Writing::Waits;
+            self.round.over.store(false, Ordering::Release);
+            // A first poll has the runtime wake its waker at the end of the round, and that is all there
+            // is to this future. Answers that come meanwhile wake the task too: that is no end.
+            let end = Waker::from(Arc::clone(&self.round));
+            let _ = pin!(yield_now()).poll(&mut Context::from_waker(&end));
         }
+        if self.writing == Writing::Waits {
+            self.round.task.register(cx.waker());
+            if !self.round.over.load(Ordering::Acquire) {
+                return Poll::Pending;
+            }
+        }
+        self.writing = Writing::Goes;
         Poll::Ready(&mut self.stream)
     }
 }
@@ -67,9 +109,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathering<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(ready!(self.poll_company(cx))).poll_write(cx, bytes);
-        self.waited = written.is_pending();
-        written
+        Pin::new(ready!(self.poll_company(cx))).poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -77,9 +117,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathering<S> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(ready!(self.poll_company(cx))).poll_write_vectored(cx, slices);
-        self.waited = written.is_pending();
-        written
+        Pin::new(ready!(self.poll_company(cx))).poll_write_vectored(cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -101,6 +139,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gathering<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.writing == Writing::Goes {
+            self.writing = Writing::Not;
+        }
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }

@@ -107,8 +107,7 @@ left join lateral (
       and version > asked.version
     order by version
     limit asked.rows
-) b on true
-order by asked.position, b.version";
+) b on true";
     BETWEEN = "\
 -- blocks.between
 select exists (

@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use crate::domain::{ListVersion, OwnerKey};
+use crate::domain::{Change, ListVersion, OwnerKey};
 
 /// A list, the version after which its changes are asked for, and how many at the most.
 #[derive(Clone, Copy, Debug)]
@@ -32,8 +32,9 @@ impl SinceArrays {
 /// The head of a list, and changes of it in the order of their versions.
 pub(crate) type Headed<C> = (ListVersion, Vec<C>);
 
-/// Rows of `lists` lists, each with the list's number from 1, its head and a change, if it has any.
-pub(super) fn by_list<C>(
+/// Rows of `lists` lists, in any order, each with the list's number from 1, its head and a change, if
+/// it has any. They are put in order here: Postgres would sort the rows of all lists as one.
+pub(super) fn by_list<C: Change>(
     lists: usize,
     rows: impl Iterator<Item = (i64, ListVersion, Option<C>)>,
 ) -> Vec<Option<Headed<C>>> {
@@ -43,6 +44,9 @@ pub(super) fn by_list<C>(
         if let Some(list) = list {
             list.get_or_insert_with(|| (head, Vec::new())).1.extend(change);
         }
+    }
+    for (_, changes) in found.iter_mut().flatten() {
+        changes.sort_by_key(Change::version);
     }
     found
 }

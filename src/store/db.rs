@@ -95,7 +95,7 @@ impl Db {
         })
     }
 
-    /// How long a read can take at the most: to get a connection, and to run.
+    /// A time within which a read is done, unless much is amiss: to get a connection, and to run.
     #[must_use]
     pub fn longest_read(&self) -> Duration {
         self.acquire_timeout + self.statement_timeout

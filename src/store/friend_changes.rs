@@ -27,8 +27,7 @@ left join lateral (
       and updated_at > asked.updated_at
     order by version
     limit asked.rows
-) f on true
-order by asked.position, f.version";
+) f on true";
     UPDATED_AFTER = "\
 -- friend_changes.updated_after
 select f.friend_name, f.version, f.deleted, f.remark, f.extension, f.server_extension,

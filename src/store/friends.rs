@@ -247,10 +247,12 @@ pub(crate) async fn keepers(
 
 /// Entries as they were read: names and remarks in one piece each. Whoever needs the entries makes
 /// them, by [`Self::entries`]: what one task allocates and another frees costs several times as much.
-pub(crate) struct Entries {
+pub(crate) struct Entries(Option<Joined>);
+
+/// The names and the remarks of entries, each joined by [`JOINT`].
+struct Joined {
     names: String,
     remarks: String,
-    none: bool,
 }
 
 impl Entries {
@@ -260,22 +262,19 @@ impl Entries {
             let joined = joined.map(String::from_utf8).transpose();
             joined.map_err(|error| Error::Internal(error.to_string()))
         };
-        let (names, remarks) = (joined("names")?, joined("remarks")?);
-        let none = names.is_none();
-        Ok(Self { names: names.unwrap_or_default(), remarks: remarks.unwrap_or_default(), none })
+        let texts = joined("names")?.zip(joined("remarks")?);
+        Ok(Self(texts.map(|(names, remarks)| Joined { names, remarks })))
     }
 
     /// The entries, in order.
     pub(crate) fn entries(&self) -> Vec<FriendEntry> {
-        if self.none {
-            return Vec::new();
-        }
+        let Some(Joined { names, remarks }) = &self.0 else { return Vec::new() };
         let entry = |(name, remark): (&str, &str)| FriendEntry {
             username: Username::from_store(name.to_owned()),
             remark: remark.to_owned(),
         };
-        let mut entries = Vec::with_capacity(self.names.matches(JOINT).count() + 1);
-        entries.extend(self.names.split(JOINT).zip(self.remarks.split(JOINT)).map(entry));
+        let mut entries = Vec::with_capacity(names.matches(JOINT).count() + 1);
+        entries.extend(names.split(JOINT).zip(remarks.split(JOINT)).map(entry));
         entries
     }
 }

@@ -93,6 +93,20 @@ const HOT: &[Expected] = &[
         rows: 60.0,
     },
     Expected {
+        statement: "friend_changes.changes",
+        arguments: "array[md5('user1'), md5('user2')]::uuid[], array[2990, 40]::bigint[], \
+                    array[101, 101]::bigint[], array['epoch', 'epoch']::timestamptz[]",
+        uses: &["using users_pkey on users", "using friends_by_version on friends"],
+        rows: 20.0,
+    },
+    Expected {
+        statement: "blocks.changes",
+        arguments: "array[md5('user1'), md5('user2')]::uuid[], array[100495, 0]::bigint[], \
+                    array[101, 5]::bigint[]",
+        uses: &["using users_pkey on users", "on blocks"],
+        rows: 20.0,
+    },
+    Expected {
         statement: "friends.all",
         arguments: "md5('user1')::uuid",
         uses: &["using users_pkey on users", "Index Only Scan using friends_pkey on friends"],

@@ -6,7 +6,9 @@ use befriend::{clock::Clock, proto};
 use tonic::{Code, Status};
 
 use crate::support::{
-    Tenant, TestApp, invariants,
+    Tenant, TestApp,
+    follow::Follower,
+    invariants,
     race::race,
     tenant::{acme, friend_limit},
 };
@@ -178,4 +180,40 @@ async fn pages_and_checks_that_are_asked_for_at_once_are_each_ones_own() {
     .await;
     assert!(answers.into_iter().all(|right| right));
     drop(app);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_follow_different_lists_at_once_get_each_their_own() {
+    let (_app, tenant) = acme(&[]).await;
+    let users = tenant.crowd("user", 10).await;
+    for (at, user) in users.iter().enumerate() {
+        for friend in &users[..at] {
+            tenant.befriend(user, friend).await.unwrap();
+        }
+        let usernames = users[..at / 2].to_vec();
+        let request = proto::BlockUsersRequest { owner: user.clone(), usernames };
+        if at > 1 {
+            tenant.blocks().block_users(request).await.unwrap();
+        }
+    }
+    let followers = race(CALLERS, |number| {
+        let (tenant, users) = (tenant.clone(), users.clone());
+        async move {
+            // Some follow nobody, and must not move the others' answers.
+            let owner = users.get(number % 11).map_or("nobody", String::as_str);
+            let mut follower = Follower::new(&tenant, owner);
+            let page_size = i32::try_from(number % 4 + 1).unwrap();
+            let caught_up = follower.catch_up(page_size).await;
+            (owner == "nobody", follower, caught_up)
+        }
+    })
+    .await;
+    for (nobody, follower, caught_up) in followers {
+        if nobody {
+            assert_eq!(caught_up.unwrap_err().code(), Code::NotFound);
+        } else {
+            caught_up.unwrap();
+            follower.expect_exact().await;
+        }
+    }
 }
