@@ -63,7 +63,7 @@ fuzz-http: ## Have schemathesis try the HTTP surfaces by their OpenAPI descripti
 	cargo build --locked
 	scripts/fuzz-http $(EXAMPLES)
 
-budget: ## Count the instructions of a request by callgrind, and compare with benches/budget.txt
+budget: ## Count the instructions and allocations of a request, and compare with benches/budget.txt
 	@scripts/setup budget
 	cargo bench --locked --bench budget -- $(ARGS)
 
