@@ -42,6 +42,8 @@ impl Shared for Addition {
     /// The friend's profile.
     type Answer = User;
 
+    const SHORT: bool = false;
+
     fn db(&self) -> &Db {
         &self.call.core.db
     }

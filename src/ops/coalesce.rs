@@ -31,6 +31,11 @@ pub trait Shared: Send + Sync + Sized + 'static {
     /// What the caller gets.
     type Answer: Send + 'static;
 
+    /// Whether a turn takes little longer than to hand it to another task, as a read does: then the
+    /// first caller begins it in their own. Else a task of the turn's own begins it, with whoever has
+    /// come in the same moment: a commit is worth that.
+    const SHORT: bool;
+
     /// The database that it is about.
     fn db(&self) -> &Db;
 
@@ -114,20 +119,23 @@ impl<M: Shared> Coalescer<M> {
         }
     }
 
-    fn enter(&self, member: M) -> Entered<M> {
+    fn enter(self: &Arc<Self>, member: M) -> Entered<M> {
         let mut state = self.state();
-        if state.under_way < self.turns {
-            // Then nobody waits.
-            state.under_way += 1;
+        // Then nobody waits, or a task is about to take them.
+        let begins = state.under_way < self.turns;
+        state.under_way += usize::from(begins);
+        if begins && M::SHORT {
             return Entered::First(member);
         }
         let (answer, answered) = oneshot::channel();
         state.waiting.push_back(Waiting { member, answer });
+        if begins {
+            tokio::spawn(Arc::clone(self).take_turns());
+        }
         Entered::Waiting(answered)
     }
 
-    /// A turn of one, in the caller's own task: to hand it to another task takes time, and begins
-    /// nothing earlier.
+    /// A turn of one, in the caller's own task.
     async fn begin(self: &Arc<Self>, member: M) -> Result<M::Answer, Error> {
         let begun = Begun(self);
         let outcome = try_together(slice::from_ref(&member), member.deadline()).await.pop();

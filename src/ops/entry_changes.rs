@@ -37,6 +37,8 @@ impl Shared for Update {
     /// The entry after the change.
     type Answer = Friend;
 
+    const SHORT: bool = false;
+
     fn db(&self) -> &Db {
         &self.call.core.db
     }

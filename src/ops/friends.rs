@@ -320,6 +320,8 @@ impl Shared for ListPage {
     /// Nothing when there is no such user.
     type Answer = Option<Entries>;
 
+    const SHORT: bool = true;
+
     fn db(&self) -> &Db {
         &self.call.core.db
     }

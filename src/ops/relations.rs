@@ -47,6 +47,8 @@ impl Shared for Check {
     /// Nothing when there is no such user.
     type Answer = Option<Relation>;
 
+    const SHORT: bool = true;
+
     fn db(&self) -> &Db {
         &self.call.core.db
     }

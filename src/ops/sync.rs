@@ -85,6 +85,8 @@ impl<L: List> Shared for Changes<L> {
     /// Nothing when there is no such user.
     type Answer = Option<Headed<L::Change>>;
 
+    const SHORT: bool = true;
+
     fn db(&self) -> &Db {
         &self.call.core.db
     }

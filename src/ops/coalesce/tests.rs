@@ -48,6 +48,8 @@ struct Member {
 impl Shared for Member {
     type Answer = usize;
 
+    const SHORT: bool = true;
+
     fn db(&self) -> &Db {
         &self.stage.db
     }
