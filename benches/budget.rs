@@ -106,7 +106,7 @@ const OPERATOR: &str = "operator-token-of-the-bench-0123456789";
 const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/budget.txt");
 
 /// By how much more than was noted a request may take.
-const TOLERANCE: f64 = 0.2;
+const TOLERANCE: f64 = 0.15;
 
 /// The two lengths of each sequence, in requests. Whole groups of both sizes fit into them.
 const SHORT: usize = 64;

@@ -246,7 +246,7 @@ pub(crate) async fn keepers(
 }
 
 /// Entries as they were read: names and remarks in one piece each. Whoever needs the entries makes
-/// them, by [`Self::entries`]: what one task allocates and another frees costs several times as much.
+/// them, by [`Self::entries`]: memory that one task takes and another gives back is dear.
 pub(crate) struct Entries(Option<Joined>);
 
 /// The names and the remarks of entries, each joined by [`JOINT`].
