@@ -30,9 +30,9 @@ use befriend::{
     gate::Gate,
     grpc::{self, GateLayer},
     proto::{
-        self, app_service_client::AppServiceClient, friend_service_client::FriendServiceClient,
-        relation_service_client::RelationServiceClient, token_service_client::TokenServiceClient,
-        user_service_client::UserServiceClient,
+        self, app_service_client::AppServiceClient, block_service_client::BlockServiceClient,
+        friend_service_client::FriendServiceClient, relation_service_client::RelationServiceClient,
+        token_service_client::TokenServiceClient, user_service_client::UserServiceClient,
     },
     server, store,
 };
@@ -120,7 +120,7 @@ const USERS: usize = 400;
 
 /// What is counted: a call, and how many callers make it at once. Not a change by one caller: its many
 /// round trips, each of which is waited for or not, differ too much.
-const SEQUENCES: [(&str, usize); 7] = [
+const SEQUENCES: [(&str, usize); 8] = [
     ("check", 1),
     ("check", 16),
     ("list", 1),
@@ -128,6 +128,7 @@ const SEQUENCES: [(&str, usize); 7] = [
     ("sync", 16),
     ("add", 16),
     ("remark", 16),
+    ("block", 16),
 ];
 
 #[derive(Parser)]
@@ -332,6 +333,14 @@ async fn requests(sequence: &str) -> Result<(), Failure> {
                 friends.clone().sync_friends(with(&token, request)).await.map(drop)
             }
             "add" => add(n, 60 + n / USERS).await,
+            "block" => {
+                let request = proto::BlockUsersRequest {
+                    owner: names[n % USERS].clone(),
+                    usernames: vec![names[(n + 1 + n / USERS) % USERS].clone()],
+                };
+                let mut blocks = BlockServiceClient::new(service.clone());
+                blocks.block_users(with(&token, request)).await.map(drop)
+            }
             _ => {
                 let request = proto::SetRemarkRequest {
                     owner: names[0].clone(),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use sqlx::PgConnection;
 
-use super::{Call, events, found, locks::Locked, requests};
+use super::{Call, blockings::Blocking, events, found};
 use crate::{
     domain::{
         BlockedUsers, Error, EventType, Invalid, NewEvent, OwnerKey, Page, PageSize, User, Username,
@@ -30,39 +30,10 @@ pub async fn block(
     }
     let mut seen = HashSet::new();
     let wanted: Vec<&Username> = usernames.iter().filter(|name| seen.insert(*name)).collect();
-    let owner_key = call.key(owner);
-    let limit = call.app.limits.block_limit;
-    call.core
-        .db
-        .retrying(|| async {
-            let mut tx = call.core.db.begin(call.deadline).await?;
-            // The blocked ones are locked too: nobody can be deleted meanwhile, and what they asked of
-            // the owner is cancelled on both sides.
-            let keys = wanted.iter().map(|name| call.key(name)).chain([owner_key]);
-            let locked = Locked::all(&mut tx, keys).await?;
-            let head = found(locked.get(owner_key), owner)?.head;
-            for name in &wanted {
-                found(locked.get(call.key(name)), name)?;
-            }
-            let blocked: HashSet<Username> =
-                blocks::are_blocked(&mut tx, owner_key, &wanted).await?.into_iter().collect();
-            let fresh: Vec<&Username> =
-                wanted.iter().copied().filter(|name| !blocked.contains(*name)).collect();
-            let Ok(count @ 1..) = i32::try_from(fresh.len()) else {
-                return Ok(());
-            };
-            let last = users::gain_blocks(&mut tx, owner_key, count, limit)
-                .await?
-                .ok_or_else(|| Error::BlockLimitExceeded { username: owner.clone(), limit })?;
-            let entries = numbered(call, last - i64::from(count), &fresh);
-            blocks::put(&mut tx, (owner_key, owner), &entries, call.core.clock.now()).await?;
-            record(&mut tx, call, EventType::BlockAdded, (owner_key, owner), &entries).await?;
-            if head.incoming_requests > 0 {
-                requests::cancel_from(&mut tx, call, owner, &fresh).await?;
-            }
-            call.commit(tx, wanted.iter().map(|name| call.key(name)).chain([owner_key])).await
-        })
-        .await?;
+    let keyed = |name: &Username| (call.key(name), name.clone());
+    let blocked = wanted.iter().copied().map(keyed).collect();
+    let blocking = Blocking { call: call.clone(), owner: keyed(owner), blocked };
+    call.core.turns.blockings.join(blocking).await?;
     Ok(wanted.into_iter().cloned().collect())
 }
 
@@ -98,9 +69,12 @@ pub async fn unblock_all(
             for name in &wanted {
                 profiles.push(found(users::get(&mut tx, call.key(name)).await?, name)?.user);
             }
-            let blocked = blocks::are_blocked(&mut tx, owner_key, &wanted).await?;
-            if !blocked.is_empty() {
-                release(&mut tx, call, owner, &blocked.iter().collect::<Vec<_>>()).await?;
+            let places: Vec<_> = wanted.iter().map(|name| (owner_key, *name)).collect();
+            let standing = blocks::standing(&mut tx, &places).await?;
+            if !standing.is_empty() {
+                let in_order = places.iter().filter(|place| standing.contains(place));
+                let blocked: Vec<&Username> = in_order.map(|(_, name)| *name).collect();
+                release(&mut tx, call, owner, &blocked).await?;
                 call.commit(tx, [owner_key]).await?;
             }
             Ok(profiles)
@@ -123,20 +97,9 @@ pub(super) async fn release(
     let entries = numbered(call, last - i64::from(count), blocked);
     let now = call.core.clock.now();
     blocks::bury(tx, (owner_key, owner), &entries, now).await?;
-    record(tx, call, EventType::BlockRemoved, (owner_key, owner), &entries).await
-}
-
-/// Tells of changes in an owner's block list.
-async fn record(
-    tx: &mut PgConnection,
-    call: &Call,
-    event_type: EventType,
-    owner: (OwnerKey, &Username),
-    entries: &[(OwnerKey, &Username, i64)],
-) -> Result<(), Error> {
     let told = entries.iter().map(|(_, friend, version)| NewEvent {
-        event_type,
-        owner,
+        event_type: EventType::BlockRemoved,
+        owner: (owner_key, owner),
         version: *version,
         friend,
         detail: "",

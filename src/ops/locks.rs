@@ -34,7 +34,7 @@ impl Locked {
 }
 
 /// What a transaction takes from the heads of users whom it has locked: versions, and places for
-/// friends. It is counted here, and written at once by [`heads::advance`].
+/// friends and for blocked users. It is counted here, and written at once by [`heads::advance`].
 pub(super) struct Ledger<'a> {
     locked: &'a Locked,
     taken: BTreeMap<OwnerKey, Taken>,
@@ -52,28 +52,46 @@ impl<'a> Ledger<'a> {
         before + self.taken.get(&key).map_or(0, |taken| taken.friends)
     }
 
+    /// How many users a user blocks, with those who were counted here.
+    pub(super) fn block_count(&self, key: OwnerKey) -> i32 {
+        let before = self.locked.get(key).map_or(0, |account| account.head.block_count);
+        before + self.taken.get(&key).map_or(0, |taken| taken.blocks)
+    }
+
     /// Counts a friend more of a user who may have up to `limit`, and returns the new version.
     pub(super) fn take_friend(&mut self, key: OwnerKey, limit: i32) -> i64 {
-        let version = self.take_version(key);
-        if let Some(taken) = self.taken.get_mut(&key) {
-            taken.friends += 1;
-            taken.friend_limit = taken.friend_limit.max(limit);
-        }
-        version
+        let taken = self.of(key);
+        taken.friends += 1;
+        taken.friend_limit = taken.friend_limit.max(limit);
+        self.take_version(key)
+    }
+
+    /// Counts a blocked user more of one who may have up to `limit`, and returns the new version.
+    pub(super) fn take_block(&mut self, key: OwnerKey, limit: i32) -> i64 {
+        let taken = self.of(key);
+        taken.blocks += 1;
+        taken.block_limit = taken.block_limit.max(limit);
+        self.take_version(key)
     }
 
     /// Takes a user's next version.
     pub(super) fn take_version(&mut self, key: OwnerKey) -> i64 {
+        let taken = self.of(key);
+        taken.versions += 1;
+        taken.before + taken.versions
+    }
+
+    fn of(&mut self, key: OwnerKey) -> &mut Taken {
         let before = self.locked.get(key).map_or(0, |account| account.head.version);
-        let taken = self.taken.entry(key).or_insert(Taken {
+        self.taken.entry(key).or_insert(Taken {
             owner: key,
             before,
             versions: 0,
             friends: 0,
             friend_limit: 0,
-        });
-        taken.versions += 1;
-        taken.before + taken.versions
+            blocks: 0,
+            block_limit: 0,
+        })
     }
 
     /// Whether a version was taken here.

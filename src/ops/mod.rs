@@ -7,6 +7,7 @@
 pub mod access;
 mod additions;
 pub mod apps;
+mod blockings;
 pub mod blocks;
 pub mod bulk;
 pub mod callbacks;
@@ -76,6 +77,7 @@ pub struct Turns {
     block_changes: Arc<Coalescer<sync::Changes<sync::Blocks>>>,
     additions: Arc<Coalescer<additions::Addition>>,
     updates: Arc<Coalescer<entry_changes::Update>>,
+    blockings: Arc<Coalescer<blockings::Blocking>>,
 }
 
 /// How many calls share a statement or a transaction at the most.
@@ -97,6 +99,7 @@ impl Default for Turns {
             block_changes: Coalescer::new(turns(), TOGETHER),
             additions: Coalescer::new(turns(), TOGETHER),
             updates: Coalescer::new(turns(), TOGETHER),
+            blockings: Coalescer::new(turns(), TOGETHER),
         }
     }
 }

@@ -231,7 +231,7 @@ async fn leave_one_batch(call: &Call, username: &Username) -> Result<bool, Error
     let remarks = Remarks { owners_cleared: true, others_cleared: true };
     part(&mut tx, call, username, &parting, remarks).await?;
     for blocker in &blockers {
-        if !blocks::are_blocked(&mut tx, call.key(blocker), &[username]).await?.is_empty() {
+        if !blocks::standing(&mut tx, &[(call.key(blocker), username)]).await?.is_empty() {
             block_ops::release(&mut tx, call, blocker, &[username]).await?;
         }
     }

@@ -1,27 +1,30 @@
 //! `blocks` and `blocked_by`: each block stored under both users, so that one user's rows tell
 //! whether two may write to each other. Only `blocks` has versions and tombstones, and counts.
 
+use std::collections::HashSet;
+
 use sqlx::{PgConnection, query, query_as, query_scalar};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
     changes::{Headed, Since, SinceArrays, by_list},
+    friends::all_changed,
     statements,
     users::uuids,
 };
 use crate::domain::{BlockChange, BlockedUsers, Error, ListVersion, OwnerKey, PageSize, Username};
 
 statements! {
-    ARE_BLOCKED = "\
--- blocks.are_blocked
-select other.name
-from unnest($2::text[]) as other (name)
+    STANDING = "\
+-- blocks.standing
+select asked.position
+from unnest($1::uuid[], $2::text[]) with ordinality as asked (owner_key, name, position)
 where (
     select not deleted
     from blocks
-    where owner_key = $1
-      and blocked_name = other.name
+    where owner_key = asked.owner_key
+      and blocked_name = asked.name
 )";
     NAMES = "\
 -- blocks.names
@@ -70,8 +73,8 @@ where u.owner_key = $1
     PUT = "\
 -- blocks.put
 insert into blocks as kept (owner_key, blocked_name, version, created_at, updated_at)
-select $1, blocked_name, version, $4, $4
-from unnest($2::text[], $3::bigint[]) as fresh (blocked_name, version)
+select owner_key, blocked_name, version, $4, $4
+from unnest($1::uuid[], $2::text[], $3::bigint[]) as fresh (owner_key, blocked_name, version)
 on conflict (owner_key, blocked_name) do update
 set version = excluded.version,
     deleted = false,
@@ -81,8 +84,8 @@ where kept.deleted";
     PUT_BLOCKED_BY = "\
 -- blocks.put_blocked_by
 insert into blocked_by (owner_key, blocker_name)
-select owner_key, $2
-from unnest($1::uuid[]) as fresh (owner_key)";
+select owner_key, blocker_name
+from unnest($1::uuid[], $2::text[]) as fresh (owner_key, blocker_name)";
     BURY = "\
 -- blocks.bury
 update blocks b
@@ -152,16 +155,17 @@ where owner_key = any($1)
   and blocker_name = $2";
 }
 
-/// Which of the others a user blocks. Looked up one by one: see `relations`.
-pub(crate) async fn are_blocked(
+/// Of these entries, each a place in an owner's list, those that stand. Looked up one by one: see
+/// `relations`.
+pub(crate) async fn standing<'a>(
     db: &mut PgConnection,
-    owner: OwnerKey,
-    others: &[&Username],
-) -> Result<Vec<Username>, Error> {
-    let names: Vec<&str> = others.iter().map(|name| name.as_str()).collect();
-    let found: Vec<String> =
-        query_scalar(ARE_BLOCKED).bind(owner.as_uuid()).bind(names).fetch_all(db).await?;
-    Ok(usernames(found))
+    asked: &[(OwnerKey, &'a Username)],
+) -> Result<HashSet<(OwnerKey, &'a Username)>, Error> {
+    let (keys, names): (Vec<Uuid>, Vec<&str>) =
+        asked.iter().map(|(key, name)| (key.as_uuid(), name.as_str())).unzip();
+    let positions: Vec<i64> = query_scalar(STANDING).bind(keys).bind(names).fetch_all(db).await?;
+    let place = |position: i64| asked.get(usize::try_from(position - 1).ok()?).copied();
+    Ok(positions.into_iter().filter_map(place).collect())
 }
 
 /// The first `limit` users whom a user blocks, in name order.
@@ -279,24 +283,30 @@ pub(crate) async fn purge(
     Ok(query_scalar(PURGE).bind(owner.as_uuid()).bind(before).fetch_one(db).await?)
 }
 
-/// Makes entries in a locked user's list, on both sides. `blocked` is not in the list yet.
+/// An entry that is to be in an owner's list.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewBlock<'a> {
+    pub(crate) owner: (OwnerKey, &'a Username),
+    pub(crate) blocked: (OwnerKey, &'a Username),
+    pub(crate) version: i64,
+}
+
+/// Makes entries in locked users' lists, on both sides. None of them stands yet.
 pub(crate) async fn put(
     db: &mut PgConnection,
-    owner: (OwnerKey, &Username),
-    blocked: &[(OwnerKey, &Username, i64)],
+    entries: &[NewBlock<'_>],
     now: OffsetDateTime,
 ) -> Result<(), Error> {
-    let names: Vec<&str> = blocked.iter().map(|(_, name, _)| name.as_str()).collect();
-    let versions: Vec<i64> = blocked.iter().map(|(_, _, version)| *version).collect();
-    let keys: Vec<Uuid> = blocked.iter().map(|(key, ..)| key.as_uuid()).collect();
-    query(PUT)
-        .bind(owner.0.as_uuid())
-        .bind(names)
-        .bind(versions)
-        .bind(now)
-        .execute(&mut *db)
-        .await?;
-    query(PUT_BLOCKED_BY).bind(keys).bind(owner.1.as_str()).execute(db).await?;
+    let sides = |side: for<'e> fn(&NewBlock<'e>) -> (OwnerKey, &'e Username)| {
+        entries.iter().map(side).map(|(key, name)| (key.as_uuid(), name.as_str())).unzip()
+    };
+    let (owners, blockers): (Vec<Uuid>, Vec<&str>) = sides(|entry| entry.owner);
+    let (blocked, names): (Vec<Uuid>, Vec<&str>) = sides(|entry| entry.blocked);
+    let versions: Vec<i64> = entries.iter().map(|entry| entry.version).collect();
+    let done =
+        query(PUT).bind(owners).bind(names).bind(versions).bind(now).execute(&mut *db).await?;
+    all_changed(done.rows_affected(), entries.len())?;
+    query(PUT_BLOCKED_BY).bind(blocked).bind(blockers).execute(db).await?;
     Ok(())
 }
 

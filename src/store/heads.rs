@@ -27,12 +27,15 @@ cross join lateral (
 -- heads.advance
 update users u
 set friend_count = u.friend_count + taken.friends,
+    block_count = u.block_count + taken.blocks,
     version = u.version + taken.versions
-from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::integer[], $5::integer[])
-    as taken (owner_key, before, versions, friends, friend_limit)
+from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::integer[], $5::integer[], $6::integer[],
+            $7::integer[])
+    as taken (owner_key, before, versions, friends, friend_limit, blocks, block_limit)
 where u.owner_key = taken.owner_key
   and u.version = taken.before
-  and (taken.friends = 0 or u.friend_count + taken.friends <= taken.friend_limit)";
+  and (taken.friends = 0 or u.friend_count + taken.friends <= taken.friend_limit)
+  and (taken.blocks = 0 or u.block_count + taken.blocks <= taken.block_limit)";
 }
 
 #[derive(FromRow)]
@@ -64,6 +67,9 @@ pub(crate) struct Taken {
     /// How many friends more, and how many there may be.
     pub(crate) friends: i32,
     pub(crate) friend_limit: i32,
+    /// How many blocked users more, and how many there may be.
+    pub(crate) blocks: i32,
+    pub(crate) block_limit: i32,
 }
 
 /// Moves heads on. Each must be locked, and be as it was when it was counted on.
@@ -71,14 +77,15 @@ pub(crate) async fn advance(db: &mut PgConnection, taken: &[Taken]) -> Result<()
     let keys: Vec<Uuid> = taken.iter().map(|t| t.owner.as_uuid()).collect();
     let before: Vec<i64> = taken.iter().map(|t| t.before).collect();
     let versions: Vec<i64> = taken.iter().map(|t| t.versions).collect();
-    let friends: Vec<i32> = taken.iter().map(|t| t.friends).collect();
-    let limits: Vec<i32> = taken.iter().map(|t| t.friend_limit).collect();
+    let counts = |count: fn(&Taken) -> i32| -> Vec<i32> { taken.iter().map(count).collect() };
     let done = query(ADVANCE)
         .bind(keys)
         .bind(before)
         .bind(versions)
-        .bind(friends)
-        .bind(limits)
+        .bind(counts(|t| t.friends))
+        .bind(counts(|t| t.friend_limit))
+        .bind(counts(|t| t.blocks))
+        .bind(counts(|t| t.block_limit))
         .execute(db)
         .await?;
     if done.rows_affected() == taken.len() as u64 {

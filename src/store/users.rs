@@ -106,14 +106,6 @@ set friend_count = friend_count - $2,
     version = version + $2
 where owner_key = $1
 returning version";
-    GAIN_BLOCKS = "\
--- users.gain_blocks
-update users
-set block_count = block_count + $2,
-    version = version + $2
-where owner_key = $1
-  and block_count + $2 <= $3
-returning version";
     LOSE_BLOCKS = "\
 -- users.lose_blocks
 update users
@@ -342,22 +334,6 @@ pub(crate) async fn lose_friends(
     count: i32,
 ) -> Result<i64, Error> {
     Ok(query_scalar(LOSE_FRIENDS).bind(key.as_uuid()).bind(count).fetch_one(db).await?)
-}
-
-/// Counts `count` blocked users more and returns the last of as many new versions; nothing when the
-/// list has no room.
-pub(crate) async fn gain_blocks(
-    db: &mut PgConnection,
-    key: OwnerKey,
-    count: i32,
-    limit: i32,
-) -> Result<Option<i64>, Error> {
-    Ok(query_scalar(GAIN_BLOCKS)
-        .bind(key.as_uuid())
-        .bind(count)
-        .bind(limit)
-        .fetch_optional(db)
-        .await?)
 }
 
 /// Counts `count` blocked users less and returns the last of as many new versions.

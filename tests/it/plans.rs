@@ -193,10 +193,10 @@ const HOT: &[Expected] = &[
         rows: 110.0,
     },
     Expected {
-        statement: "blocks.are_blocked",
-        arguments: "md5('user1')::uuid, $names",
+        statement: "blocks.standing",
+        arguments: "array[md5('user1'), md5('user2')]::uuid[], array['user2', 'user3']",
         uses: &["Index Only Scan using blocks_pkey on blocks"],
-        rows: 100.0,
+        rows: 2.0,
     },
     Expected {
         statement: "blocks.blockers",
@@ -226,7 +226,8 @@ const HOT: &[Expected] = &[
     Expected {
         statement: "heads.advance",
         arguments: "array[md5('user1'), md5('user2')]::uuid[], array[0, 0]::bigint[], \
-                    array[1, 1]::bigint[], array[1, 1], array[3000, 3000]",
+                    array[1, 1]::bigint[], array[1, 1], array[3000, 3000], \
+                    array[0, 0], array[0, 0]",
         uses: &["Nested Loop", "using users_pkey on users"],
         rows: 2.0,
     },

@@ -6,11 +6,11 @@ use befriend::{clock::Clock, proto};
 use tonic::{Code, Status};
 
 use crate::support::{
-    Tenant, TestApp,
+    Tenant, TestApp, expect_error,
     follow::Follower,
     invariants,
     race::race,
-    tenant::{acme, friend_limit},
+    tenant::{acme, block_limit, friend_limit},
 };
 
 /// As many as make several groups.
@@ -54,27 +54,98 @@ async fn of_callers_at_once_each_is_refused_for_their_own_reason() {
     let answers = race(CALLERS, |number| {
         let tenant = tenant.clone();
         async move {
-            let answer = match number % 5 {
+            let answer = match number % 9 {
                 0 => tenant.befriend("owner", "nobody").await.map(drop),
                 1 => tenant.befriend("nobody", "owner").await.map(drop),
                 2 => tenant.remark("owner", "stranger", "who?").await.map(drop),
                 3 => tenant.remark("owner", "friend", &format!("remark {number}")).await.map(drop),
+                4 => tenant.block("owner", &["friend", "nobody"]).await.map(drop),
+                5 => tenant.block("nobody", &["owner"]).await.map(drop),
+                6 => tenant.block("owner", &["stranger", "owner"]).await.map(drop),
+                7 => tenant.block("friend", &["stranger", "owner"]).await.map(drop),
                 _ => tenant.befriend("owner", "friend").await.map(drop),
             };
-            (number % 5, answer)
+            (number % 9, answer)
         }
     })
     .await;
     for (kind, answer) in answers {
         let code = answer.map_or_else(|status| status.code(), |()| Code::Ok);
         let expected = match kind {
-            0 | 1 => Code::NotFound,
+            0 | 1 | 4 | 5 => Code::NotFound,
             2 => Code::FailedPrecondition,
+            6 => Code::InvalidArgument,
             _ => Code::Ok,
         };
         assert_eq!(code, expected, "of kind {kind}");
     }
     assert_eq!(tenant.head("owner").await.unwrap().friend_count, 1);
+    assert!(tenant.blocked_by("owner").await.unwrap().is_empty());
+    let mut blocked = tenant.blocked_by("friend").await.unwrap();
+    blocked.sort();
+    assert_eq!(blocked, ["owner", "stranger"]);
+    invariants::hold(app.pool()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_limit_is_exact_for_callers_at_once_and_each_block_is_told_once() {
+    let app = TestApp::with(&["--deliver", "false"], Clock::system()).await;
+    let tenant = app.tenant_with("acme#chat", block_limit(i32::try_from(CALLERS).unwrap())).await;
+    app.keep_events(&tenant).await;
+    tenant.create(&["owner"]).await;
+    let others = tenant.crowd("other", CALLERS + 20).await;
+    let before = tenant.head("owner").await.unwrap().version;
+    // Each blocks two, and shares one of them with the next.
+    let answers = race(CALLERS + 19, |number| {
+        let (tenant, two) = (tenant.clone(), [others[number].clone(), others[number + 1].clone()]);
+        async move { tenant.block("owner", &[&two[0], &two[1]]).await }
+    })
+    .await;
+    let mut done = BTreeSet::new();
+    for answer in answers {
+        match answer {
+            Ok(names) => done.extend(names),
+            refused => drop(expect_error(refused, Code::ResourceExhausted, "BLOCK_LIMIT_EXCEEDED")),
+        }
+    }
+    // Two that are left over may lie apart: then one place stays free.
+    let blocked: BTreeSet<String> = tenant.blocked_by("owner").await.unwrap().into_iter().collect();
+    assert_eq!(blocked, done, "who was answered is blocked, and nobody else");
+    assert!((CALLERS - 1..=CALLERS).contains(&blocked.len()), "{} of {CALLERS}", blocked.len());
+    let head = tenant.head("owner").await.unwrap();
+    assert_eq!(usize::try_from(head.version - before).unwrap(), blocked.len());
+    let told: BTreeSet<String> = app.told().await.into_iter().collect();
+    let expected: BTreeSet<String> =
+        blocked.iter().map(|name| format!("block.added owner>{name}")).collect();
+    assert_eq!(told, expected);
+    invariants::hold(app.pool()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_blocks_many_or_whoever_asks_them_does_so_beside_the_others() {
+    let (app, tenant) = acme(&["asked", "many"]).await;
+    let others = tenant.crowd("other", CALLERS).await;
+    for other in &others[..10] {
+        tenant.ask(other, "asked", "please").await.unwrap();
+    }
+    let answers = race(CALLERS, |number| {
+        let (tenant, others) = (tenant.clone(), others.clone());
+        async move {
+            let names: Vec<&str> = others.iter().map(String::as_str).collect();
+            match number % 4 {
+                0 => tenant.block("many", &names).await.map(|blocked| blocked.len() == CALLERS),
+                1 => tenant.block("asked", &[names[number / 4]]).await.map(|b| b.len() == 1),
+                _ => tenant.block(names[number], &["asked", "many"]).await.map(|b| b.len() == 2),
+            }
+        }
+    })
+    .await;
+    for answer in answers {
+        assert!(answer.unwrap(), "everybody was answered with their own");
+    }
+    assert_eq!(tenant.head("many").await.unwrap().block_count, i32::try_from(CALLERS).unwrap());
+    assert_eq!(tenant.head("asked").await.unwrap().block_count, 20);
+    assert_eq!(tenant.pending("asked").await, (0, 0), "who is blocked does not ask any more");
     invariants::hold(app.pool()).await;
 }
 
