@@ -15,17 +15,16 @@ use tonic::{
     server::{Grpc, NamedService, UnaryService},
     transport::{Server, server::TcpIncoming},
 };
-use tonic_prost::ProstCodec;
 use tower::Service;
 
-use crate::Failure;
+use crate::{Failure, wire::Raw};
 
 pub const PATH: &str = "/bench.Echo/Echo";
 
-/// A request of about this size, for an answer of about that.
+/// A request of this size, if that is four bytes or more, for an answer of that.
 pub fn question(request: usize, answer: usize) -> Bytes {
-    let mut message = BytesMut::zeroed(request.saturating_sub(2).max(4));
-    let answer = u32::try_from(answer.saturating_sub(2)).unwrap_or(u32::MAX);
+    let mut message = BytesMut::zeroed(request.max(4));
+    let answer = u32::try_from(answer).unwrap_or(u32::MAX);
     (&mut message[..4]).put_u32(answer);
     message.freeze()
 }
@@ -59,9 +58,7 @@ impl Service<http::Request<Body>> for Echo {
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let echo = self.clone();
-        Box::pin(async move {
-            Ok(Grpc::new(ProstCodec::<Bytes, Bytes>::default()).unary(echo, request).await)
-        })
+        Box::pin(async move { Ok(Grpc::new(Raw).unary(echo, request).await) })
     }
 }
 

@@ -10,17 +10,16 @@ use std::{
 };
 
 use hdrhistogram::Histogram;
-use prost::bytes::Bytes;
 use serde::Serialize;
 use tokio::sync::mpsc;
 use tonic::{Code, Status, transport::Channel};
-use tonic_prost::ProstCodec;
 
 use crate::{
     Failure,
     data::Dice,
     echo,
-    operations::{Caller, Operation, authorized},
+    operations::{Caller, Operation},
+    wire,
 };
 
 /// What is called.
@@ -33,20 +32,19 @@ pub enum Work {
 }
 
 impl Work {
-    async fn once(&self, channel: &Channel, dice: &mut Dice) -> Result<(usize, usize), Status> {
-        match self {
-            Self::Call(operation, caller) => operation.call(channel, caller, dice).await,
-            Self::Echo(request, answer, caller) => {
-                let mut client = tonic::client::Grpc::new(channel.clone());
-                client.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
-                let message = echo::question(*request, *answer);
-                let codec = ProstCodec::<Bytes, Bytes>::default();
-                let path = http::uri::PathAndQuery::from_static(echo::PATH);
-                let request = authorized(message, &caller.token);
-                let answer: Bytes = client.unary(request, path, codec).await?.into_inner();
-                Ok((0, answer.len()))
+    /// Makes one call; returns the sizes of its messages, request and answer, in bytes.
+    pub async fn once(&self, channel: &Channel, dice: &mut Dice) -> Result<(usize, usize), Status> {
+        let (caller, path, message) = match self {
+            Self::Call(operation, caller) => {
+                let (path, message) = operation.request(caller, dice);
+                (caller, path, message)
             }
-        }
+            Self::Echo(request, answer, caller) => {
+                (caller, echo::PATH, echo::question(*request, *answer))
+            }
+        };
+        let sent = message.len();
+        Ok((sent, wire::call(channel, path, message, &caller.token).await?.len()))
     }
 }
 

@@ -13,6 +13,7 @@ mod operations;
 mod pgbench;
 mod plots;
 mod report;
+mod wire;
 
 use std::{
     collections::HashMap,
@@ -350,8 +351,8 @@ impl Bench<'_> {
     /// Prepares statements everywhere and learns how large the messages are.
     async fn warm_up(&self, operation: Operation) -> Result<(usize, usize), Failure> {
         let mut dice = data::Dice::new(7);
-        let sizes = operation.call(&self.service.1[0], &self.caller, &mut dice).await?;
         let work = Work::Call(operation, self.caller.clone());
+        let sizes = work.once(&self.service.1[0], &mut dice).await?;
         let time = Duration::from_millis(300);
         for (_, channels) in [Some(&self.service), self.other.as_ref()].into_iter().flatten() {
             load::closed(self.flags.used(channels, 32), &work, 32, time).await?;

@@ -1,13 +1,10 @@
 //! What is measured: each operation as a call of the service, and as one statement for pgbench.
 
-use befriend::proto::{
-    self, block_service_client::BlockServiceClient, friend_service_client::FriendServiceClient,
-    relation_service_client::RelationServiceClient,
-};
+use befriend::proto;
 use clap::ValueEnum;
-use prost::Message;
+use prost::{Message as _, bytes::Bytes};
 use serde::Serialize;
-use tonic::{Request, Status, metadata::AsciiMetadataValue, transport::Channel};
+use tonic::{Request, metadata::AsciiMetadataValue};
 
 use crate::data::{self, Dice, Size, key_of};
 
@@ -74,29 +71,15 @@ impl Operation {
         }
     }
 
-    /// Makes one call; returns the sizes of its messages, request and answer, in bytes.
-    pub async fn call(
-        self,
-        channel: &Channel,
-        caller: &Caller,
-        dice: &mut Dice,
-    ) -> Result<(usize, usize), Status> {
-        macro_rules! call {
-            ($client:ident, $method:ident, $message:expr) => {{
-                let message = $message;
-                let sent = message.encoded_len();
-                let request = authorized(message, &caller.token);
-                let answer = $client::new(channel.clone()).$method(request).await?.into_inner();
-                Ok((sent, answer.encoded_len()))
-            }};
-        }
+    /// A call: its path and its message.
+    pub fn request(self, caller: &Caller, dice: &mut Dice) -> (&'static str, Bytes) {
         let size = caller.size;
-        match self {
+        let (path, message) = match self {
             Self::Check1 | Self::Check100 => {
                 let (username, other) = data::friends(dice, size);
                 let others = if self == Self::Check1 { vec![other] } else { others(size) };
                 let message = proto::CheckRelationsRequest { username, others };
-                call!(RelationServiceClient, check_relations, message)
+                ("/befriend.v1.RelationService/CheckRelations", message.encode_to_vec())
             }
             Self::List10 | Self::List50 => {
                 let message = proto::ListFriendsRequest {
@@ -105,12 +88,12 @@ impl Operation {
                     include_remark: true,
                     ..Default::default()
                 };
-                call!(FriendServiceClient, list_friends, message)
+                ("/befriend.v1.FriendService/ListFriends", message.encode_to_vec())
             }
             Self::ListAll => {
                 let owner = format!("long{}", dice.below(size.long_lists));
                 let message = proto::ListAllFriendsRequest { owner };
-                call!(FriendServiceClient, list_all_friends, message)
+                ("/befriend.v1.FriendService/ListAllFriends", message.encode_to_vec())
             }
             Self::Sync => {
                 let message = proto::SyncFriendsRequest {
@@ -118,25 +101,26 @@ impl Operation {
                     since_version: caller.newest,
                     ..Default::default()
                 };
-                call!(FriendServiceClient, sync_friends, message)
+                ("/befriend.v1.FriendService/SyncFriends", message.encode_to_vec())
             }
             Self::Add | Self::AddRule => {
                 let (owner, friend) = data::strangers(dice, size);
                 let message = proto::AddFriendRequest { owner, friend, ..Default::default() };
-                call!(FriendServiceClient, add_friend, message)
+                ("/befriend.v1.FriendService/AddFriend", message.encode_to_vec())
             }
             Self::Remark | Self::RemarkRule => {
                 let (owner, friend) = data::friends(dice, size);
                 let remark = format!("remark {}", dice.below(i64::MAX));
                 let message = proto::SetRemarkRequest { owner, friend, remark };
-                call!(FriendServiceClient, set_remark, message)
+                ("/befriend.v1.FriendService/SetRemark", message.encode_to_vec())
             }
             Self::Block | Self::BlockRule => {
                 let (owner, other) = data::strangers(dice, size);
                 let message = proto::BlockUsersRequest { owner, usernames: vec![other] };
-                call!(BlockServiceClient, block_users, message)
+                ("/befriend.v1.BlockService/BlockUsers", message.encode_to_vec())
             }
-        }
+        };
+        (path, message.into())
     }
 
     /// The operation as one prepared statement, in the language of pgbench's scripts: what the
