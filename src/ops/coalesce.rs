@@ -18,6 +18,7 @@ use futures_util::FutureExt as _;
 use tokio::{
     runtime::Handle,
     sync::oneshot,
+    task::yield_now,
     time::{Instant, timeout_at},
 };
 
@@ -31,9 +32,9 @@ pub trait Shared: Send + Sync + Sized + 'static {
     /// What the caller gets.
     type Answer: Send + 'static;
 
-    /// Whether a turn takes little longer than to hand it to another task, as a read does: then the
-    /// first caller begins it in their own. Else a task of the turn's own begins it, with whoever has
-    /// come in the same moment: a commit is worth that.
+    /// Whether a turn takes little longer than to hand it to another task, as a read does: then a
+    /// caller who finds no turn under way begins one in their own task. Else a task of the turn's own
+    /// begins it, with whoever has come in the same moment: a commit is worth that.
     const SHORT: bool;
 
     /// The database that it is about.
@@ -88,7 +89,7 @@ struct Waiting<M: Shared> {
 
 /// How a call takes part.
 enum Entered<M: Shared> {
-    /// It has a turn, and begins it.
+    /// It is alone, and begins a turn.
     First(M),
     /// It waits for the next turn, and for its answer.
     Waiting(oneshot::Receiver<Result<M::Answer, Error>>),
@@ -123,8 +124,9 @@ impl<M: Shared> Coalescer<M> {
         let mut state = self.state();
         // Then nobody waits, or a task is about to take them.
         let begins = state.under_way < self.turns;
+        let alone = state.under_way == 0;
         state.under_way += usize::from(begins);
-        if begins && M::SHORT {
+        if alone && M::SHORT {
             return Entered::First(member);
         }
         let (answer, answered) = oneshot::channel();
@@ -159,7 +161,10 @@ impl<M: Shared> Coalescer<M> {
     }
 
     async fn take_turns(self: Arc<Self>) {
-        while let Some(group) = self.next_group() {
+        loop {
+            // Who is ready to join joins first; with nobody there, that is over at once.
+            yield_now().await;
+            let Some(group) = self.next_group() else { return };
             let panicked = AssertUnwindSafe(work_off(group)).catch_unwind().await.is_err();
             if panicked {
                 tracing::error!("a turn panicked; the next ones go on");

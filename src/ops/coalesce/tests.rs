@@ -82,7 +82,7 @@ impl Shared for Member {
 
 type Asked = JoinHandle<Result<usize, Error>>;
 
-/// One turn at a time, of up to eight.
+/// One turn at a time or as many as were said, of up to eight.
 struct Play {
     stage: Arc<Stage>,
     coalescer: Arc<Coalescer<Member>>,
@@ -90,6 +90,10 @@ struct Play {
 
 impl Play {
     fn open() -> Self {
+        Self::with_turns(1)
+    }
+
+    fn with_turns(turns: usize) -> Self {
         let settings = DbSettings {
             max_connections: 1,
             min_connections: 0,
@@ -100,7 +104,7 @@ impl Play {
         let db = Db::new("postgres://nobody@nowhere/nothing", &settings).unwrap();
         let (permits, groups) = (Semaphore::new(0), Mutex::default());
         let stage = Arc::new(Stage { db, permits, groups });
-        Self { stage, coalescer: Coalescer::new(1, 8) }
+        Self { stage, coalescer: Coalescer::new(turns, 8) }
     }
 
     /// Members who come one after the other, and have all come when this returns.
@@ -111,15 +115,26 @@ impl Play {
     async fn come_for(&self, manners: &[Manner], patience: Duration) -> Vec<Asked> {
         let mut asked = Vec::new();
         for (number, manner) in manners.iter().copied().enumerate() {
-            let deadline = Instant::now() + patience;
-            let member = Member { stage: Arc::clone(&self.stage), number, manner, deadline };
-            let coalescer = Arc::clone(&self.coalescer);
-            asked.push(tokio::spawn(async move { coalescer.join(member).await }));
+            asked.push(self.ask(number, manner, patience));
             yield_now().await;
         }
         // The first group takes its members before the others come.
         yield_now().await;
         asked
+    }
+
+    fn ask(&self, number: usize, manner: Manner, patience: Duration) -> Asked {
+        let deadline = Instant::now() + patience;
+        let member = Member { stage: Arc::clone(&self.stage), number, manner, deadline };
+        let coalescer = Arc::clone(&self.coalescer);
+        tokio::spawn(async move { coalescer.join(member).await })
+    }
+
+    /// Comes back when so many groups have begun.
+    async fn have_begun(&self, groups: usize) {
+        while self.groups().len() < groups {
+            yield_now().await;
+        }
     }
 
     fn groups(&self) -> Vec<usize> {
@@ -139,6 +154,21 @@ async fn the_first_begins_at_once_and_who_comes_meanwhile_shares_the_next_turn()
         assert_eq!(asked.await.unwrap().unwrap(), number, "each gets their own answer");
     }
     assert_eq!(play.groups(), [1, 5]);
+}
+
+#[tokio::test]
+async fn beside_another_turn_those_who_come_in_the_same_moment_share_one() {
+    let play = Play::with_turns(2);
+    let mut asked = play.come(&[Good]).await;
+    assert_eq!(play.groups(), [1]);
+    asked.extend((1..6).map(|number| play.ask(number, Good, Duration::from_secs(60))));
+    // The first turn is still under way when the second begins.
+    play.have_begun(2).await;
+    assert_eq!(play.groups(), [1, 5]);
+    play.stage.permits.add_permits(2);
+    for (number, asked) in asked.into_iter().enumerate() {
+        assert_eq!(asked.await.unwrap().unwrap(), number);
+    }
 }
 
 #[tokio::test]
@@ -203,6 +233,7 @@ async fn a_caller_who_goes_away_stops_nobody() {
     yield_now().await;
     play.stage.permits.add_permits(1);
     asked.remove(0).await.unwrap().unwrap();
+    play.have_begun(2).await;
     assert_eq!(play.groups(), [1, 2]);
     // The third goes while its group works.
     asked.remove(0).abort();
