@@ -47,7 +47,11 @@ pub async fn round(core: &Arc<Core>) {
     if let Err(error) = expiry::expire(core, deadline).await {
         tracing::warn!(%error, "friend requests expire later");
     }
-    if let Err(error) = sync::purge_tombstones(core, deadline).await {
+    let purged = async {
+        sync::purge_tombstones::<sync::Friends>(core, deadline).await?;
+        sync::purge_tombstones::<sync::Blocks>(core, deadline).await
+    };
+    if let Err(error) = purged.await {
         tracing::warn!(%error, "old tombstones are purged later");
     }
     if let Err(error) = apps::purge_deleted(core, deadline).await {

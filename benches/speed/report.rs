@@ -85,7 +85,7 @@ struct Summary {
     callers: usize,
     to_pgbench: Option<f64>,
     to_pgbench_by_cpu: Option<f64>,
-    floor: Option<f64>,
+    at_best: Option<f64>,
     to_echo: Option<f64>,
     to_echo_by_cpu: Option<f64>,
     to_other: Option<f64>,
@@ -100,7 +100,7 @@ struct Results<'a> {
     summary: Vec<Summary>,
 }
 
-const FLOOR: &str = "floor: what befriend's rate to pgbench's would be, by CPU, if all it cost were \
+const AT_BEST: &str = "at best: what befriend's rate to pgbench's would be, by CPU, if all it cost were \
                      the echo and its own database's work.";
 
 impl Report {
@@ -133,7 +133,7 @@ impl Report {
 
     /// What befriend's rate would be to pgbench's if all it cost were the echo and its own database's
     /// work; each round by itself, and the median of these.
-    fn floor(&self, operation: Operation, callers: usize) -> Option<f64> {
+    fn at_best(&self, operation: Operation, callers: usize) -> Option<f64> {
         let ours = self.of(operation, Contender::Befriend, callers);
         median(ours.into_iter().filter_map(|our| {
             let echo = self.beside(our, Contender::Echo)?;
@@ -157,7 +157,7 @@ impl Report {
                 callers,
                 to_pgbench: ratio(Contender::Pgbench),
                 to_pgbench_by_cpu: by_cpu(Contender::Pgbench),
-                floor: self.floor(operation, callers),
+                at_best: self.at_best(operation, callers),
                 to_echo: ratio(Contender::Echo),
                 to_echo_by_cpu: by_cpu(Contender::Echo),
                 to_other: ratio(Contender::Other),
@@ -186,7 +186,7 @@ impl Report {
 
     pub fn markdown(&self) -> String {
         let mut text = self.closed();
-        let _ = writeln!(text, "\n{FLOOR}");
+        let _ = writeln!(text, "\n{AT_BEST}");
         if !self.open.is_empty() {
             let _ = write!(text, "\n{}", self.at_fixed_rates());
         }
@@ -218,7 +218,7 @@ impl Report {
             "echo, op/s",
             "befriend / pgbench",
             "by CPU",
-            "floor",
+            "at best",
             "befriend / echo",
             "by CPU",
         ];
@@ -248,7 +248,7 @@ impl Report {
                 of(Contender::Echo, |p| p.rate),
                 cell(summary.to_pgbench, 2),
                 cell(summary.to_pgbench_by_cpu, 2),
-                cell(summary.floor, 2),
+                cell(summary.at_best, 2),
                 cell(summary.to_echo, 2),
                 cell(summary.to_echo_by_cpu, 2),
             ];

@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::{
@@ -11,8 +12,8 @@ use super::{
 };
 use crate::{
     domain::{
-        BlockChange, Change, Error, FriendChange, PageSize, SyncPage, SyncPosition, UpdatedAfter,
-        Username,
+        BlockChange, Change, Error, FriendChange, OwnerKey, PageSize, SyncPage, SyncPosition,
+        UpdatedAfter, Username,
     },
     store::{
         Db, blocks,
@@ -39,6 +40,22 @@ pub trait List: Copy + Send + Sync + fmt::Debug + 'static {
         db: &mut sqlx::PgConnection,
         asked: &[Changes<Self>],
     ) -> impl Future<Output = Read<Self::Change>> + Send;
+
+    /// Owners of some tombstones of `before` or earlier, the oldest first.
+    #[doc(hidden)]
+    fn owners_of_tombstones(
+        db: &mut sqlx::PgConnection,
+        before: OffsetDateTime,
+        limit: i64,
+    ) -> impl Future<Output = Result<Vec<OwnerKey>, Error>> + Send;
+
+    /// Removes a locked user's tombstones of `before` or earlier, and keeps in the head how far.
+    #[doc(hidden)]
+    fn purge(
+        db: &mut sqlx::PgConnection,
+        owner: OwnerKey,
+        before: OffsetDateTime,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
 /// The friend list; entries that were not changed after the time are left out.
@@ -59,6 +76,25 @@ impl List for Friends {
     async fn read(db: &mut sqlx::PgConnection, asked: &[Changes<Self>]) -> Read<FriendChange> {
         friend_changes::changes(db, asked.iter().map(|one| (one.since, one.list.0))).await
     }
+
+    async fn owners_of_tombstones(
+        db: &mut sqlx::PgConnection,
+        before: OffsetDateTime,
+        limit: i64,
+    ) -> Result<Vec<OwnerKey>, Error> {
+        friend_changes::owners_of_tombstones(db, before, limit).await
+    }
+
+    async fn purge(
+        db: &mut sqlx::PgConnection,
+        owner: OwnerKey,
+        before: OffsetDateTime,
+    ) -> Result<(), Error> {
+        if let Some(version) = friend_changes::purge(db, owner, before).await? {
+            users::purged_friends_to(db, owner, version).await?;
+        }
+        Ok(())
+    }
 }
 
 impl List for Blocks {
@@ -70,6 +106,25 @@ impl List for Blocks {
 
     async fn read(db: &mut sqlx::PgConnection, asked: &[Changes<Self>]) -> Read<BlockChange> {
         blocks::changes(db, asked.iter().map(|one| one.since)).await
+    }
+
+    async fn owners_of_tombstones(
+        db: &mut sqlx::PgConnection,
+        before: OffsetDateTime,
+        limit: i64,
+    ) -> Result<Vec<OwnerKey>, Error> {
+        blocks::owners_of_tombstones(db, before, limit).await
+    }
+
+    async fn purge(
+        db: &mut sqlx::PgConnection,
+        owner: OwnerKey,
+        before: OffsetDateTime,
+    ) -> Result<(), Error> {
+        if let Some(version) = blocks::purge(db, owner, before).await? {
+            users::purged_blocks_to(db, owner, version).await?;
+        }
+        Ok(())
     }
 }
 
@@ -134,35 +189,17 @@ pub async fn changes<L: List>(
 ///
 /// # Errors
 /// Those of the database; the next time goes on where this one stopped.
-pub async fn purge_tombstones(core: &Core, deadline: Instant) -> Result<(), Error> {
+pub async fn purge_tombstones<L: List>(core: &Core, deadline: Instant) -> Result<(), Error> {
     const BATCH: i64 = 200;
     let before = core.clock.now() - core.tombstone_retention;
     loop {
         let mut db = core.db.read().await?;
-        let owners = friend_changes::owners_of_tombstones(&mut db, before, BATCH).await;
+        let owners = L::owners_of_tombstones(&mut db, before, BATCH).await;
         let owners = db.done(owners)?;
         for owner in &owners {
             let mut tx = core.db.begin(deadline).await?;
             users::lock_even_deleted(&mut tx, *owner).await?;
-            if let Some(version) = friend_changes::purge(&mut tx, *owner, before).await? {
-                users::purged_friends_to(&mut tx, *owner, version).await?;
-            }
-            tx.commit().await?;
-        }
-        if owners.is_empty() {
-            break;
-        }
-    }
-    loop {
-        let mut db = core.db.read().await?;
-        let owners = blocks::owners_of_tombstones(&mut db, before, BATCH).await;
-        let owners = db.done(owners)?;
-        for owner in &owners {
-            let mut tx = core.db.begin(deadline).await?;
-            users::lock_even_deleted(&mut tx, *owner).await?;
-            if let Some(version) = blocks::purge(&mut tx, *owner, before).await? {
-                users::purged_blocks_to(&mut tx, *owner, version).await?;
-            }
+            L::purge(&mut tx, *owner, before).await?;
             tx.commit().await?;
         }
         if owners.is_empty() {

@@ -7,6 +7,7 @@
 
 use std::{
     collections::HashMap,
+    panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -14,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt as _;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::Instant,
@@ -256,9 +258,11 @@ impl<L: List> Watcher<L> {
             refused = until_refused(&core, &bearer) => {
                 let _ = reason.send(refused);
             }
-            ended = self.follow(first) => {
+            ended = AssertUnwindSafe(self.follow(first)).catch_unwind() => {
+                // Without a reason the stream would end as if all were well.
+                let panicked = |_| Error::Internal("a watcher panicked".to_owned());
                 // The reader may be gone.
-                let _ = reason.send(ended);
+                let _ = reason.send(ended.unwrap_or_else(panicked));
             }
         }
     }
