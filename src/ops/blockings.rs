@@ -3,6 +3,7 @@
 
 use std::{collections::HashSet, iter};
 
+use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::{
@@ -15,14 +16,14 @@ use super::{
 use crate::{
     domain::{Error, EventType, NewEvent, OwnerKey, Username},
     store::{
-        Db,
+        self, Db,
         blocks::{self, NewBlock},
         heads,
     },
 };
 
-/// How many users a call may block in company. More would make the others of its turn wait.
-const IN_COMPANY: usize = 16;
+/// How many users a call may block in a turn. With more it would last long, and others wait for its end.
+const IN_A_TURN: usize = 16;
 
 /// Users whom the owner is to block, all or none: others than the owner, each once.
 pub(super) struct Blocking {
@@ -65,23 +66,27 @@ impl Shared for Blocking {
     async fn together(members: &[Self], turn: Turn) -> Result<Vec<Outcome<()>>, Error> {
         let Some(first) = members.first() else { return Ok(Vec::new()) };
         let core = &first.call.core;
-        let in_company = members.len() > 1;
-        let fits = |member: &Self| !in_company || member.blocked.len() <= IN_COMPANY;
+        let fits = |member: &Self| !turn.brief || member.blocked.len() <= IN_A_TURN;
         let fitting = || members.iter().filter(|member| fits(member));
+        if fitting().next().is_none() {
+            return Ok(members.iter().map(|_| Outcome::Alone).collect());
+        }
         let mut tx = core.db.begin_shared(turn.brief, turn.deadline).await?;
         let locked = Locked::all(&mut tx, fitting().flat_map(Self::keys)).await?;
         let places: Vec<(OwnerKey, &Username)> = fitting().flat_map(Self::places).collect();
         let blocked = blocks::standing(&mut tx, &places).await?;
-        let mut plan = Plan::new(&locked, blocked);
+        let now = core.clock.now();
+        let mut plan = Plan::new(&locked, blocked, now);
         let mut outcomes = Vec::with_capacity(members.len());
         for member in members {
             // What is pending between two users is cancelled with it; that is not for a group.
-            let left_out = !fits(member) || (in_company && member.is_asked(&locked));
+            let left_out = !fits(member) || (members.len() > 1 && member.is_asked(&locked));
             outcomes.push(if left_out { Outcome::Alone } else { Outcome::Done(plan.add(member)) });
         }
         if !plan.entries.is_empty() {
             heads::advance(&mut tx, &plan.ledger.taken()).await?;
-            blocks::put(&mut tx, &plan.entries, core.clock.now()).await?;
+            let made = blocks::put(&mut tx, &plan.entries, now).await?;
+            store::all_changed(made, plan.entries.len())?;
             let told =
                 plan.entries.iter().zip(&plan.by).map(|(entry, by)| (by.app.id, added(entry)));
             events::record_all(&mut tx, core, told.collect()).await?;
@@ -108,12 +113,17 @@ struct Plan<'a> {
     /// The new ones, and by whose call.
     entries: Vec<NewBlock<'a>>,
     by: Vec<&'a Call>,
+    now: OffsetDateTime,
 }
 
 impl<'a> Plan<'a> {
-    fn new(locked: &'a Locked, blocked: HashSet<(OwnerKey, &'a Username)>) -> Self {
+    fn new(
+        locked: &'a Locked,
+        blocked: HashSet<(OwnerKey, &'a Username)>,
+        now: OffsetDateTime,
+    ) -> Self {
         let (entries, by) = (Vec::new(), Vec::new());
-        Self { locked, ledger: Ledger::new(locked), blocked, entries, by }
+        Self { locked, ledger: Ledger::new(locked), blocked, entries, by, now }
     }
 
     /// Blocks those whom the owner does not block yet, if there is room for all of them.
@@ -138,7 +148,8 @@ impl<'a> Plan<'a> {
         for blocked in fresh {
             self.blocked.insert((owner_key, blocked.1));
             let version = self.ledger.take_block(owner_key, limit);
-            self.entries.push(NewBlock { owner: (owner_key, owner), blocked, version });
+            let (owner, created_at) = ((owner_key, owner), self.now);
+            self.entries.push(NewBlock { owner, blocked, version, created_at });
             self.by.push(&member.call);
         }
         Ok(())

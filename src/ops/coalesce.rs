@@ -1,8 +1,8 @@
 //! Calls of one kind that are under way at once share statements and transactions.
 //!
 //! A call that comes while nobody else's is under way begins at once and alone. Those that come
-//! meanwhile wait for the end of a turn, and make the next one together: nobody waits for company,
-//! and the more there are, the less each costs. Each still succeeds or fails by itself. What goes
+//! meanwhile make the next turn together: beside that one, or when all turns are taken at the end of
+//! one. Nobody waits for company, and the more there are, the less each costs. Each still succeeds or fails by itself. What goes
 //! wrong for a group as a whole, before its commit was sent, goes wrong for nobody yet: its members
 //! are tried again, each alone. A caller who goes away stops nobody else.
 
@@ -33,8 +33,8 @@ pub trait Shared: Send + Sync + Sized + 'static {
     type Answer: Send + 'static;
 
     /// Whether a turn takes little longer than to hand it to another task, as a read does: then a
-    /// caller who finds no turn under way begins one in their own task. Else a task of the turn's own
-    /// begins it, with whoever has come in the same moment: a commit is worth that.
+    /// caller who finds no turn under way begins one in their own task. Else, and always for a change,
+    /// a task of the turn's own begins it, with whoever has come in the same moment.
     const SHORT: bool;
 
     /// The database that it is about.
@@ -64,7 +64,8 @@ pub struct Turn {
 pub enum Outcome<T> {
     /// It is done, or refused.
     Done(Result<T, Error>),
-    /// It can't be done in company, and was left out. Never of a single member.
+    /// It can't be done in company, or not in a brief turn, and was left out. Never of a single member
+    /// whose turn is not brief.
     Alone,
 }
 
@@ -124,9 +125,9 @@ impl<M: Shared> Coalescer<M> {
         let mut state = self.state();
         // Then nobody waits, or a task is about to take them.
         let begins = state.under_way < self.turns;
-        let alone = state.under_way == 0;
+        let nobody_else = state.under_way == 0;
         state.under_way += usize::from(begins);
-        if alone && M::SHORT {
+        if nobody_else && M::SHORT {
             return Entered::First(member);
         }
         let (answer, answered) = oneshot::channel();
@@ -162,7 +163,8 @@ impl<M: Shared> Coalescer<M> {
 
     async fn take_turns(self: Arc<Self>) {
         loop {
-            // Who is ready to join joins first; with nobody there, that is over at once.
+            // Who is ready in this worker joins first. Without anything else to do it goes on at once, and
+            // after some tens of other tasks in any case.
             yield_now().await;
             let Some(group) = self.next_group() else { return };
             let panicked = AssertUnwindSafe(work_off(group)).catch_unwind().await.is_err();

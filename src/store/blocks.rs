@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use super::{
     changes::{Headed, Since, SinceArrays, by_list},
-    friends::all_changed,
     statements,
     users::uuids,
 };
@@ -73,8 +72,9 @@ where u.owner_key = $1
     PUT = "\
 -- blocks.put
 insert into blocks as kept (owner_key, blocked_name, version, created_at, updated_at)
-select owner_key, blocked_name, version, $4, $4
-from unnest($1::uuid[], $2::text[], $3::bigint[]) as fresh (owner_key, blocked_name, version)
+select owner_key, blocked_name, version, created_at, $5
+from unnest($1::uuid[], $2::text[], $3::bigint[], $4::timestamptz[])
+    as fresh (owner_key, blocked_name, version, created_at)
 on conflict (owner_key, blocked_name) do update
 set version = excluded.version,
     deleted = false,
@@ -289,25 +289,35 @@ pub(crate) struct NewBlock<'a> {
     pub(crate) owner: (OwnerKey, &'a Username),
     pub(crate) blocked: (OwnerKey, &'a Username),
     pub(crate) version: i64,
+    pub(crate) created_at: OffsetDateTime,
 }
 
-/// Makes entries in locked users' lists, on both sides. None of them stands yet.
+/// Makes entries in users' lists, on both sides. Returns how many; if that is less than was asked for,
+/// since some stand already, the other side is not written, and nothing of it may be committed.
 pub(crate) async fn put(
     db: &mut PgConnection,
     entries: &[NewBlock<'_>],
     now: OffsetDateTime,
-) -> Result<(), Error> {
+) -> Result<u64, Error> {
     let sides = |side: for<'e> fn(&NewBlock<'e>) -> (OwnerKey, &'e Username)| {
         entries.iter().map(side).map(|(key, name)| (key.as_uuid(), name.as_str())).unzip()
     };
     let (owners, blockers): (Vec<Uuid>, Vec<&str>) = sides(|entry| entry.owner);
     let (blocked, names): (Vec<Uuid>, Vec<&str>) = sides(|entry| entry.blocked);
     let versions: Vec<i64> = entries.iter().map(|entry| entry.version).collect();
-    let done =
-        query(PUT).bind(owners).bind(names).bind(versions).bind(now).execute(&mut *db).await?;
-    all_changed(done.rows_affected(), entries.len())?;
-    query(PUT_BLOCKED_BY).bind(blocked).bind(blockers).execute(db).await?;
-    Ok(())
+    let created: Vec<OffsetDateTime> = entries.iter().map(|entry| entry.created_at).collect();
+    let done = query(PUT)
+        .bind(owners)
+        .bind(names)
+        .bind(versions)
+        .bind(created)
+        .bind(now)
+        .execute(&mut *db)
+        .await?;
+    if done.rows_affected() == entries.len() as u64 {
+        query(PUT_BLOCKED_BY).bind(blocked).bind(blockers).execute(db).await?;
+    }
+    Ok(done.rows_affected())
 }
 
 /// Takes entries out of a locked user's list, on both sides.

@@ -111,29 +111,6 @@ from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::te
 where f.owner_key = fresh.owner_key
   and f.friend_name = fresh.friend_name
   and not f.deleted";
-    BLOCKS = "\
--- bulk.blocks
-select wanted.n
-from unnest($1::uuid[], $2::text[]) with ordinality as wanted (owner_key, blocked_name, n)
-join blocks b on b.owner_key = wanted.owner_key and b.blocked_name = wanted.blocked_name
-             and not b.deleted";
-    PUT_BLOCKS = "\
--- bulk.put_blocks
-insert into blocks as kept (owner_key, blocked_name, version, created_at, updated_at)
-select owner_key, blocked_name, version, created_at, $5
-from unnest($1::uuid[], $2::text[], $3::bigint[], $4::timestamptz[])
-    as fresh (owner_key, blocked_name, version, created_at)
-on conflict (owner_key, blocked_name) do update
-set version = excluded.version,
-    deleted = false,
-    created_at = excluded.created_at,
-    updated_at = excluded.updated_at
-where kept.deleted";
-    PUT_BLOCKED_BY = "\
--- bulk.put_blocked_by
-insert into blocked_by (owner_key, blocker_name)
-select owner_key, blocker_name
-from unnest($1::uuid[], $2::text[]) as fresh (owner_key, blocker_name)";
     // One statement, so that all of it is as of one moment.
     EXPORT = "\
 -- bulk.export
@@ -215,14 +192,6 @@ pub(crate) struct Entry<'a> {
     pub(crate) friend: &'a Username,
     pub(crate) version: i64,
     pub(crate) texts: &'a EntryTexts,
-    pub(crate) created_at: OffsetDateTime,
-}
-
-/// An entry of a block list to make.
-pub(crate) struct NewBlock<'a> {
-    pub(crate) owner: (OwnerKey, &'a Username),
-    pub(crate) blocked: (OwnerKey, &'a Username),
-    pub(crate) version: i64,
     pub(crate) created_at: OffsetDateTime,
 }
 
@@ -372,44 +341,6 @@ pub(crate) async fn set_texts(
         .bind(now)
         .execute(db)
         .await?;
-    Ok(done.rows_affected())
-}
-
-/// Which of these blocks stand, by their index.
-pub(crate) async fn blocks(
-    db: &mut PgConnection,
-    wanted: &[(OwnerKey, &Username)],
-) -> Result<Vec<usize>, Error> {
-    let rows: Vec<(i64,)> = query_as(BLOCKS)
-        .bind(column(wanted, |(key, _)| key.as_uuid()))
-        .bind(column(wanted, |(_, name)| name.as_str()))
-        .fetch_all(db)
-        .await?;
-    Ok(rows.into_iter().map(|(n,)| index(n)).collect())
-}
-
-/// Makes blocks, on both sides. Returns how many: those that stand already are not made.
-pub(crate) async fn put_blocks(
-    db: &mut PgConnection,
-    new: &[NewBlock<'_>],
-    now: OffsetDateTime,
-) -> Result<u64, Error> {
-    let done = query(PUT_BLOCKS)
-        .bind(column(new, |block| block.owner.0.as_uuid()))
-        .bind(column(new, |block| block.blocked.1.as_str()))
-        .bind(column(new, |block| block.version))
-        .bind(column(new, |block| block.created_at))
-        .bind(now)
-        .execute(&mut *db)
-        .await?;
-    // Where the list says that there is no block, the other side says so too.
-    if done.rows_affected() == new.len() as u64 {
-        query(PUT_BLOCKED_BY)
-            .bind(column(new, |block| block.blocked.0.as_uuid()))
-            .bind(column(new, |block| block.owner.1.as_str()))
-            .execute(db)
-            .await?;
-    }
     Ok(done.rows_affected())
 }
 

@@ -6,7 +6,7 @@ use sqlx::{FromRow, PgConnection, query, query_as, query_scalar};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{friends::all_changed, statements, users::uuids};
+use super::{all_changed, statements, users::uuids};
 use crate::domain::{Error, Friend, OwnerKey, Username};
 
 statements! {

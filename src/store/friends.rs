@@ -4,7 +4,7 @@ use sqlx::{FromRow, PgConnection, Row as _, postgres::PgRow, query, query_as, qu
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{statements, users::uuids};
+use super::{all_changed, statements, users::uuids};
 use crate::domain::{Error, Friend, FriendEntry, OwnerKey, PageSize, Username};
 
 statements! {
@@ -399,15 +399,4 @@ pub(crate) async fn mutual(
 
 fn usernames(names: Vec<String>) -> Vec<Username> {
     names.into_iter().map(Username::from_store).collect()
-}
-
-/// Both sides of a friendship change together or not at all: fewer rows than meant stop the
-/// transaction.
-pub(super) fn all_changed(rows: u64, meant: usize) -> Result<(), Error> {
-    if rows == meant as u64 {
-        return Ok(());
-    }
-    Err(Error::Internal(format!(
-        "{rows} friend entries changed where {meant} were meant to: the lists of two users disagree"
-    )))
 }

@@ -33,6 +33,8 @@ pub(crate) mod users;
 pub use db::{Db, DbSettings, ReadConnection, Tx};
 pub use migrate::{MigrateError, expected_version, migrate, require_current};
 
+use crate::domain::Error;
+
 /// Declares a table's statements as constants, and lists them for the tests that have Postgres
 /// check each one against the migrated schema.
 macro_rules! statements {
@@ -43,6 +45,17 @@ macro_rules! statements {
     };
 }
 use statements;
+
+/// Locked entries change as they are meant to, on both sides, or not at all: fewer rows than meant stop
+/// the transaction.
+pub(crate) fn all_changed(rows: u64, meant: usize) -> Result<(), Error> {
+    if rows == meant as u64 {
+        return Ok(());
+    }
+    Err(Error::Internal(format!(
+        "{rows} entries changed where {meant} were meant to: the lists of two users disagree"
+    )))
+}
 
 /// Every statement that the service runs on its tables, for the tests of plans and types.
 pub fn all_statements() -> impl Iterator<Item = &'static str> {

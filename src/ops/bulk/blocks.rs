@@ -7,7 +7,8 @@ use crate::{
     domain::{Error, OwnerKey, Place, Refusal, Username},
     ops::{Call, requests},
     store::{
-        bulk::{self, Gain, NewBlock},
+        blocks::{self, NewBlock},
+        bulk::Gain,
         staging::{self, StagedBlock},
     },
 };
@@ -55,19 +56,16 @@ async fn try_to_block(
     let heads = Heads::look(&mut tx, keys, approach).await?;
     let wanted: Vec<(OwnerKey, &Username)> =
         batch.iter().map(|block| (block.owner.0, &block.blocked.1)).collect();
-    let mut standing = vec![false; batch.len()];
-    for at in bulk::blocks(&mut tx, &wanted).await? {
-        standing[at] = true;
-    }
+    let standing = blocks::standing(&mut tx, &wanted).await?;
     let limit = call.app.limits.block_limit;
     let mut gains = Gains::default();
     let mut new = Vec::new();
     let mut fates = Vec::with_capacity(batch.len());
-    for (block, stands) in batch.iter().zip(standing) {
+    for (block, place) in batch.iter().zip(&wanted) {
         let users = [&block.owner, &block.blocked].map(|(key, name)| (*key, name));
         let fate = match (heads.missing(users), full(block, &heads, &gains, limit)) {
             (Some(refusal), _) => Fate::Refused(refusal),
-            _ if stands => Fate::Already,
+            _ if standing.contains(place) => Fate::Already,
             (None, Some(refusal)) => Fate::Refused(refusal),
             (None, None) => {
                 gains.add(block.owner.0, Gain { blocks: 1, versions: 1, ..Gain::default() });
@@ -91,7 +89,7 @@ async fn try_to_block(
                 created_at: past(block.created_at, now),
             })
             .collect();
-        all_done(bulk::put_blocks(&mut tx, &entries, now).await?, entries.len())?;
+        all_done(blocks::put(&mut tx, &entries, now).await?, entries.len())?;
         for block in &new {
             if gains.has_requests(block.owner.0) && gains.has_requests(block.blocked.0) {
                 let blocked = [&block.blocked.1];

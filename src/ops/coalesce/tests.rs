@@ -132,9 +132,13 @@ impl Play {
 
     /// Comes back when so many groups have begun.
     async fn have_begun(&self, groups: usize) {
-        while self.groups().len() < groups {
+        for _ in 0..100 {
+            if self.groups().len() >= groups {
+                return;
+            }
             yield_now().await;
         }
+        panic!("{:?} have begun, and not {groups}", self.groups());
     }
 
     fn groups(&self) -> Vec<usize> {
