@@ -2,9 +2,9 @@
 //!
 //! A call that comes while nobody else's is under way begins at once and alone. Those that come
 //! meanwhile make the next turn together: beside that one, or when all turns are taken at the end of
-//! one. Nobody waits for company, and the more there are, the less each costs. Each still succeeds or fails by itself. What goes
-//! wrong for a group as a whole, before its commit was sent, goes wrong for nobody yet: its members
-//! are tried again, each alone. A caller who goes away stops nobody else.
+//! one. Nobody waits for company, and the more there are, the less each costs. Each still succeeds or
+//! fails by itself. What goes wrong for a group as a whole, before its commit was sent, goes wrong for
+//! nobody yet: its members are tried again, each alone. A caller who goes away stops nobody else.
 
 use std::{
     collections::VecDeque,
