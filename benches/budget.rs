@@ -26,9 +26,9 @@ use befriend::{
     config::ServeArgs,
     delivery::Postman,
     domain::Secret,
-    embedded::{EmbeddedPostgres, Settings},
     gate::Gate,
     grpc::{self, GateLayer},
+    private_postgres::{PrivatePostgres, Settings},
     proto::{
         self, app_service_client::AppServiceClient, block_service_client::BlockServiceClient,
         friend_service_client::FriendServiceClient, relation_service_client::RelationServiceClient,
@@ -159,7 +159,7 @@ fn main() -> Result<(), Failure> {
         return Ok(());
     }
     let folder = PathBuf::from(format!("/var/tmp/befriend-budget-{}", std::process::id()));
-    let postgres = EmbeddedPostgres::start(&Settings {
+    let postgres = PrivatePostgres::start(&Settings {
         data_dir: folder.clone(),
         database: "befriend".to_owned(),
         start_timeout: Duration::from_secs(60),

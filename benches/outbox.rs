@@ -15,7 +15,7 @@ use befriend::{
     clock::Clock,
     config::ServeArgs,
     domain::Secret,
-    embedded::{EmbeddedPostgres, Settings},
+    private_postgres::{PrivatePostgres, Settings},
     proto::{
         self, app_service_client::AppServiceClient, friend_service_client::FriendServiceClient,
         token_service_client::TokenServiceClient, user_service_client::UserServiceClient,
@@ -57,8 +57,7 @@ async fn main() -> Result<(), Failure> {
         fsync: true,
         max_connections: 100,
     };
-    let postgres =
-        tokio::task::spawn_blocking(move || EmbeddedPostgres::start(&settings)).await??;
+    let postgres = tokio::task::spawn_blocking(move || PrivatePostgres::start(&settings)).await??;
     let done = measure(postgres.url()).await;
     tokio::task::spawn_blocking(move || postgres.stop()).await??;
     std::fs::remove_dir_all(folder)?;

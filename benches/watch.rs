@@ -18,7 +18,7 @@ use befriend::{
     clock::Clock,
     config::ServeArgs,
     domain::Secret,
-    embedded::{EmbeddedPostgres, Settings},
+    private_postgres::{PrivatePostgres, Settings},
     proto::{
         self, app_service_client::AppServiceClient, friend_change::Change,
         friend_service_client::FriendServiceClient, token_service_client::TokenServiceClient,
@@ -57,7 +57,7 @@ fn main() {
         fsync: true,
         max_connections: 100,
     };
-    let postgres = EmbeddedPostgres::start(&settings).unwrap();
+    let postgres = PrivatePostgres::start(&settings).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(measure(postgres.url()));
     drop(runtime);

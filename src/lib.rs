@@ -10,29 +10,29 @@
 //! - [`store`] is the tables: all SQL.
 //! - [`delivery`] is what follows: events posted to the app's receivers.
 //!
-//! Around them: [`config`] and [`telemetry`] set the process up, [`server`] listens, [`upkeep`] does
-//! what no call waits for, [`embedded`] is the private Postgres of the default run, [`cli`] the
-//! commands, [`transfer`] the files that data moves in, [`vendor`] where else it can come from, [`clock`] the time and [`page_token`] the form of page tokens for all surfaces.
+//! Around them: [`config`] and [`telemetry`] set the process up, [`server`] listens, [`server::upkeep`] does
+//! what no call waits for, [`private_postgres`] is the private Postgres of the default run, [`cli`] the
+//! commands, [`transfer`] the files that data moves in, [`pull`] where else it can come from, [`clock`] the time and [`page_token`] the form of page tokens for all surfaces.
 
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod delivery;
-pub mod demo;
+
 pub mod domain;
-pub mod embedded;
 pub mod gate;
 pub mod grpc;
 pub mod http;
 pub mod ops;
 pub mod page_token;
-pub mod receiver;
+pub mod private_postgres;
+
 pub mod server;
 pub mod store;
 pub mod telemetry;
 pub mod transfer;
-pub mod upkeep;
-pub mod vendor;
+
+pub mod pull;
 
 pub mod proto {
     //! The generated types, clients and servers of package `befriend.v1`.

@@ -24,7 +24,7 @@ use std::{
 };
 
 use befriend::{
-    embedded::{EmbeddedPostgres, Settings},
+    private_postgres::{PrivatePostgres, Settings},
     proto::{self, app_service_client::AppServiceClient, token_service_client::TokenServiceClient},
     store,
 };
@@ -115,8 +115,7 @@ async fn main() -> Result<(), Failure> {
         fsync: true,
         max_connections: 400,
     };
-    let postgres =
-        tokio::task::spawn_blocking(move || EmbeddedPostgres::start(&settings)).await??;
+    let postgres = tokio::task::spawn_blocking(move || PrivatePostgres::start(&settings)).await??;
     let done = measure(&flags, &postgres).await;
     tokio::task::spawn_blocking(move || postgres.stop()).await??;
     if flags.data.is_none() {
@@ -186,7 +185,7 @@ impl Rule {
     }
 }
 
-async fn measure(flags: &Flags, postgres: &EmbeddedPostgres) -> Result<(), Failure> {
+async fn measure(flags: &Flags, postgres: &PrivatePostgres) -> Result<(), Failure> {
     fs::create_dir_all(&flags.output)?;
     store::migrate(postgres.url()).await?;
     let pool = PgPool::connect(postgres.url()).await?;

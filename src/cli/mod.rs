@@ -1,11 +1,12 @@
 //! The commands of the binary.
 
-mod console;
+mod admin;
+pub mod dev;
 mod health;
-mod moving;
 mod progress;
+mod pull;
 mod serve;
-mod vendors;
+mod transfer;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -15,14 +16,14 @@ use clap::{
 };
 
 use self::{
-    console::{AppCommand, EventsCommand, app, event, token, with_core},
+    admin::{AppCommand, EventsCommand, app, event, token, with_core},
+    dev::receiver::ReceiverArgs,
     health::{HealthArgs, health},
-    moving::{ExportArgs, ImportCommand, export, import},
     serve::{Database, receive, serve},
+    transfer::{ExportArgs, ImportCommand, export, import},
 };
 use crate::{
     config::{self, DatabaseArgs, ServeArgs, Shown},
-    receiver::ReceiverArgs,
     store, telemetry,
 };
 

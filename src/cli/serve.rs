@@ -11,15 +11,19 @@ use clap::{CommandFactory as _, error::ErrorKind};
 use tokio::{net::TcpListener, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Cli, Failure};
+use super::{
+    Cli, Failure,
+    dev::{
+        demo,
+        receiver::{self, ReceiverArgs},
+    },
+};
 use crate::{
     clock::Clock,
     config::{DatabaseArgs, ServeArgs},
-    demo,
     domain::{Error, Secret, SecretKind},
-    embedded::{self, Keeper},
     ops::Core,
-    receiver::{self, ReceiverArgs},
+    private_postgres::{self, Keeper},
     server, store, telemetry,
 };
 
@@ -42,7 +46,7 @@ impl Database {
         if let Some(url) = args.database_url.as_ref().filter(|url| !url.is_empty()) {
             return Ok(Self { url: url.clone(), private: None });
         }
-        let settings = embedded::Settings {
+        let settings = private_postgres::Settings {
             data_dir: data_dir(args),
             database: "befriend".to_owned(),
             start_timeout: START_TIMEOUT,
@@ -78,7 +82,7 @@ impl Database {
 }
 
 pub(super) fn data_dir(args: &DatabaseArgs) -> PathBuf {
-    args.data_dir.clone().unwrap_or_else(embedded::default_data_dir)
+    args.data_dir.clone().unwrap_or_else(private_postgres::default_data_dir)
 }
 
 pub(super) async fn serve(database_args: DatabaseArgs, mut args: ServeArgs) -> Result<(), Failure> {

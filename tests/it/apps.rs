@@ -1,6 +1,6 @@
 //! Apps: the tenants, which only the operator makes and changes.
 
-use befriend::{clock::Clock, proto, upkeep};
+use befriend::{clock::Clock, proto, server::upkeep};
 use time::{Duration, OffsetDateTime};
 use tonic::{Code, Status};
 

@@ -1,6 +1,6 @@
 //! Users who are deleted: out of every list at once for whoever asks, whatever happens half-way.
 
-use befriend::upkeep;
+use befriend::server::upkeep;
 use tonic::{Code, Status};
 
 use crate::support::{Tenant, TestApp, expect_error, invariants, metadata, tenant::acme};

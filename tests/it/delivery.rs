@@ -6,7 +6,7 @@ mod receivers;
 
 use std::sync::Arc;
 
-use befriend::{clock::Clock, delivery::Schedule, proto, upkeep};
+use befriend::{clock::Clock, delivery::Schedule, proto, server::upkeep};
 use time::{Duration, OffsetDateTime, macros::datetime};
 use tokio::sync::Semaphore;
 

@@ -8,18 +8,17 @@
 mod support;
 
 mod access;
+mod admin;
 mod apps;
 mod blocks;
 mod callbacks;
 mod concurrency;
-mod console;
+
 #[cfg(target_os = "linux")]
 mod crash;
 mod deletions;
 mod delivery;
 mod docs;
-#[cfg(target_os = "linux")]
-mod embedded;
 mod errors;
 mod events;
 mod fields;
@@ -38,6 +37,8 @@ mod mutual;
 mod outbox;
 mod pages;
 mod plans;
+#[cfg(target_os = "linux")]
+mod private_postgres;
 mod pulls;
 mod relations;
 mod relays;

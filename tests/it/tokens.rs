@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use befriend::{clock::Clock, upkeep};
+use befriend::{clock::Clock, server::upkeep};
 use time::{Duration as Span, OffsetDateTime};
 use tonic::{Code, Status};
 

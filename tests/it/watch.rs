@@ -2,7 +2,7 @@
 
 mod ends;
 
-use befriend::{clock::Clock, proto, upkeep};
+use befriend::{clock::Clock, proto, server::upkeep};
 use time::{Duration, macros::datetime};
 use tonic::Code;
 

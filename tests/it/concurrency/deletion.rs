@@ -117,7 +117,7 @@ async fn remove_all_friends_does_not_wait_for_a_deleted_friend_to_be_cleaned_up(
         .unwrap();
     assert_eq!(remove_all(tenant.clone(), "owner").await.unwrap(), 2);
     assert_eq!(tenant.head("owner").await.unwrap().friend_count, 0);
-    befriend::upkeep::round(&app.core).await;
+    befriend::server::upkeep::round(&app.core).await;
     assert_eq!(traces_of(app.pool(), "gone").await, 0);
     invariants::hold(app.pool()).await;
 }

@@ -2,7 +2,7 @@
 
 use befriend::{
     proto::{self, FriendRequestDirection as Direction, FriendRequestState as State},
-    upkeep,
+    server::upkeep,
 };
 use tonic::Code;
 

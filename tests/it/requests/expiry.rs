@@ -4,7 +4,7 @@
 use befriend::{
     clock::Clock,
     proto::{self, FriendRequestDirection as Direction, FriendRequestState as State},
-    upkeep,
+    server::upkeep,
 };
 use time::{Duration, macros::datetime};
 use tonic::Code;

@@ -16,7 +16,7 @@ use std::{
 };
 
 use befriend::{
-    embedded::{EmbeddedPostgres, Settings},
+    private_postgres::{PrivatePostgres, Settings},
     store,
 };
 use nix::unistd::geteuid;
@@ -25,7 +25,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection, postgres::PgConnect
 /// The server that this process uses, and what keeps it alive.
 enum Server {
     Given(String),
-    Private(EmbeddedPostgres),
+    Private(PrivatePostgres),
     #[cfg(feature = "docker-tests")]
     Container {
         url: String,
@@ -80,7 +80,7 @@ impl Server {
             fsync: false,
             max_connections: 500,
         };
-        EmbeddedPostgres::start(&settings).map(Self::Private).map_err(|error| error.to_string())
+        PrivatePostgres::start(&settings).map(Self::Private).map_err(|error| error.to_string())
     }
 
     #[cfg(not(feature = "docker-tests"))]

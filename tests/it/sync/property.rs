@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use befriend::{clock::Clock, proto, upkeep};
+use befriend::{clock::Clock, proto, server::upkeep};
 use time::{Duration, macros::datetime};
 use tonic::{Code, Status};
 

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use befriend::{proto, upkeep};
+use befriend::{proto, server::upkeep};
 
 use super::{Ran, export, folder, import, run};
 use crate::support::{TestApp, invariants, tenant::acme};

@@ -98,7 +98,7 @@ async fn a_watch_ends_when_the_app_is_deleted() {
     let mut watcher = Watcher::start(&tenant, "alice").await.unwrap();
     let app_key = tenant.app.app_key.clone();
     app.apps().delete_app(proto::DeleteAppRequest { app_key }).await.unwrap();
-    befriend::upkeep::round(&app.core).await;
+    befriend::server::upkeep::round(&app.core).await;
     let ended = watcher.next().await;
     expect_error(ended, Code::NotFound, "USER_NOT_FOUND");
 }

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use befriend::embedded::{EmbeddedPostgres, Settings};
+use befriend::private_postgres::{PrivatePostgres, Settings};
 use nix::{
     sys::signal::Signal,
     unistd::{User, geteuid},
@@ -31,8 +31,8 @@ fn settings(data: &Path) -> Settings {
     }
 }
 
-async fn start(settings: Settings) -> EmbeddedPostgres {
-    tokio::task::spawn_blocking(move || EmbeddedPostgres::start(&settings)).await.unwrap().unwrap()
+async fn start(settings: Settings) -> PrivatePostgres {
+    tokio::task::spawn_blocking(move || PrivatePostgres::start(&settings)).await.unwrap().unwrap()
 }
 
 #[tokio::test]

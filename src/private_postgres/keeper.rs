@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::{EmbeddedPostgres, Settings, StartError, Stopped};
+use super::{PrivatePostgres, Settings, StartError, Stopped};
 
 /// Between two looks at the server's process: one read in /proc.
 const LOOK: Duration = Duration::from_millis(500);
@@ -29,13 +29,13 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Starts or joins the server as [`EmbeddedPostgres::start`] does, and looks after it from then on.
+    /// Starts or joins the server as [`PrivatePostgres::start`] does, and looks after it from then on.
     ///
     /// # Errors
     ///
-    /// As [`EmbeddedPostgres::start`].
+    /// As [`PrivatePostgres::start`].
     pub fn start(settings: Settings) -> Result<Self, StartError> {
-        let postgres = EmbeddedPostgres::start(&settings)?;
+        let postgres = PrivatePostgres::start(&settings)?;
         let url = postgres.url().to_owned();
         let (leave, left) = mpsc::channel();
         let thread = thread::spawn(move || keep(postgres, &settings, &left));
@@ -48,11 +48,11 @@ impl Keeper {
         &self.url
     }
 
-    /// Leaves the server as [`EmbeddedPostgres::stop`] does.
+    /// Leaves the server as [`PrivatePostgres::stop`] does.
     ///
     /// # Errors
     ///
-    /// As [`EmbeddedPostgres::stop`].
+    /// As [`PrivatePostgres::stop`].
     ///
     /// # Panics
     ///
@@ -64,7 +64,7 @@ impl Keeper {
 }
 
 fn keep(
-    mut postgres: EmbeddedPostgres,
+    mut postgres: PrivatePostgres,
     settings: &Settings,
     left: &Receiver<Infallible>,
 ) -> Result<Stopped, StartError> {

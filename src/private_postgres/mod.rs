@@ -62,7 +62,7 @@ pub struct Settings {
 /// A running private Postgres, and our right to use it. Dropping it gives the right back, and the server stops when
 /// nobody has one any more.
 #[derive(Debug)]
-pub struct EmbeddedPostgres {
+pub struct PrivatePostgres {
     seat: Seat,
     layout: Layout,
     cluster: Cluster,
@@ -71,7 +71,7 @@ pub struct EmbeddedPostgres {
     pid: i32,
 }
 
-/// What `EmbeddedPostgres::stop` has reached.
+/// What `PrivatePostgres::stop` has reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stopped {
     /// We were the last user, and the server has stopped.
@@ -82,7 +82,7 @@ pub enum Stopped {
     StillStopping,
 }
 
-impl EmbeddedPostgres {
+impl PrivatePostgres {
     /// Joins the running server of this data folder, or starts one (the first time on a new, empty cluster), and
     /// returns when it accepts connections and has the database.
     ///

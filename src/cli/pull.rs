@@ -13,16 +13,16 @@ use clap::Args;
 
 use super::{
     Failure,
-    moving::{HowArgs, call, show},
     progress::{Progress, note},
     serve::stop_on_signal,
+    transfer::{HowArgs, call, show},
 };
 use crate::{
     config::{self, Shown},
     domain::Secret,
     ops::Core,
+    pull::{self, Easemob, EasemobSettings, NetEase, NetEaseSettings, Pace, Vendor},
     transfer::{self, Unkeepable},
-    vendor::{self, Easemob, EasemobSettings, NetEase, NetEaseSettings, Pace, Vendor},
 };
 
 #[derive(Args, Debug)]
@@ -138,7 +138,7 @@ async fn bring_in(
     call(core, app_key).await?;
     let mut progress = Progress::new();
     let users = args.users.as_deref();
-    let pulled = vendor::pull(vendor, &args.folder, users, &stop, &mut progress).await;
+    let pulled = pull::pull(vendor, &args.folder, users, &stop, &mut progress).await;
     progress.end();
     let pulled = pulled?;
     let call = call(core, app_key).await?;

@@ -6,9 +6,9 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
     Failure,
-    console::console_deadline,
+    admin::console_deadline,
     progress::Progress,
-    vendors::{EasemobArgs, NeteaseArgs, easemob, netease},
+    pull::{EasemobArgs, NeteaseArgs, easemob, netease},
 };
 use crate::{
     domain::AppKey,

@@ -6,13 +6,13 @@ use axum::http::StatusCode;
 use tokio::{net::TcpListener, time::Instant};
 use tokio_util::sync::CancellationToken;
 
+use super::receiver::{self, Answers};
 use crate::{
     domain::{
         AppKey, AppLimitsChange, BodyFormat, CallbackUrl, CredentialsChange, Error, EventType,
         Nickname, RuleChange, RuleChoice, Secret, Username,
     },
     ops::{Call, Core, access, apps, callbacks, tokens, users},
-    receiver::{self, Answers},
 };
 
 const APP_KEY: &str = "demo#demo";

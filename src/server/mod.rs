@@ -1,7 +1,8 @@
 //! The listener: one port for all services, health, reflection, TLS, and an orderly end.
 
-mod gather;
+mod batched_writes;
 mod tls;
+pub mod upkeep;
 
 use std::{io, panic::AssertUnwindSafe, path::PathBuf, sync::Arc, time::Duration};
 
@@ -11,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::{Server, server::TcpIncoming};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-use self::gather::Gathering;
+use self::batched_writes::Gathering;
 use crate::{
     clock::Clock,
     config::ServeArgs,
@@ -29,7 +30,6 @@ use crate::{
     },
     proto,
     store::Db,
-    upkeep,
 };
 
 /// How often the database is looked at for the health check.
