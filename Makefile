@@ -10,7 +10,7 @@ IMAGE = befriend
 COMPOSE = $$(if docker compose version >/dev/null 2>&1; then echo docker compose; else echo docker-compose; fi)
 
 .DEFAULT_GOAL = help
-.PHONY: help run test check fmt lint proto-lint tidy bench bench-quick bench-parts budget bench-outbox bench-watch measure-moving fuzz-http build release doc image compose-up compose-down
+.PHONY: help run test check fmt lint proto-lint deny tidy bench bench-quick bench-parts budget bench-outbox bench-watch measure-moving fuzz-http build release doc image compose-up compose-down
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -25,10 +25,10 @@ test: ## Run all tests (against a Postgres of their own; TEST_DATABASE_URL names
 	@scripts/setup test
 	cargo test --locked
 
-check: ## Look at everything that needs no run: format, lints, proto, house rules
+check: ## Look at everything that needs no run: format, lints, protos, dependencies, house rules
 	@scripts/setup test
 	cargo fmt --check
-	@$(MAKE) --no-print-directory lint proto-lint tidy
+	@$(MAKE) --no-print-directory lint proto-lint deny tidy
 
 fmt: ## Format the code
 	cargo fmt
@@ -43,6 +43,10 @@ proto-lint: ## Lint the protos, and compare them with the last tag for breaking 
 	    echo "buf breaking, against $$tag"; \
 	    "$$(scripts/tool buf)" breaking --against "$$(git rev-parse --git-common-dir)#tag=$$tag"; \
 	fi
+
+deny: ## Check the licences, the sources and the second versions of the dependencies (deny.toml)
+	@scripts/setup test
+	"$$(scripts/tool cargo-deny)" --locked check -D unnecessary-skip -D unmatched-skip licenses bans sources
 
 tidy: ## Run the tests of the house rules only
 	@if [ -f tests/it/tidy.rs ]; then set -x; cargo test --locked --test it tidy; fi
