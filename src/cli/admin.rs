@@ -340,7 +340,7 @@ pub(super) async fn event(core: &Arc<Core>, command: EventsCommand) -> Result<()
             let user = user.map(|name| Username::parse("--user", &name)).transpose()?;
             let filter = EventFilter {
                 rule_id: rule,
-                owner: user.map(|name| call.owner_key(&name)),
+                owner: user.map(|name| call.key(&name)),
                 event_type: event_type.map(|t| EventType::parse("--type", &t)).transpose()?,
                 state: state.map(StateName::from),
                 from: range.from,

@@ -250,9 +250,8 @@ impl Relay {
         if ready.is_empty() {
             return Ok(());
         }
-        let mut db = self.db.read().await?;
-        let active = outbox::active(&mut db, &ready, now).await;
-        let mut active = db.done(active)?;
+        let active = self.db.read_once(async |db| outbox::active(db, &ready, now).await);
+        let mut active = active.await?;
         // Those who have least go first: when room is short, nobody is left out for ever.
         active.sort_by_key(|id| self.rules.get(id).map_or(0, |rule| rule.busy));
         // The next look goes on where this one stops, which leaves time for all else.
@@ -283,9 +282,10 @@ impl Relay {
         let of_rule = self.busy.iter().filter(|key| key.rule_id == rule_id);
         let busy: Vec<OwnerKey> = of_rule.map(|key| key.owner).collect();
         let streams = i64::try_from(room).unwrap_or(i64::MAX);
-        let mut db = self.db.read().await?;
-        let due = outbox::due(&mut db, rule_id, parts, &busy, (streams, DEPTH), now).await;
-        let due = db.done(due)?;
+        let due = self.db.read_once(async |db| {
+            outbox::due(db, rule_id, parts, &busy, (streams, DEPTH), now).await
+        });
+        let due = due.await?;
         let mut held_back: Vec<(EventId, OffsetDateTime)> = Vec::new();
         let mut begun = false;
         for events in due.chunk_by(|a, b| a.event.id.owner == b.event.id.owner) {
@@ -381,9 +381,8 @@ impl Relay {
         if self.rules_read.is_some_and(|read| read.elapsed() < RULES_AGE) {
             return Ok(());
         }
-        let mut db = self.db.read().await?;
-        let enabled = callback_rules::enabled(&mut db).await;
-        let (enabled, broken) = db.done(enabled)?;
+        let enabled = self.db.read_once(async |db| callback_rules::enabled(db).await);
+        let (enabled, broken) = enabled.await?;
         if broken != self.broken_rules {
             tracing::error!(broken, "callback rules that can't be read are left out");
             self.broken_rules = broken;
@@ -410,9 +409,8 @@ impl Relay {
     }
 
     async fn measure(&mut self) {
-        let Ok(mut db) = self.db.read().await else { return };
-        let backlog = outbox::backlog(&mut db, BACKLOG_LIMIT).await;
-        let Ok((count, oldest)) = db.done(backlog) else { return };
+        let backlog = self.db.read_once(async |db| outbox::backlog(db, BACKLOG_LIMIT).await);
+        let Ok((count, oldest)) = backlog.await else { return };
         let age = oldest.map_or(0.0, |due| (self.clock.now() - due).as_seconds_f64().max(0.0));
         #[expect(clippy::cast_precision_loss, reason = "at most 100,000")]
         metrics::gauge!("befriend_callback_backlog").set(count as f64);

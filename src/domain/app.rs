@@ -41,6 +41,22 @@ impl AppKey {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The organisation: what stands before the "#".
+    #[must_use]
+    pub fn org(&self) -> &str {
+        self.parts().0
+    }
+
+    /// The app's name within its organisation: what stands after the "#".
+    #[must_use]
+    pub fn app(&self) -> &str {
+        self.parts().1
+    }
+
+    fn parts(&self) -> (&str, &str) {
+        self.0.split_once('#').expect("an app key was parsed with its \"#\"")
+    }
 }
 
 impl fmt::Display for AppKey {

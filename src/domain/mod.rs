@@ -44,4 +44,4 @@ pub use record::{
 pub use relation::Relation;
 pub use request::{FriendRequest, RequestDirection, RequestMessage, RequestState};
 pub use secret::{Secret, SecretHash, SecretKind};
-pub use user::{ListHead, Nickname, OwnerKey, User, Username};
+pub use user::{ListHead, Nickname, OwnerKey, User, UserRef, Username};

@@ -87,6 +87,23 @@ impl OwnerKey {
     }
 }
 
+/// A user's key with their name, for rows that hold both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UserRef<'a> {
+    /// Under which key the user's rows are kept.
+    pub key: OwnerKey,
+    /// The name.
+    pub name: &'a Username,
+}
+
+impl<'a> UserRef<'a> {
+    /// A user of an app.
+    #[must_use]
+    pub fn of(app_id: Uuid, name: &'a Username) -> Self {
+        Self { key: OwnerKey::of(app_id, name), name }
+    }
+}
+
 /// What a user is called by others: at most 100 characters, may be empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Nickname(String);

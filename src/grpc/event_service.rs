@@ -86,7 +86,7 @@ fn filter(call: &Call, message: &proto::ListEventsRequest) -> Result<EventFilter
     Ok(EventFilter {
         rule_id: given(&message.rule_id).map(|id| rule_id(&id)).transpose()?,
         owner: given(&message.username)
-            .map(|name| Ok(call.owner_key(&Username::parse("username", &name)?)))
+            .map(|name| Ok(call.key(&Username::parse("username", &name)?)))
             .transpose()?,
         event_type: given(&message.r#type)
             .map(|name| EventType::parse("type", &name))

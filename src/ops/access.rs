@@ -225,12 +225,7 @@ async fn look_up(
         .verified
         .try_get_with(hash, async {
             let _turn = core.access.look_ups.acquire().await;
-            let found = core.db.retrying(|| async {
-                let mut db = core.db.read().await?;
-                let found = tokens::app_of(&mut db, hash, now).await;
-                db.done(found)
-            });
-            match found.await {
+            match core.db.read(async |db| tokens::app_of(db, hash, now).await).await {
                 Ok(Some((app, expires_at))) => Ok(Session { app: Arc::new(app), expires_at }),
                 Ok(None) => Err(None),
                 Err(error) => Err(Some(error)),
@@ -262,11 +257,7 @@ pub async fn netease_app(core: &Core, app_key: &str) -> Result<Option<NetEaseApp
         .netease
         .try_get_with_by_ref(app_key, async {
             let _turn = core.access.look_ups.acquire().await;
-            let found = core.db.retrying(|| async {
-                let mut db = core.db.read().await?;
-                let found = apps::by_netease_app_key(&mut db, app_key).await;
-                db.done(found)
-            });
+            let found = core.db.read(async |db| apps::by_netease_app_key(db, app_key).await);
             let (app, sealed) = found.await.map_err(Some)?.ok_or(None)?;
             let secret = core.keyring.open(&sealed, app.id).ok_or_else(|| {
                 let why = format!("no --credentials-key opens the AppSecret of {}", app.key);

@@ -59,12 +59,7 @@ fn new_client_id() -> String {
 /// # Errors
 /// `AppNotFound`.
 pub async fn get(core: &Core, key: &AppKey) -> Result<App, Error> {
-    let app = core.db.retrying(|| async {
-        let mut db = core.db.read().await?;
-        let app = apps::by_key(&mut db, key).await;
-        db.done(app)
-    });
-    found(app.await?, key)
+    found(core.db.read(async |db| apps::by_key(db, key).await).await?, key)
 }
 
 /// A page of all apps in key order, after the key `after`.
@@ -72,12 +67,8 @@ pub async fn get(core: &Core, key: &AppKey) -> Result<App, Error> {
 /// # Errors
 /// Only those of every call.
 pub async fn list(core: &Core, after: &str, size: PageSize) -> Result<Page<App, String>, Error> {
-    let rows = core.db.retrying(|| async {
-        let mut db = core.db.read().await?;
-        let rows = apps::page(&mut db, after, size.rows_to_read()).await;
-        db.done(rows)
-    });
-    Ok(Page::cut(rows.await?, size, |app| app.key.as_str().to_owned()))
+    let rows = core.db.read(async |db| apps::page(db, after, size.rows_to_read()).await).await?;
+    Ok(Page::cut(rows, size, |app| app.key.as_str().to_owned()))
 }
 
 /// Changes an app's limits. This instance applies them at once, others within the time for which
@@ -214,9 +205,7 @@ pub async fn delete(core: &Core, deadline: Instant, key: &AppKey) -> Result<(), 
 /// the next time goes on where this one stopped.
 pub async fn purge_deleted(core: &Core, deadline: Instant) -> Result<(), Error> {
     const BATCH: i64 = 200;
-    let mut db = core.db.read().await?;
-    let deleted = apps::deleted(&mut db).await;
-    for app_id in db.done(deleted)? {
+    for app_id in core.db.read(async |db| apps::deleted(db).await).await? {
         loop {
             let mut tx = core.db.begin(deadline).await?;
             let keys = departures::of_app(&mut tx, app_id, BATCH).await?;

@@ -129,12 +129,9 @@ pub async fn list(
     before: i64,
     size: PageSize,
 ) -> Result<Page<Username, i64>, Error> {
-    let rows = call.core.db.retrying(|| async {
-        let mut db = call.core.db.read().await?;
-        let rows = blocks::page(&mut db, call.key(owner), before, size).await;
-        db.done(rows)
-    });
-    let rows = found(rows.await?, owner)?;
+    let (db, key) = (&call.core.db, call.key(owner));
+    let rows = db.read(async |db| blocks::page(db, key, before, size).await).await?;
+    let rows = found(rows, owner)?;
     Ok(Page::cut(rows, size, |(_, version)| *version).map(|(username, _)| username))
 }
 
@@ -155,10 +152,6 @@ pub async fn list_whole(call: &Call, owner: &Username) -> Result<Vec<Username>, 
 }
 
 async fn newest(call: &Call, owner: &Username, limit: i64) -> Result<BlockedUsers, Error> {
-    let blocked = call.core.db.retrying(|| async {
-        let mut db = call.core.db.read().await?;
-        let blocked = blocks::newest(&mut db, call.key(owner), limit).await;
-        db.done(blocked)
-    });
-    found(blocked.await?, owner)
+    let (db, key) = (&call.core.db, call.key(owner));
+    found(db.read(async |db| blocks::newest(db, key, limit).await).await?, owner)
 }

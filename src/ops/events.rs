@@ -132,9 +132,8 @@ pub async fn list(
 }
 
 async fn rules_of(db: &Db, app_id: Uuid) -> Result<Vec<Uuid>, Error> {
-    let mut db = db.read().await?;
-    let rules = callback_rules::of_app(&mut db, app_id).await;
-    Ok(db.done(rules)?.into_iter().map(|rule| rule.id).collect())
+    let rules = db.read_once(async |db| callback_rules::of_app(db, app_id).await).await?;
+    Ok(rules.into_iter().map(|rule| rule.id).collect())
 }
 
 /// An event with all tries to deliver it.
@@ -144,22 +143,18 @@ async fn rules_of(db: &Db, app_id: Uuid) -> Result<Vec<Uuid>, Error> {
 pub async fn get(call: &Call, id: EventId) -> Result<(Event, Vec<Attempt>), Error> {
     call.core
         .db
-        .retrying(|| async {
-            let mut db = call.core.db.read().await?;
-            let rule = callback_rules::get(&mut db, call.app.id, id.rule_id).await;
-            if db.done(rule)?.is_none() {
+        .read(async |db| {
+            if callback_rules::get(db, call.app.id, id.rule_id).await?.is_none() {
                 return Err(not_found(id));
             }
             // First the outbox: an event that moves to the history meanwhile is found there, and one
             // that moves back after that in the outbox again.
             for pending in [true, false, true] {
-                let mut db = call.core.db.read().await?;
                 let found = if pending {
-                    let event = outbox::get(&mut db, call.app.id, id).await;
-                    db.done(event)?.map(|pending| (pending.event, pending.attempt_log))
+                    let event = outbox::get(db, call.app.id, id).await?;
+                    event.map(|pending| (pending.event, pending.attempt_log))
                 } else {
-                    let event = event_history::get(&mut db, call.app.id, id).await;
-                    db.done(event)?
+                    event_history::get(db, call.app.id, id).await?
                 };
                 if let Some((event, log)) = found {
                     return Ok((event, read_log(&log)));
@@ -246,9 +241,7 @@ pub async fn keep_house(core: &Core, deadline: Instant) -> Result<(), Error> {
     event_history::drop_partitions_before(&mut tx, oldest).await?;
     tx.commit().await?;
 
-    let mut db = core.db.read().await?;
-    let ruleless = outbox::ruleless(&mut db).await;
-    for rule_id in db.done(ruleless)? {
+    for rule_id in core.db.read(async |db| outbox::ruleless(db).await).await? {
         loop {
             let mut tx = core.db.begin(deadline).await?;
             let removed = outbox::remove(&mut tx, rule_id, BATCH).await?;

@@ -48,14 +48,13 @@ async fn purge_some(core: &Core, before: OffsetDateTime, deadline: Instant) -> R
 /// One batch; false when there was nothing that could be done.
 async fn expire_some(core: &Arc<Core>, deadline: Instant) -> Result<bool, Error> {
     let Some(life) = core.request_life else { return Ok(false) };
-    let mut db = core.db.read().await?;
-    let overdue = requests::overdue(&mut db, core.clock.now() - life, BATCH).await;
+    let before = core.clock.now() - life;
+    let overdue = core.db.read(async |db| requests::overdue(db, before, BATCH).await).await?;
     let mut expired = false;
-    for (app_id, requester, recipient) in db.done(overdue)? {
-        let mut db = core.db.read().await?;
-        let app = apps::by_id(&mut db, app_id).await;
+    for (app_id, requester, recipient) in overdue {
+        let app = core.db.read(async |db| apps::by_id(db, app_id).await).await?;
         // A deleted app's requests go with it.
-        let Some(app) = db.done(app)? else { continue };
+        let Some(app) = app else { continue };
         let call = Call { core: Arc::clone(core), app: Arc::new(app), deadline };
         core.db.retrying(|| expire_one(&call, &requester, &recipient)).await?;
         expired = true;
@@ -68,12 +67,8 @@ pub(super) async fn make_room(call: &Call, username: &Username) -> Result<bool, 
     let Some(life) = call.core.request_life else { return Ok(false) };
     let before = call.core.clock.now() - life;
     let db = &call.core.db;
-    let overdue = db.retrying(|| async {
-        let mut db = db.read().await?;
-        let overdue = requests::overdue_of(&mut db, call.key(username), before, ROOM).await;
-        db.done(overdue)
-    });
-    let overdue = overdue.await?;
+    let key = call.key(username);
+    let overdue = db.read(async |db| requests::overdue_of(db, key, before, ROOM).await).await?;
     for (other, direction) in &overdue {
         let (requester, recipient) = match direction {
             RequestDirection::Incoming => (other, username),

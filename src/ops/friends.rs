@@ -236,15 +236,11 @@ pub async fn mutual(
     size: PageSize,
 ) -> Result<Page<Username, String>, Error> {
     let keys = [call.key(username), call.key(other)];
-    let rows = call.core.db.retrying(|| async {
+    let rows = call.core.db.read(async |db| {
         for (key, name) in keys.into_iter().zip([username, other]) {
-            let mut db = call.core.db.read().await?;
-            let user = users::get(&mut db, key).await;
-            found(db.done(user)?, name)?;
+            found(users::get(db, key).await?, name)?;
         }
-        let mut db = call.core.db.read().await?;
-        let rows = friends::mutual(&mut db, keys, after, size.rows_to_read()).await;
-        db.done(rows)
+        friends::mutual(db, keys, after, size.rows_to_read()).await
     });
     Ok(Page::cut(rows.await?, size, |name| name.as_str().to_owned()))
 }
@@ -257,17 +253,13 @@ pub async fn get(call: &Call, owner: &Username, friend: &Username) -> Result<Fri
     let (owner_key, friend_key) = (call.key(owner), call.key(friend));
     call.core
         .db
-        .retrying(|| async {
-            let mut db = call.core.db.read().await?;
-            let entry = friends::get(&mut db, (owner_key, owner), (friend_key, friend)).await;
-            if let Some(entry) = db.done(entry)? {
+        .read(async |db| {
+            if let Some(entry) = friends::get(db, (owner_key, owner), (friend_key, friend)).await? {
                 return Ok(entry);
             }
             // Rare enough for two reads more, which tell the caller what is missing.
             for (key, username) in [(owner_key, owner), (friend_key, friend)] {
-                let mut db = call.core.db.read().await?;
-                let user = users::get(&mut db, key).await;
-                found(db.done(user)?, username)?;
+                found(users::get(db, key).await?, username)?;
             }
             Err(not_friends(owner, friend))
         })
@@ -283,13 +275,10 @@ pub async fn updated_after(
     owner: &Username,
     after: OffsetDateTime,
 ) -> Result<Vec<Friend>, Error> {
-    let changed = call.core.db.retrying(|| async {
-        let mut db = call.core.db.read().await?;
-        // The friend limit bounds them.
-        let changed = friend_changes::updated_after(&mut db, call.key(owner), after).await;
-        db.done(changed)
-    });
-    found(changed.await?, owner)
+    let (db, key) = (&call.core.db, call.key(owner));
+    // The friend limit bounds them.
+    let changed = db.read(async |db| friend_changes::updated_after(db, key, after).await).await?;
+    found(changed, owner)
 }
 
 /// A page of a friend list in username order, after the name `after`.
@@ -332,10 +321,11 @@ impl Shared for ListPage {
 
     async fn together(pages: &[Self], _: Turn) -> Result<Vec<Outcome<Self::Answer>>, Error> {
         let Some(first) = pages.first() else { return Ok(Vec::new()) };
-        let mut db = first.call.core.db.read().await?;
-        let asked = pages.iter().map(|page| (page.owner, page.after.as_str(), page.size));
-        let rows = friends::pages(&mut db, asked).await;
-        Ok(db.done(rows)?.into_iter().map(|rows| Outcome::Done(Ok(rows))).collect())
+        let rows = first.call.core.db.read_once(async |db| {
+            let asked = pages.iter().map(|page| (page.owner, page.after.as_str(), page.size));
+            friends::pages(db, asked).await
+        });
+        Ok(rows.await?.into_iter().map(|rows| Outcome::Done(Ok(rows))).collect())
     }
 }
 
@@ -344,12 +334,8 @@ impl Shared for ListPage {
 /// # Errors
 /// `UserNotFound`.
 pub async fn list_all(call: &Call, owner: &Username) -> Result<Vec<Username>, Error> {
-    let names = call.core.db.retrying(|| async {
-        let mut db = call.core.db.read().await?;
-        let names = friends::all(&mut db, call.key(owner)).await;
-        db.done(names)
-    });
-    found(names.await?, owner)
+    let (db, key) = (&call.core.db, call.key(owner));
+    found(db.read(async |db| friends::all(db, key).await).await?, owner)
 }
 
 /// The event of a new entry in the owner's list.

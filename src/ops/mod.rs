@@ -33,7 +33,7 @@ use tokio::time::Instant;
 use self::coalesce::Coalescer;
 use crate::{
     clock::Clock,
-    domain::{App, Bounds, Error, Keyring, OwnerKey, TokenLifetimes, Username},
+    domain::{App, Bounds, Error, Keyring, OwnerKey, TokenLifetimes, UserRef, Username},
     store::{Db, Tx},
 };
 
@@ -130,12 +130,13 @@ impl Call {
 
     /// The key of a user of this call's app.
     #[must_use]
-    pub fn owner_key(&self, username: &Username) -> OwnerKey {
-        self.key(username)
+    pub fn key(&self, username: &Username) -> OwnerKey {
+        OwnerKey::of(self.app.id, username)
     }
 
-    fn key(&self, username: &Username) -> OwnerKey {
-        OwnerKey::of(self.app.id, username)
+    /// A user of this call's app.
+    fn user<'a>(&self, username: &'a Username) -> UserRef<'a> {
+        UserRef::of(self.app.id, username)
     }
 }
 

@@ -28,12 +28,7 @@ pub async fn check(
         let relation = call.core.turns.checks.join(check).await?;
         return Ok(vec![found(relation, user)?]);
     }
-    let answer = call.core.db.retrying(|| async {
-        let mut db = call.core.db.read().await?;
-        let answer = relations::check(&mut db, key, others).await;
-        db.done(answer)
-    });
-    found(answer.await?, user)
+    found(call.core.db.read(async |db| relations::check(db, key, others).await).await?, user)
 }
 
 /// A check of one other: what a message service asks for every message.
@@ -59,9 +54,10 @@ impl Shared for Check {
 
     async fn together(checks: &[Self], _: Turn) -> Result<Vec<Outcome<Option<Relation>>>, Error> {
         let Some(first) = checks.first() else { return Ok(Vec::new()) };
-        let mut db = first.call.core.db.read().await?;
-        let pairs = checks.iter().map(|check| (check.user, &check.other));
-        let relations = relations::check_pairs(&mut db, pairs).await;
-        Ok(db.done(relations)?.into_iter().map(|relation| Outcome::Done(Ok(relation))).collect())
+        let relations = first.call.core.db.read_once(async |db| {
+            let pairs = checks.iter().map(|check| (check.user, &check.other));
+            relations::check_pairs(db, pairs).await
+        });
+        Ok(relations.await?.into_iter().map(|relation| Outcome::Done(Ok(relation))).collect())
     }
 }

@@ -367,15 +367,12 @@ pub async fn list(
     before: i64,
     size: PageSize,
 ) -> Result<Page<FriendRequest, i64>, Error> {
-    let owner = (call.key(username), username);
+    let owner = call.user(username);
     let overdue = call.core.request_life.map(|life| call.core.clock.now() - life);
     let wanted = Wanted { direction, states, before, overdue };
-    let rows = call.core.db.retrying(|| async {
-        let mut db = call.core.db.read().await?;
-        let rows = requests::page(&mut db, owner, wanted, size).await;
-        db.done(rows)
-    });
-    let rows = found(rows.await?, username)?;
+    let db = &call.core.db;
+    let rows = db.read(async |db| requests::page(db, owner, wanted, size).await).await?;
+    let rows = found(rows, username)?;
     let page = Page::cut(rows, size, |(_, version)| *version);
     Ok(page.map(|(request, _)| with_expiry(call, request)))
 }

@@ -152,9 +152,8 @@ impl<L: List> Shared for Changes<L> {
 
     async fn together(asked: &[Self], _: Turn) -> Result<Vec<Outcome<Self::Answer>>, Error> {
         let Some(first) = asked.first() else { return Ok(Vec::new()) };
-        let mut db = first.call.core.db.read().await?;
-        let lists = L::read(&mut db, asked).await;
-        Ok(db.done(lists)?.into_iter().map(|list| Outcome::Done(Ok(list))).collect())
+        let lists = first.call.core.db.read_once(async |db| L::read(db, asked).await).await?;
+        Ok(lists.into_iter().map(|list| Outcome::Done(Ok(list))).collect())
     }
 }
 
@@ -193,9 +192,8 @@ pub async fn purge_tombstones<L: List>(core: &Core, deadline: Instant) -> Result
     const BATCH: i64 = 200;
     let before = core.clock.now() - core.tombstone_retention;
     loop {
-        let mut db = core.db.read().await?;
-        let owners = L::owners_of_tombstones(&mut db, before, BATCH).await;
-        let owners = db.done(owners)?;
+        let owners =
+            core.db.read(async |db| L::owners_of_tombstones(db, before, BATCH).await).await?;
         for owner in &owners {
             let mut tx = core.db.begin(deadline).await?;
             users::lock_even_deleted(&mut tx, *owner).await?;

@@ -41,12 +41,7 @@ pub async fn issue(
     if !is_credential(client_id) {
         return Err(Error::InvalidCredentials(Credential::ClientId));
     }
-    let app = core.db.retrying(|| async {
-        let mut db = core.db.read().await?;
-        let app = apps::by_client_id(&mut db, client_id).await;
-        db.done(app)
-    });
-    let wrong = match app.await? {
+    let wrong = match core.db.read(async |db| apps::by_client_id(db, client_id).await).await? {
         None => Credential::ClientId,
         Some((app, _)) if key.is_some_and(|key| *key != app.key) => Credential::ClientId,
         Some((_, kept)) if !secret.hash().matches(&kept) => Credential::ClientSecret,
@@ -70,9 +65,7 @@ pub async fn issue_as_operator(
     ttl: Duration,
 ) -> Result<IssuedToken, Error> {
     let ttl = core.lifetimes.choose(ttl)?;
-    let mut db = core.db.read().await?;
-    let app = apps::by_key(&mut db, app_key).await;
-    let app = db.done(app)?.ok_or_else(|| Error::AppNotFound(app_key.clone()))?;
+    let app = super::apps::get(core, app_key).await?;
     hand_out(core, deadline, app.id, ttl).await
 }
 

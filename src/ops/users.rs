@@ -79,12 +79,8 @@ async fn try_to_create(call: &Call, new: &[(Username, Nickname)]) -> Result<Atte
 /// # Errors
 /// `UserNotFound`.
 pub async fn get(call: &Call, username: &Username) -> Result<(User, ListHead), Error> {
-    let account = call.core.db.retrying(|| async {
-        let mut db = call.core.db.read().await?;
-        let account = users::get(&mut db, call.key(username)).await;
-        db.done(account)
-    });
-    let account = found(account.await?, username)?;
+    let (db, key) = (&call.core.db, call.key(username));
+    let account = found(db.read(async |db| users::get(db, key).await).await?, username)?;
     Ok((account.user, account.head))
 }
 
@@ -93,11 +89,8 @@ pub async fn get(call: &Call, username: &Username) -> Result<(User, ListHead), E
 /// # Errors
 /// Only those of every call.
 pub async fn list(call: &Call, after: &str, size: PageSize) -> Result<Page<User, String>, Error> {
-    let rows = call.core.db.retrying(|| async {
-        let mut db = call.core.db.read().await?;
-        let rows = users::page(&mut db, call.app.id, after, size.rows_to_read()).await;
-        db.done(rows)
-    });
+    let (db, app_id) = (&call.core.db, call.app.id);
+    let rows = db.read(async |db| users::page(db, app_id, after, size.rows_to_read()).await);
     Ok(Page::cut(rows.await?, size, |user| user.username.as_str().to_owned()))
 }
 
@@ -180,14 +173,11 @@ pub async fn delete(call: &Call, username: &Username) -> Result<User, Error> {
 /// # Errors
 /// Those of the database; the next call goes on where this one stopped.
 pub async fn finish_leaving(core: &Arc<Core>, deadline: Instant) -> Result<usize, Error> {
-    let mut db = core.db.read().await?;
-    let leaving = departures::leaving(&mut db, LEAVING_BATCH).await;
-    let leaving = db.done(leaving)?;
+    let leaving = core.db.read(async |db| departures::leaving(db, LEAVING_BATCH).await).await?;
     for (app_id, username) in &leaving {
-        let mut db = core.db.read().await?;
-        let app = apps::by_id(&mut db, *app_id).await;
+        let app = core.db.read(async |db| apps::by_id(db, *app_id).await).await?;
         // An app deleted as a whole takes all its users' rows with it.
-        let Some(app) = db.done(app)? else { continue };
+        let Some(app) = app else { continue };
         let call = Call { core: Arc::clone(core), app: Arc::new(app), deadline };
         // One who can't be cleaned up now must not hold up the others.
         if let Err(error) = leave(&call, username).await {

@@ -153,9 +153,8 @@ pub async fn follow_versions(core: Arc<Core>) {
 }
 
 async fn look(core: &Core, owners: &[OwnerKey]) -> Result<(), Error> {
-    let mut db = core.db.read().await?;
-    let versions = users::versions(&mut db, owners).await;
-    let versions: HashMap<OwnerKey, i64> = db.done(versions)?.into_iter().collect();
+    let versions = core.db.read_once(async |db| users::versions(db, owners).await).await?;
+    let versions: HashMap<OwnerKey, i64> = versions.into_iter().collect();
     for owner in owners {
         // One who is missing was deleted: the watcher finds that out by itself.
         core.watches.moved(*owner, versions.get(owner).copied().unwrap_or(NOBODY));

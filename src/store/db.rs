@@ -122,12 +122,33 @@ impl Db {
         attempt().await
     }
 
-    /// A connection for one read outside any transaction.
+    /// Reads outside any transaction: lends `read` a connection, and runs it again as
+    /// [`Db::retrying`] does.
+    ///
+    /// When the call is dropped half-way, because its caller went away or its time is up, the
+    /// connection is closed, and the database stops the statement.
     ///
     /// # Errors
-    /// [`Error::Unavailable`].
-    pub async fn read(&self) -> Result<ReadConnection, Error> {
-        Ok(ReadConnection { connection: Some(self.lend().await?), busy: true })
+    /// [`Error::Unavailable`], and what `read` ends with.
+    pub async fn read<T>(
+        &self,
+        read: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error> + Copy,
+    ) -> Result<T, Error> {
+        self.retrying(|| self.read_once(read)).await
+    }
+
+    /// [`Db::read`] without the retries, for callers that have their own: a batch, a loop.
+    ///
+    /// # Errors
+    /// As [`Db::read`].
+    pub async fn read_once<T>(
+        &self,
+        read: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut connection = ReadConnection { connection: Some(self.lend().await?), busy: true };
+        let result = read(&mut connection).await;
+        connection.busy = matches!(result, Err(Error::Unavailable(_)));
+        result
     }
 
     async fn lend(&self) -> Result<Lent, Error> {
@@ -245,22 +266,14 @@ fn pause(tried: u32) -> Duration {
     Duration::from_millis(u64::from(base + jitter))
 }
 
-/// A connection on which one read runs. When the read is dropped half-way, because its caller went
-/// away or its time is up, the connection is closed, and the database stops the statement.
-pub struct ReadConnection {
+/// A connection on which a read runs. It is closed instead of given back when the read was dropped
+/// half-way, or when the connection broke.
+struct ReadConnection {
     connection: Option<Lent>,
     busy: bool,
 }
 
 const LENT: &str = "a connection goes back only when its holder is dropped";
-
-impl ReadConnection {
-    /// Says that the read is over, whatever its result, which is handed through.
-    pub fn done<T>(mut self, result: Result<T, Error>) -> Result<T, Error> {
-        self.busy = matches!(result, Err(Error::Unavailable(_)));
-        result
-    }
-}
 
 impl Drop for ReadConnection {
     fn drop(&mut self) {

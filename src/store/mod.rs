@@ -30,7 +30,7 @@ pub(crate) mod staging;
 pub(crate) mod tokens;
 pub(crate) mod users;
 
-pub use db::{Db, DbSettings, ReadConnection, Tx};
+pub use db::{Db, DbSettings, Tx};
 pub use migrate::{MigrateError, expected_version, migrate, require_current};
 
 use crate::domain::Error;

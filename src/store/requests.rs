@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::statements;
 use crate::domain::{
     Error, FriendRequest, OwnerKey, PageSize, RequestDirection, RequestMessage, RequestState,
-    Username,
+    UserRef, Username,
 };
 
 statements! {
@@ -298,14 +298,14 @@ pub(crate) struct Wanted<'a> {
 /// A user's requests, newest first; nothing when there is no such user.
 pub(crate) async fn page(
     db: &mut PgConnection,
-    owner: (OwnerKey, &Username),
+    owner: UserRef<'_>,
     wanted: Wanted<'_>,
     size: PageSize,
 ) -> Result<Option<Vec<(FriendRequest, i64)>>, Error> {
     let direction = wanted.direction;
     let states: Vec<&str> = wanted.states.iter().map(|state| state.as_str()).collect();
     let rows: Vec<RequestRow> = query_as(PAGE)
-        .bind(owner.0.as_uuid())
+        .bind(owner.key.as_uuid())
         .bind(direction.as_str())
         .bind(wanted.before)
         .bind(states)
@@ -317,7 +317,7 @@ pub(crate) async fn page(
     if rows.is_empty() {
         return Ok(None);
     }
-    Ok(Some(rows.into_iter().filter_map(|row| row.into_request(owner.1, direction)).collect()))
+    Ok(Some(rows.into_iter().filter_map(|row| row.into_request(owner.name, direction)).collect()))
 }
 
 /// Some of a user's requests: the other user, the user's side, and whether it is pending.
