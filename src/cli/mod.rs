@@ -24,6 +24,7 @@ use self::{
 };
 use crate::{
     config::{self, DatabaseArgs, ServeArgs, Shown},
+    domain::with_causes,
     store, telemetry,
 };
 
@@ -127,16 +128,7 @@ fn refuse_misplaced(matches: &ArgMatches) {
 
 #[expect(clippy::print_stderr, reason = "the last word of a command goes to its user")]
 fn complain(error: &Failure) {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        // Some errors say their cause themselves.
-        if !words.contains(&error.to_string()) {
-            words = format!("{words}: {error}");
-        }
-        cause = error.source();
-    }
-    eprintln!("befriend: {words}");
+    eprintln!("befriend: {}", with_causes(&**error));
 }
 
 async fn run(cli: Cli) -> Result<ExitCode, Failure> {

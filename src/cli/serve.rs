@@ -1,13 +1,14 @@
 //! `befriend serve`: the process around the server, from its database to its signals.
 
 use std::{
-    fs, io,
-    os::unix::fs::OpenOptionsExt as _,
+    fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use clap::{CommandFactory as _, error::ErrorKind};
+use tempfile::NamedTempFile;
 use tokio::{net::TcpListener, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -172,22 +173,15 @@ fn kept_secret(data_dir: &Path, name: &str, kind: SecretKind) -> Result<Secret, 
         Err(_) => {}
     }
     let secret = Secret::generate(kind);
-    let aside = data_dir.join(format!(".{name}.{}", std::process::id()));
     let write = || {
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&aside)?;
-        io::Write::write_all(&mut file, secret.reveal().as_bytes())?;
-        file.sync_all()?;
-        // Of two who start at once one wins; the other takes the winner's.
-        match fs::hard_link(&aside, &path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            linked => linked?,
+        let mut file = NamedTempFile::new_in(data_dir)?;
+        file.write_all(secret.reveal().as_bytes())?;
+        file.as_file().sync_all()?;
+        // Of two processes that start at once one writes its secret; the other takes that one.
+        match file.persist_noclobber(&path).map_err(io::Error::from) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            _ => Ok(()),
         }
-        fs::remove_file(&aside)
     };
     write().map_err(in_words)?;
     kept_secret(data_dir, name, kind)

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::format_description::well_known::Rfc3339;
 
 use super::signature::security;
-use crate::domain::{BodyFormat, CallbackRule, Event, EventType};
+use crate::domain::{BodyFormat, CallbackRule, Event, EventType, unix_millis};
 
 /// What stands in `host` of Easemob's envelope, where the vendor names one of its own machines.
 pub const HOST: &str = "befriend";
@@ -105,7 +105,7 @@ struct Status {
 
 impl<'a> Easemob<'a> {
     fn of(secret: &str, app_key: &'a str, event: &'a Event) -> Self {
-        let timestamp = milliseconds(event.created_at);
+        let timestamp = unix_millis(event.created_at);
         let call_id = format!("{app_key}_{}", event.message_id);
         Self {
             chat_type: "roster",
@@ -153,9 +153,5 @@ fn roster_version(event: &Event) -> String {
         .chain_update(event.id.owner.as_uuid().as_bytes())
         .chain_update(event.id.version.to_be_bytes())
         .finalize();
-    digest[..20].iter().map(|byte| format!("{byte:02X}")).collect()
-}
-
-fn milliseconds(time: OffsetDateTime) -> i64 {
-    i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or(0)
+    hex::encode_upper(&digest[..20])
 }

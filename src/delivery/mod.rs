@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use crate::domain::{Attempt, CallbackRule, Event};
+use crate::domain::{Attempt, CallbackRule, Event, unix_millis};
 
 /// What came of one POST.
 #[derive(Clone, Debug)]
@@ -62,7 +62,7 @@ impl Answer {
             _ => None,
         };
         Attempt {
-            at_ms: i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(0),
+            at_ms: unix_millis(at),
             status: self.status,
             duration_ms: u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
             // Postgres keeps no NUL.

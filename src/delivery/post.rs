@@ -9,7 +9,7 @@ use httpdate::parse_http_date;
 use hyper::body::{Bytes, Incoming};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
-    client::legacy::{Client, Error as ClientError},
+    client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
 };
 use moka::sync::Cache;
@@ -18,7 +18,7 @@ use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 use tokio::time::{Instant, timeout_at};
 
 use super::{Answer, guard::Guard};
-use crate::domain::CallbackRule;
+use crate::domain::{CallbackRule, with_causes};
 
 /// How much of an answer is kept.
 const KEPT: usize = 1024;
@@ -93,7 +93,7 @@ impl Postman {
         let request =
             request.body(Full::new(Bytes::from(body))).map_err(|error| error.to_string())?;
         let client = self.client(&rule.ca_certificates)?;
-        client.request(request).await.map_err(|error| in_words(&error))
+        client.request(request).await.map_err(|error| with_causes(&error))
     }
 
     fn client(&self, authorities: &str) -> Result<Arc<HttpClient>, String> {
@@ -150,17 +150,6 @@ fn failure(error: String) -> Answer {
         error: Some(error),
         took: Duration::ZERO,
     }
-}
-
-/// The whole chain of causes: the outermost says only that connecting failed.
-fn in_words(error: &ClientError) -> String {
-    let mut words = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        words = format!("{words}: {error}");
-        cause = error.source();
-    }
-    words
 }
 
 /// "Retry-After: 120", or a date, which counts from the answer's own date: our clocks may differ.

@@ -3,6 +3,10 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use super::Answer;
+use crate::domain::{backoff, parse_duration, render_duration};
+
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_hours(7 * 24);
 
 /// The waits between tries: as "5s,30s,5m". The first try is at once; after the last wait one more,
 /// and then the event has failed.
@@ -32,7 +36,7 @@ impl Schedule {
 
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let waits: Vec<String> = self.0.iter().map(|w| format!("{}s", w.as_secs())).collect();
+        let waits: Vec<String> = self.0.iter().map(|wait| render_duration(*wait)).collect();
         f.write_str(&waits.join(","))
     }
 }
@@ -43,18 +47,9 @@ impl FromStr for Schedule {
     fn from_str(text: &str) -> Result<Self, String> {
         let waits = text.split(',').map(|wait| {
             let wait = wait.trim();
-            let split = wait.find(|c: char| !c.is_ascii_digit()).unwrap_or(wait.len());
-            let seconds = match &wait[split..] {
-                "s" => 1,
-                "m" => 60,
-                "h" => 3600,
-                _ => return Err("must be numbers with s, m or h, as 5s,30s,5m".to_owned()),
-            };
-            let amount: u64 =
-                wait[..split].parse().map_err(|_| format!("{wait:?} has no whole number"))?;
-            match amount.checked_mul(seconds) {
-                Some(wait @ 1..=604_800) => Ok(Duration::from_secs(wait)),
-                _ => Err(format!("{wait:?} is not between 1s and 168h")),
+            match parse_duration(wait).map_err(|why| format!("{wait:?} {why}"))? {
+                good if (SHORTEST_WAIT..=LONGEST_WAIT).contains(&good) => Ok(good),
+                _ => Err(format!("{wait:?} must be between 1s and 7d")),
             }
         });
         let waits = waits.collect::<Result<Vec<_>, _>>()?;
@@ -126,7 +121,7 @@ pub fn judge(
 /// up: as long as it asked for, or 1 s, 2 s, 4 s … 64 s.
 #[must_use]
 pub(super) fn pause(asked: Option<Duration>, times: u32) -> Duration {
-    asked.unwrap_or_else(|| Duration::from_secs(1 << times.saturating_sub(1).min(6)))
+    asked.unwrap_or_else(|| backoff(Duration::from_secs(1), times, Duration::from_secs(64)))
 }
 
 #[cfg(test)]
@@ -192,13 +187,15 @@ mod tests {
 
     #[test]
     fn a_schedule_is_read_as_it_is_written() {
-        let schedule: Schedule = "5s, 30s,5m,2h".parse().unwrap();
+        let schedule: Schedule = "5s, 30s,5m,2h,7d".parse().unwrap();
         assert_eq!(
             schedule.0.iter().map(Duration::as_secs).collect::<Vec<_>>(),
-            [5, 30, 300, 7200]
+            [5, 30, 300, 7200, 604_800]
         );
-        assert_eq!(schedule.to_string().parse::<Schedule>().unwrap(), schedule);
-        for bad in ["", "5", "s", "0s", "-5s", "5d", "5s,,6s", "200h", "99999999999999999999s"] {
+        assert_eq!(schedule.to_string(), "5s,30s,5m,2h,7d");
+        for bad in
+            ["", "5", "s", "0s", "-5s", "8d", "999ms", "5s,,6s", "200h", "99999999999999999999s"]
+        {
             assert!(bad.parse::<Schedule>().is_err(), "{bad:?} was taken");
         }
     }

@@ -43,8 +43,7 @@ pub fn sign(secret: &SigningSecret, webhook_id: &str, timestamp: i64, body: &[u8
 /// milliseconds.
 #[must_use]
 pub fn security(call_id: &str, secret: &str, timestamp_ms: i64) -> String {
-    let digest = Md5::digest(format!("{call_id}{secret}{timestamp_ms}"));
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Md5::digest(format!("{call_id}{secret}{timestamp_ms}")))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    domain::{CallbackRule, EventId, OwnerKey},
+    domain::{CallbackRule, EventId, OwnerKey, random_fraction},
     store::outbox::{PendingEvent, part_of},
 };
 
@@ -119,8 +119,7 @@ async fn attempt(
     let at = means.clock.now();
     let answer = send(&means.postman, rule, app_key, &pending.event, at, Duration::MAX).await;
     let attempts = pending.event.attempts + 1;
-    let jitter = f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
-    let (verdict, effect) = judge(&answer, attempts, &means.schedule, jitter);
+    let (verdict, effect) = judge(&answer, attempts, &means.schedule, random_fraction());
     let attempt = answer.attempt(at);
     count(verdict, &answer);
     if let Some(error) = &attempt.error {

@@ -275,3 +275,40 @@ impl Invalid {
         Self::Argument { field: field.to_string(), why: why.into() }
     }
 }
+
+/// An error with its whole chain of causes, as "can't connect: connection refused". A cause that the
+/// text before it says already is left out.
+#[must_use]
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_causes;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{text}")]
+    struct Layer {
+        text: &'static str,
+        source: Option<Box<Layer>>,
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_causes_and_none_of_them_twice() {
+        let layer = |text, source: Option<Layer>| Layer { text, source: source.map(Box::new) };
+        let inner = layer("refused: port 1", Some(layer("port 1", None)));
+        let error = layer("can't connect", Some(inner));
+        assert_eq!(with_causes(&error), "can't connect: refused: port 1");
+        assert_eq!(with_causes(&layer("alone", None)), "alone");
+    }
+}

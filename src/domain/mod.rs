@@ -6,10 +6,12 @@
 //! crate.
 
 mod app;
+mod backoff;
 mod block;
 mod callback;
 mod change;
 mod credentials;
+mod duration;
 mod error;
 mod event;
 mod friend;
@@ -21,16 +23,19 @@ mod relation;
 mod request;
 mod secret;
 mod text;
+mod unix_time;
 mod user;
 
 pub use app::{App, AppKey, AppLimits, AppLimitsChange};
+pub use backoff::{backoff, jittered, random_fraction};
 pub use block::BlockedUsers;
 pub use callback::{BodyFormat, CallbackRule, CallbackUrl, RuleChange, RuleChoice, SigningSecret};
 pub use change::{
     BlockChange, Change, FriendChange, ListVersion, SyncPage, SyncPosition, UpdatedAfter,
 };
 pub use credentials::{Credentials, CredentialsChange, NetEaseChange, is_legal as is_credential};
-pub use error::{Credential, Error, Invalid, Outage, Scope};
+pub use duration::{parse_duration, render_duration};
+pub use error::{Credential, Error, Invalid, Outage, Scope, with_causes};
 pub use event::{
     Attempt, Event, EventFilter, EventId, EventPosition, EventState, EventType, NewEvent, StateName,
 };
@@ -44,4 +49,6 @@ pub use record::{
 pub use relation::Relation;
 pub use request::{FriendRequest, RequestDirection, RequestMessage, RequestState};
 pub use secret::{Secret, SecretHash, SecretKind};
+pub use text::without_byte_order_mark;
+pub use unix_time::{from_unix_millis, unix_millis};
 pub use user::{ListHead, Nickname, OwnerKey, User, UserRef, Username};

@@ -15,9 +15,15 @@ pub(super) fn objection(text: &str, max_chars: usize) -> Option<String> {
     None
 }
 
+/// Without the byte order mark that some programs write in front of UTF-8.
+#[must_use]
+pub fn without_byte_order_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::objection;
+    use super::*;
 
     #[test]
     fn length_counts_characters_and_not_bytes() {
@@ -31,5 +37,12 @@ mod tests {
     fn nul_is_refused_wherever_it_stands() {
         assert!(objection("a\0b", 100).is_some());
         assert!(objection("\0", 100).is_some());
+    }
+
+    #[test]
+    fn one_byte_order_mark_is_left_out() {
+        assert_eq!(without_byte_order_mark(b"\xef\xbb\xbfa"), b"a");
+        assert_eq!(without_byte_order_mark(b"\xef\xbb\xbf\xef\xbb\xbf"), b"\xef\xbb\xbf");
+        assert_eq!(without_byte_order_mark(b"\xef\xbb"), b"\xef\xbb");
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     domain::{
         App, AppLimitsChange, Attempt, Error, Event, EventState, EventType, Friend, FriendRequest,
         Invalid, ListHead, Nickname, RequestDirection, RequestState, StateName, User, Username,
+        from_unix_millis,
     },
     ops::Call,
     proto,
@@ -187,9 +188,8 @@ pub(super) fn event(event: Event) -> proto::Event {
 
 impl From<Attempt> for proto::DeliveryAttempt {
     fn from(attempt: Attempt) -> Self {
-        let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(attempt.at_ms) * 1_000_000);
         Self {
-            time: at.ok().and_then(timestamp),
+            time: from_unix_millis(attempt.at_ms).and_then(timestamp),
             status: attempt.status.map_or(0, i32::from),
             duration_ms: i64::try_from(attempt.duration_ms).unwrap_or(i64::MAX),
             answer: attempt.answer,

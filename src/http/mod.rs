@@ -17,7 +17,6 @@ use axum::{
     http::{Request, Response, Uri},
     response::IntoResponse as _,
 };
-use time::OffsetDateTime;
 use tower::ServiceExt as _;
 
 pub use self::netease::NetEaseSettings;
@@ -84,9 +83,4 @@ impl Surface {
             easemob::wrong_method(self.gate.core().clock.now())
         }
     }
-}
-
-/// A time as both vendors tell it: milliseconds since the epoch.
-fn millis(time: OffsetDateTime) -> i64 {
-    i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }

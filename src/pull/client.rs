@@ -21,6 +21,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::VendorError;
+use crate::domain::{backoff, jittered, random_fraction, with_causes};
 
 /// How long a connection is kept for the next call.
 const IDLE: Duration = Duration::from_secs(30);
@@ -33,6 +34,9 @@ const MAX_ANSWER: usize = 64 * 1024 * 1024;
 
 /// How often a call is refused for coming too often, in a row, before it is given up.
 const REFUSALS: u32 = 100;
+
+/// The longest pause before a call that failed is made again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// How fast, and how patiently.
 #[derive(Clone, Copy, Debug)]
@@ -190,23 +194,16 @@ impl Client {
                     return Err(failed(format!("failed {} times: {why}", failures + 1)));
                 }
                 Verdict::Again(_) => {
-                    sleep(self.backoff(failures)).await;
                     failures += 1;
+                    let pause = backoff(self.pace.backoff, failures, LONGEST_PAUSE);
+                    sleep(jittered(pause, random_fraction())).await;
                 }
             }
         }
     }
 
-    /// 500 ms, 1 s, 2 s, …, each plus up to as much again.
-    fn backoff(&self, failures: u32) -> Duration {
-        let pause = self.pace.backoff.saturating_mul(1 << failures.min(16));
-        let pause = pause.min(Duration::from_secs(60));
-        let jitter = f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX);
-        pause + pause.mul_f64(jitter)
-    }
-
     async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, String> {
-        let response = self.pool.request(request).await.map_err(|error| in_words(&error))?;
+        let response = self.pool.request(request).await.map_err(|error| with_causes(&error))?;
         let (parts, body) = response.into_parts();
         let body = Limited::new(body, MAX_ANSWER).collect().await;
         let body = body.map_err(|error| error.to_string())?.to_bytes();
@@ -234,15 +231,4 @@ pub(super) fn is_in_the_clear(base: &str) -> bool {
         Err(_) => host.eq_ignore_ascii_case("localhost"),
     };
     uri.scheme_str() == Some("http") && !here
-}
-
-/// The whole chain of causes: the outermost says only that connecting failed.
-fn in_words(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words = format!("{words}: {error}");
-        cause = error.source();
-    }
-    words
 }

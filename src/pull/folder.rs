@@ -9,6 +9,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
 
 use super::VendorError;
 
@@ -144,18 +145,13 @@ impl Folder {
                 *length = file.length;
             }
         }
-        let (whole, aside) = (self.path.join(NOTE), self.path.join(".progress.json"));
+        let whole = self.path.join(NOTE);
         let text = serde_json::to_string_pretty(&self.note).map_err(io::Error::from);
         let write = |text: String| {
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&aside)?;
+            let mut file = NamedTempFile::new_in(&self.path)?;
             file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&aside, &whole)
+            file.as_file().sync_all()?;
+            file.persist(&whole).map_err(io::Error::from).map(drop)
         };
         text.and_then(write).map_err(failed(&whole))
     }

@@ -5,7 +5,7 @@ use std::{collections::HashSet, fs, path::Path};
 use sha2::{Digest as _, Sha256};
 
 use super::{VendorError, folder::failed};
-use crate::domain::Username;
+use crate::domain::{Username, without_byte_order_mark};
 
 /// What a file of names says.
 pub(super) struct Names {
@@ -19,9 +19,8 @@ impl Names {
     /// Reads a file whole. Empty lines and a byte order mark say nothing.
     pub(super) fn read(path: &Path) -> Result<Self, VendorError> {
         let text = fs::read(path).map_err(failed(path))?;
-        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
         let (mut names, mut bad, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
-        for (at, line) in text.split(|byte| *byte == b'\n').enumerate() {
+        for (at, line) in without_byte_order_mark(&text).split(|byte| *byte == b'\n').enumerate() {
             let line = line.trim_ascii();
             if line.is_empty() {
                 continue;
@@ -44,6 +43,6 @@ impl Names {
             digest.update(name.as_str());
             digest.update("\n");
         }
-        digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(digest.finalize())
     }
 }

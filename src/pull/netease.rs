@@ -158,8 +158,7 @@ impl NetEase {
 
 /// The lower-case hexadecimal SHA-1 of secret, nonce and time.
 fn check_sum(secret: &str, nonce: &str, time: &str) -> String {
-    let digest = Sha1::new().chain_update(secret).chain_update(nonce).chain_update(time).finalize();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha1::new().chain_update(secret).chain_update(nonce).chain_update(time).finalize())
 }
 
 fn judge<T: DeserializeOwned>(answer: &Answer) -> Verdict<Told<T>> {

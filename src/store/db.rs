@@ -17,7 +17,7 @@ use sqlx::{
 use tokio::{runtime::Handle, sync::Mutex, time::Instant};
 
 use super::pool::{Connections, Lent};
-use crate::domain::{Error, Outage};
+use crate::domain::{Error, Outage, backoff, jittered, random_fraction};
 
 /// How the service uses its database.
 #[derive(Clone, Debug)]
@@ -48,6 +48,10 @@ pub struct Db {
 
 /// How often a transaction is tried in all when it collides with others or its connection breaks.
 const ATTEMPTS: u32 = 4;
+
+/// The pauses between them: 5 ms, 10 ms, 20 ms, each plus up to as much again.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// How long a brief transaction waits for a row: as long as a few commits take.
 const BRIEF: Duration = Duration::from_millis(50);
@@ -114,7 +118,8 @@ impl Db {
             match attempt().await {
                 Err(error @ (Error::Conflict | Error::Unavailable(Outage::Database))) => {
                     tracing::debug!(tried, %error, "transaction tried again");
-                    tokio::time::sleep(pause(tried)).await;
+                    let pause = backoff(FIRST_PAUSE, tried, LONGEST_PAUSE);
+                    tokio::time::sleep(jittered(pause, random_fraction())).await;
                 }
                 done => return done,
             }
@@ -257,13 +262,6 @@ impl Db {
         }
         self.connections.close().await;
     }
-}
-
-/// 5 ms, 10 ms, 20 ms, each plus up to as much again: callers who collided should not collide anew.
-fn pause(tried: u32) -> Duration {
-    let base = 5 << (tried - 1);
-    let jitter = getrandom::u32().unwrap_or(0) % base;
-    Duration::from_millis(u64::from(base + jitter))
 }
 
 /// A connection on which a read runs. It is closed instead of given back when the read was dropped

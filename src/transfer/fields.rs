@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::Kind;
 use crate::domain::{
     BadLine, BlockRecord, EntryTexts, Extension, FriendRecord, Nickname, Record, Remark,
-    UserRecord, Username,
+    UserRecord, Username, from_unix_millis,
 };
 
 /// A user's line.
@@ -312,8 +312,7 @@ fn two(
 
 /// A time that is given in milliseconds since 1970.
 pub(crate) fn rfc3339(millis: i64) -> Option<String> {
-    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000).ok()?;
-    time.format(&Rfc3339).ok()
+    from_unix_millis(millis)?.format(&Rfc3339).ok()
 }
 
 fn uuid(text: &str) -> Result<Uuid, BadLine> {

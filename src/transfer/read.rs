@@ -11,7 +11,7 @@ use super::{
     Format, Source, TransferError,
     fields::{Line, Unkeepable},
 };
-use crate::domain::{BadLine, Record};
+use crate::domain::{BadLine, Record, without_byte_order_mark};
 
 /// The longest line, in bytes: several times what the longest texts come to when every character is
 /// escaped.
@@ -42,7 +42,7 @@ impl<'a> Reader<'a> {
     pub(super) fn open(source: &'a Source, unkeepable: Unkeepable) -> Result<Self, TransferError> {
         let path = &source.path;
         let mut file = BufReader::new(File::open(path).map_err(TransferError::file(path))?);
-        skip_mark(&mut file).map_err(TransferError::file(path))?;
+        skip_byte_order_mark(&mut file).map_err(TransferError::file(path))?;
         let lines = match source.format {
             Format::JsonLines => Lines::Json { file, line: 0 },
             Format::Csv => Lines::Csv(Box::new(CsvLines::begin(source, file)?)),
@@ -62,12 +62,10 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What some programs write before everything else, to say that it is UTF-8.
-fn skip_mark(file: &mut impl BufRead) -> io::Result<()> {
-    const MARK: &[u8] = "\u{feff}".as_bytes();
-    if file.fill_buf()?.starts_with(MARK) {
-        file.consume(MARK.len());
-    }
+fn skip_byte_order_mark(file: &mut impl BufRead) -> io::Result<()> {
+    let start = file.fill_buf()?;
+    let mark = start.len() - without_byte_order_mark(start).len();
+    file.consume(mark);
     Ok(())
 }
 

@@ -13,9 +13,9 @@ use tokio::time::Instant;
 
 use super::{Refusal, address};
 use crate::{
-    domain::{AppKey, PageSize, PageSizes, User, Username},
+    domain::{AppKey, PageSize, PageSizes, User, Username, unix_millis, without_byte_order_mark},
     gate::{Connection, Gate},
-    http::{millis, read},
+    http::read,
     ops::Call,
 };
 
@@ -120,8 +120,7 @@ impl Asked {
 
     /// The body's JSON.
     pub(super) fn json(&self) -> Result<Value, Refusal> {
-        // Some clients write a byte order mark in front.
-        let json = self.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.body);
+        let json = without_byte_order_mark(&self.body);
         serde_json::from_slice(json).map_err(|error| Refusal::no_json(&error))
     }
 
@@ -142,7 +141,7 @@ impl Asked {
 
     /// Now, in milliseconds.
     pub(super) fn timestamp(&self) -> i64 {
-        millis(self.now)
+        unix_millis(self.now)
     }
 
     /// How long the request has taken so far, in milliseconds.
@@ -183,8 +182,8 @@ pub(super) fn entity(user: &User) -> Value {
     let mut entity = json!({
         "uuid": user.uuid.to_string(),
         "type": "user",
-        "created": millis(user.created_at),
-        "modified": millis(user.modified_at),
+        "created": unix_millis(user.created_at),
+        "modified": unix_millis(user.modified_at),
         "username": user.username.as_str(),
         "activated": user.activated,
     });

@@ -11,9 +11,9 @@ use time::OffsetDateTime;
 
 use super::answer::render;
 use crate::{
-    domain::{Credential, Error, Invalid},
+    domain::{Credential, Error, Invalid, unix_millis},
     gate::INTERNAL,
-    http::{millis, read::Unread},
+    http::read::Unread,
 };
 
 /// An error as Easemob tells it.
@@ -78,7 +78,7 @@ impl Refusal {
         let body = json!({
             "error": self.error,
             "exception": self.exception,
-            "timestamp": millis(now),
+            "timestamp": unix_millis(now),
             "duration": u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
             "error_description": self.description,
         });

@@ -83,7 +83,7 @@ impl Doorman {
         let wrong = || Refusal::parameter("AppKey or CheckSum does not match");
         let (app, secret) = access::netease_app(core, app_key).await?.ok_or_else(wrong)?;
         let sum = checksum(&secret, nonce, cur_time);
-        if !bool::from(hex(sum).as_bytes().ct_eq(shown.as_bytes())) {
+        if !bool::from(hex::encode(sum).as_bytes().ct_eq(shown.as_bytes())) {
             return Err(wrong());
         }
         if self.settings.refuse_replays {
@@ -123,10 +123,6 @@ fn checksum(secret: &Secret, nonce: &str, cur_time: &str) -> [u8; 20] {
         .into()
 }
 
-fn hex(bytes: [u8; 20]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,7 +131,7 @@ mod tests {
     fn the_checksum_is_the_vendors() {
         let secret = Secret::presented("secret");
         let sum = checksum(&secret, "4tgggergigwow323t23t", "1443592222");
-        assert_eq!(hex(sum), "4900b1b7b27c8f0e5eecb224b956b660d14006d8");
+        assert_eq!(hex::encode(sum), "4900b1b7b27c8f0e5eecb224b956b660d14006d8");
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Friends: add, ask, answer, change, remove, read.
 
 use serde_json::{Value, json};
-use time::OffsetDateTime;
 
 use super::{Form, Refusal};
 use crate::{
-    domain::{EntryChange, Error, Extension, Friend, Remark, RequestMessage, Username},
-    http::millis,
+    domain::{
+        EntryChange, Error, Extension, Friend, Remark, RequestMessage, Username, from_unix_millis,
+        unix_millis,
+    },
     ops::{Call, friends, requests},
 };
 
@@ -70,8 +71,8 @@ pub(super) async fn get(form: Form, call: Call) -> Result<Value, Refusal> {
     let since = if form.get("updatetime").is_some() { "updatetime" } else { "createtime" };
     // Nothing is older than the epoch.
     let millis = form.number_or(since, 0)?.max(0);
-    let after = OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000)
-        .map_err(|_| Refusal::parameter(format!("{since} must be a time in milliseconds")))?;
+    let after = from_unix_millis(millis)
+        .ok_or_else(|| Refusal::parameter(format!("{since} must be a time in milliseconds")))?;
     let changed = friends::updated_after(&call, &accid, after).await?;
     let entries: Vec<Value> = changed.iter().map(entry).collect();
     Ok(json!({ "code": 200, "size": entries.len(), "friends": entries }))
@@ -80,7 +81,7 @@ pub(super) async fn get(form: Form, call: Call) -> Result<Value, Refusal> {
 /// An entry of a list: members without a value are left out.
 fn entry(friend: &Friend) -> Value {
     let mut entry = json!({
-        "createtime": millis(friend.created_at),
+        "createtime": unix_millis(friend.created_at),
         "bidirection": friend.bidirectional,
         "faccid": friend.username.as_str(),
     });
@@ -95,7 +96,7 @@ fn entry(friend: &Friend) -> Value {
         }
     }
     if friend.updated_at != friend.created_at {
-        entry["updatetime"] = millis(friend.updated_at).into();
+        entry["updatetime"] = unix_millis(friend.updated_at).into();
     }
     entry
 }
@@ -108,12 +109,12 @@ pub(super) async fn get_by_accid(form: Form, call: Call) -> Result<Value, Refusa
     };
     let set = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let mut entry = json!({
-        "createtime": millis(friend.created_at),
+        "createtime": unix_millis(friend.created_at),
         "ex": set(&friend.extension),
         "bidirection": friend.bidirectional,
         "faccid": friend.username.as_str(),
         "serverex": set(&friend.server_extension),
-        "updatetime": millis(friend.updated_at),
+        "updatetime": unix_millis(friend.updated_at),
     });
     if let Some(alias) = set(&friend.remark) {
         entry["alias"] = alias.into();

@@ -87,12 +87,11 @@ impl NetEase {
     /// The headers of a call with this Nonce and this CurTime.
     pub fn headers_with(&self, nonce: &str, cur_time: &str) -> Vec<(&'static str, String)> {
         let sum = Sha1::digest(format!("{}{nonce}{cur_time}", self.app_secret));
-        let sum = sum.iter().map(|byte| format!("{byte:02x}")).collect();
         vec![
             ("AppKey", self.app_key.clone()),
             ("Nonce", nonce.to_owned()),
             ("CurTime", cur_time.to_owned()),
-            ("CheckSum", sum),
+            ("CheckSum", hex::encode(sum)),
         ]
     }
 
