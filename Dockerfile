@@ -1,17 +1,17 @@
-# The image of befriend: the binary on a small Debian, as an unprivileged user, nothing else.
+# The image of befriend: the binary on a small Debian, run by an unprivileged user.
 #
-# Nothing here needs BuildKit: Docker's classic builder takes it as well. Other base images:
+# The file needs no BuildKit: Docker's classic builder accepts it too. Other base images:
 #   docker build --build-arg RUST_IMAGE=… --build-arg RUNTIME_IMAGE=… .
-# The two must have the same C library. Nothing is run in the runtime image, so it may well be one
-# without a shell, such as a distroless "cc" image of the same Debian.
+# Both must have the same C library. No command runs in the runtime image, so it can be one without a
+# shell, such as a distroless "cc" image of the same Debian version.
 ARG RUST_IMAGE=rust:1.95-slim-bookworm
 ARG RUNTIME_IMAGE=debian:bookworm-slim
 
 FROM ${RUST_IMAGE} AS build
 WORKDIR /src
 
-# The dependencies in a layer of their own, which only the manifests change: with empty sources in
-# place of ours, cargo builds everything else.
+# The dependencies have a layer of their own, which depends on the manifests only: cargo builds them
+# with empty sources in place of befriend's.
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir src \
  && echo 'fn main() {}' | tee src/main.rs >build.rs \
@@ -19,8 +19,8 @@ RUN mkdir src \
  && cargo build --locked --profile image --bin befriend \
  && rm -r src build.rs
 
-# Files come with the times that they have outside, which may be older than the build above; cargo
-# goes by the times, and would take the empty sources' work for ours.
+# cargo compares modification times. COPY keeps those of the files, which may be older than the build
+# above; without `touch`, cargo would keep the result of the empty sources.
 COPY . .
 RUN find build.rs src proto migrations -exec touch {} + \
  && cargo build --locked --profile image --bin befriend
@@ -32,14 +32,14 @@ LABEL org.opencontainers.image.title="befriend" \
 COPY LICENSE /usr/share/doc/befriend/LICENSE
 COPY --from=build /src/target/image/befriend /usr/local/bin/befriend
 
-# By number, so that orchestrators can see that it isn't root; it needs no name and owns no file.
+# A number, so that orchestrators can see that the user is not root. It has no name and owns no files.
 USER 65532:65532
-# The loopback of a container is of no use to anybody outside it.
+# The loopback address of a container can't be reached from outside.
 ENV BEFRIEND_LISTEN=0.0.0.0:50051
 EXPOSE 50051
-# Ends calls under way, for BEFRIEND_SHUTDOWN_TIMEOUT (20 s) at the most.
+# befriend then finishes the calls under way, within BEFRIEND_SHUTDOWN_TIMEOUT (20 s).
 STOPSIGNAL SIGTERM
-# Healthy while the database answers. With TLS, set BEFRIEND_HEALTH_URL: docs/containers.md.
+# Healthy while the database answers. With TLS, set BEFRIEND_HEALTH_URL: see docs/containers.md.
 HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 \
     CMD ["/usr/local/bin/befriend", "health"]
 ENTRYPOINT ["/usr/local/bin/befriend"]
