@@ -7,6 +7,9 @@ EXAMPLES = 30
 # The name of the image that `make image` builds.
 IMAGE = befriend
 
+# The image that `make proto-lint` compares with and `make proto-release` writes.
+RELEASED_PROTOS = proto/released.binpb
+
 COMPOSE = $$(if docker compose version >/dev/null 2>&1; then echo docker compose; else echo docker-compose; fi)
 
 .DEFAULT_GOAL = help
@@ -36,17 +39,15 @@ fmt: ## Format the code
 lint: ## Run clippy; a warning is an error
 	cargo clippy --locked --all-targets -- -D warnings
 
-proto-lint: ## Lint the protos, and compare them with the last tag for breaking changes
+proto-lint: ## Lint the protos, and compare them with the released ones for breaking changes
 	@scripts/setup test
 	"$$(scripts/tool buf)" lint
-	@if tag=$$(git describe --tags --abbrev=0 2>/dev/null); then \
-	    echo "buf breaking, against $$tag"; \
-	    "$$(scripts/tool buf)" breaking --against "$$(git rev-parse --git-common-dir)#tag=$$tag"; \
-	fi
+	"$$(scripts/tool buf)" format --diff --exit-code
+	"$$(scripts/tool buf)" breaking --against $(RELEASED_PROTOS)
 
-deny: ## Check the licences, the sources and the second versions of the dependencies (deny.toml)
+proto-release: ## Take the protos as they are for the released ones; only with a release
 	@scripts/setup test
-	"$$(scripts/tool cargo-deny)" --locked check -D unnecessary-skip -D unmatched-skip licenses bans sources
+	"$$(scripts/tool buf)" build --exclude-source-info --output $(RELEASED_PROTOS)
 
 tidy: ## Run the tests of the house rules only
 	@if [ -f tests/it/tidy.rs ]; then set -x; cargo test --locked --test it tidy; fi

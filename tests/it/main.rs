@@ -39,6 +39,7 @@ mod pages;
 mod plans;
 #[cfg(target_os = "linux")]
 mod private_postgres;
+mod protos;
 mod pulls;
 mod relations;
 mod relays;
