@@ -1,47 +1,55 @@
-//! How many instructions and allocations a request takes, the former counted by callgrind: `make
-//! budget`.
+//! How many instructions and allocations a request takes: `make budget`.
 //!
-//! Times on a busy machine tell little; instructions are nearly the same there. This
-//! program starts a private Postgres and runs itself under valgrind, once for each sequence and two
-//! lengths of it; the difference is what the requests took, without the start. It counts the service
-//! from the gate to the database's socket and back, with the message's reading and writing; Postgres
-//! and HTTP/2 are not in it.
+//! On a busy machine times differ from run to run; counts of instructions hardly do. This program
+//! starts a private Postgres and runs itself under valgrind's callgrind, with a short and a long
+//! sequence of each call. The difference between the two is what the requests took, without the start
+//! of the process. Counted is the service, from the gate to the database's socket and back, with the
+//! reading and writing of messages; Postgres and HTTP/2 are not.
 //!
-//! The counts are compared with those in `benches/budget.txt`: more by [`TOLERANCE`] fails. After a
-//! change that is meant, `make budget ARGS=--write` notes the new ones.
+//! The counts are compared with those of `benches/budget.txt`: [`TOLERANCE`] more is an error. After an
+//! intended change, `make budget ARGS=--write` writes the new counts there.
 
 use std::{
     alloc::{GlobalAlloc, Layout},
     collections::BTreeMap,
     fmt::{self, Write as _},
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use befriend::{
-    clock::Clock,
-    config::ServeArgs,
     delivery::Postman,
-    domain::Secret,
     gate::Gate,
     grpc::{self, GateLayer},
-    private_postgres::{PrivatePostgres, Settings},
     proto::{
-        self, app_service_client::AppServiceClient, block_service_client::BlockServiceClient,
-        friend_service_client::FriendServiceClient, relation_service_client::RelationServiceClient,
-        token_service_client::TokenServiceClient, user_service_client::UserServiceClient,
+        self, block_service_client::BlockServiceClient, friend_service_client::FriendServiceClient,
+        relation_service_client::RelationServiceClient,
     },
-    server, store,
+    store,
 };
 use clap::Parser;
 use futures_util::future::try_join_all;
-use tonic::{Request, metadata::AsciiMetadataValue};
+use tonic::Status;
 use tower::Layer as _;
 
-/// The allocator of the binary, with a count.
+use self::common::{
+    app::{Failure, Server, Token, authorized},
+    in_process::{app_with_users, core},
+    postgres::{Options, with_postgres},
+};
+
+mod common {
+    pub mod app;
+    pub mod in_process;
+    pub mod postgres;
+}
+
+/// The allocator of the binary, with a count of its allocations.
 struct Counting(mimalloc::MiMalloc);
 
 #[global_allocator]
@@ -49,7 +57,10 @@ static ALLOCATOR: Counting = Counting(mimalloc::MiMalloc);
 
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 
-#[expect(unsafe_code, reason = "allocators are unsafe; this one only counts, and passes on")]
+#[expect(
+    unsafe_code,
+    reason = "an allocator is an unsafe trait; this one counts and calls the other"
+)]
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
@@ -100,26 +111,26 @@ impl Cost {
     }
 }
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
-const OPERATOR: &str = "operator-token-of-the-bench-0123456789";
 const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/budget.txt");
 
-/// By how much more than was noted a request may take.
+/// How much more than its budget a request may take.
 const TOLERANCE: f64 = 0.15;
 
-/// The two lengths of each sequence, in requests. Whole groups of both sizes fit into them.
+/// The two lengths of each sequence, in requests: multiples of every number of callers.
 const SHORT: usize = 64;
 const LONG: usize = 1088;
 
-/// How often each is counted; the median counts. A run differs by some percent from another: whether
-/// an answer of the database is there already when we look decides whether we wait for it.
+/// How often each sequence is run; the median counts. Two runs differ by some percent: an answer of the
+/// database that is there when it is first looked for costs no wait.
 const RUNS: usize = 3;
 
 const USERS: usize = 400;
 
-/// What is counted: a call, and how many callers make it at once. Not a change by one caller: its many
-/// round trips, each of which is waited for or not, differ too much.
+/// How many friends the first user has, before the requests of a sequence.
+const FRIENDS: usize = 50;
+
+/// What is counted: a call, and how many callers make it at once. Changes by one caller are left out:
+/// with their many round trips, each waited for or not, runs differ too much.
 const SEQUENCES: [(&str, usize); 8] = [
     ("check", 1),
     ("check", 16),
@@ -133,21 +144,16 @@ const SEQUENCES: [(&str, usize); 8] = [
 
 #[derive(Parser)]
 struct Flags {
-    /// Note what is counted as the budget.
+    /// Write the counts to benches/budget.txt, as the new budget.
     #[arg(long)]
     write: bool,
-    /// Makes the requests: "check/16/320" are 320 of 16 callers.
+    /// Makes the requests of a sequence, for the program that counts them: "check/16/320/1" are 320
+    /// checks by 16 callers.
     #[arg(hide = true)]
     sequence: Option<String>,
-    /// cargo says so.
+    /// cargo passes this flag to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
-}
-
-#[derive(Parser)]
-struct Serving {
-    #[command(flatten)]
-    serve: ServeArgs,
 }
 
 fn main() -> Result<(), Failure> {
@@ -158,25 +164,16 @@ fn main() -> Result<(), Failure> {
         println!("allocations: {}", ALLOCATIONS.load(Ordering::Relaxed));
         return Ok(());
     }
-    let folder = PathBuf::from(format!("/var/tmp/befriend-budget-{}", std::process::id()));
-    let postgres = PrivatePostgres::start(&Settings {
-        data_dir: folder.clone(),
-        database: "befriend".to_owned(),
-        start_timeout: Duration::from_secs(60),
-        fsync: false,
-        max_connections: 50,
-    })?;
-    let counted = count_all(postgres.url(), &folder);
-    postgres.stop()?;
-    fs::remove_dir_all(folder)?;
-    compare(&counted?, flags.write)
+    let options = Options { data_dir: None, fsync: false, max_connections: 50 };
+    let counted = with_postgres(options, |postgres, folder| count_all(postgres.url(), folder))?;
+    compare(&counted, flags.write)
 }
 
 fn count_all(url: &str, folder: &Path) -> Result<BTreeMap<String, Cost>, Failure> {
     let mut counted = BTreeMap::new();
     for (number, (call, callers)) in SEQUENCES.into_iter().enumerate() {
         let count = |length| {
-            // An app of its own for each, so that all begin alike.
+            // Each sequence has an app of its own, so that all begin with the same lists.
             let sequence = format!("{call}/{callers}/{length}/{number}");
             let count = |_| count(url, &sequence, &folder.join("callgrind.out"));
             let counts: Result<Vec<(u64, u64)>, Failure> = (0..RUNS).map(count).collect();
@@ -186,7 +183,7 @@ fn count_all(url: &str, folder: &Path) -> Result<BTreeMap<String, Cost>, Failure
             })
         };
         let (long, short) = (count(LONG)?, count(SHORT)?);
-        #[expect(clippy::cast_precision_loss, reason = "numbers of instructions and the like")]
+        #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
         let each = |long: u64, short: u64| (long - short) as f64 / (LONG - SHORT) as f64;
         let cost = Cost { instructions: each(long.0, short.0), allocations: each(long.1, short.1) };
         counted.insert(format!("{call} by {callers}"), cost);
@@ -216,10 +213,10 @@ fn count(url: &str, sequence: &str, output: &Path) -> Result<(u64, u64), Failure
             .ok()
     });
     let instructions = total.ok_or("callgrind has written no total")?;
-    let said = String::from_utf8_lossy(&done.stdout);
+    let printed = String::from_utf8_lossy(&done.stdout);
     let allocations =
-        said.lines().find_map(|line| line.strip_prefix("allocations: ")?.parse().ok());
-    Ok((instructions, allocations.ok_or("the sequence has told no allocations")?))
+        printed.lines().find_map(|line| line.strip_prefix("allocations: ")?.parse().ok());
+    Ok((instructions, allocations.ok_or("the sequence has printed no allocations")?))
 }
 
 fn compare(counted: &BTreeMap<String, Cost>, write: bool) -> Result<(), Failure> {
@@ -236,7 +233,7 @@ fn compare(counted: &BTreeMap<String, Cost>, write: bool) -> Result<(), Failure>
         writeln!(text, "{name}: {cost}")?;
         match recorded.get(name) {
             Some(budget) => println!("{name:14} {cost}; the budget: {budget}"),
-            None => println!("{name:14} {cost}; no budget that can be read"),
+            None => println!("{name:14} {cost}; no budget"),
         }
         if !recorded.get(name).is_some_and(|budget| cost.is_within(*budget)) {
             over.push(name.as_str());
@@ -250,8 +247,8 @@ fn compare(counted: &BTreeMap<String, Cost>, write: bool) -> Result<(), Failure>
         return Ok(());
     }
     Err(format!(
-        "not within the budget of benches/budget.txt and {} %: {}. If that is meant: make budget \
-         ARGS=--write",
+        "more than {} % above the budget of benches/budget.txt: {}. If the change is intended: make \
+         budget ARGS=--write",
         TOLERANCE * 100.0,
         over.join(", ")
     )
@@ -265,98 +262,103 @@ async fn requests(sequence: &str) -> Result<(), Failure> {
     let (callers, length): (usize, usize) = (callers.parse()?, length.parse()?);
     let url = std::env::var("DATABASE_URL")?;
     store::migrate(&url).await?;
-    let args = Serving::parse_from(["bench"]).serve;
-    let core = server::core(&url, &args, Some(Secret::presented(OPERATOR)), Clock::system())?;
-    let postman = std::sync::Arc::new(Postman::new(args.postman(false)));
+    let (core, args) = core(&url, &[])?;
+    let postman = Arc::new(Postman::new(args.postman(false)));
     let routes = grpc::routes(&core, &postman, args.max_message.get()).routes();
-    let service = GateLayer::new(Gate::new(core, args.gate())).layer(routes.prepare());
+    let server = GateLayer::new(Gate::new(core, args.gate())).layer(routes.prepare());
 
-    let operator: AsciiMetadataValue = format!("Bearer {OPERATOR}").parse()?;
-    let limits = proto::AppLimitsChange {
-        requests_per_second: Some(1_000_000),
-        ..proto::AppLimitsChange::default()
-    };
-    let app_key = format!("bench#{call}-{callers}-{length}-{number}-{}", std::process::id());
-    let create = proto::CreateAppRequest { app_key, limits: Some(limits) };
-    let mut apps = AppServiceClient::new(service.clone());
-    let created = apps.create_app(with(&operator, create)).await?.into_inner();
-    let login = proto::IssueTokenRequest {
-        client_id: created.app.unwrap_or_default().client_id,
-        client_secret: created.client_secret,
-        ttl: None,
-    };
-    let issued = TokenServiceClient::new(service.clone()).issue_token(login).await?.into_inner();
-    let token: AsciiMetadataValue = format!("Bearer {}", issued.access_token).parse()?;
     let names: Vec<String> = (0..USERS).map(|n| format!("user{n:03}")).collect();
-    for batch in names.chunks(50) {
-        let new = |name: &String| proto::NewUser { username: name.clone(), ..Default::default() };
-        let request = proto::BatchCreateUsersRequest { users: batch.iter().map(new).collect() };
-        UserServiceClient::new(service.clone()).batch_create_users(with(&token, request)).await?;
-    }
-    let friends = FriendServiceClient::new(service.clone());
-    let add = async |owner: usize, distance: usize| {
-        let request = proto::AddFriendRequest {
-            owner: names[owner % USERS].clone(),
-            friend: names[(owner + distance) % USERS].clone(),
-            server_extension: String::new(),
-        };
-        friends.clone().add_friend(with(&token, request)).await.map(drop)
-    };
-    for friend in 0..50 {
-        add(0, friend + 1).await?;
+    let app_key = format!("bench#{call}-{callers}-{length}-{number}-{}", std::process::id());
+    let token = app_with_users(server.clone(), &app_key, &names).await?;
+    let caller = Caller { server, token, names };
+    for friend in 1..=FRIENDS {
+        caller.add_friend(0, friend).await?;
     }
     for first in (0..length).step_by(callers) {
-        let at_once = (first..first + callers).map(async |n| match call {
-            "check" => {
-                let request = proto::CheckRelationsRequest {
-                    username: names[0].clone(),
-                    others: vec![names[n % USERS].clone()],
-                };
-                let mut relations = RelationServiceClient::new(service.clone());
-                relations.check_relations(with(&token, request)).await.map(drop)
-            }
-            "list" => {
-                let request = proto::ListFriendsRequest {
-                    owner: names[0].clone(),
-                    page_size: 50,
-                    include_remark: true,
-                    ..Default::default()
-                };
-                friends.clone().list_friends(with(&token, request)).await.map(drop)
-            }
-            "sync" => {
-                let request = proto::SyncFriendsRequest {
-                    owner: names[0].clone(),
-                    since_version: 50,
-                    ..Default::default()
-                };
-                friends.clone().sync_friends(with(&token, request)).await.map(drop)
-            }
-            "add" => add(n, 60 + n / USERS).await,
-            "block" => {
-                let request = proto::BlockUsersRequest {
-                    owner: names[n % USERS].clone(),
-                    usernames: vec![names[(n + 1 + n / USERS) % USERS].clone()],
-                };
-                let mut blocks = BlockServiceClient::new(service.clone());
-                blocks.block_users(with(&token, request)).await.map(drop)
-            }
-            _ => {
-                let request = proto::SetRemarkRequest {
-                    owner: names[0].clone(),
-                    friend: names[n % 50 + 1].clone(),
-                    remark: format!("remark {n:04}"),
-                };
-                friends.clone().set_remark(with(&token, request)).await.map(drop)
-            }
-        });
-        try_join_all(at_once).await?;
+        try_join_all((first..first + callers).map(|n| caller.call(call, n))).await?;
     }
     Ok(())
 }
 
-fn with<T>(token: &AsciiMetadataValue, message: T) -> Request<T> {
-    let mut request = Request::new(message);
-    request.metadata_mut().insert("authorization", token.clone());
-    request
+/// Makes the calls that are counted. The first user has [`FRIENDS`] friends.
+struct Caller<S> {
+    server: S,
+    token: Token,
+    names: Vec<String>,
+}
+
+impl<S: Server> Caller<S> {
+    /// Makes the call of this name for the `n`th time.
+    async fn call(&self, call: &str, n: usize) -> Result<(), Status> {
+        match call {
+            "check" => self.check(n).await,
+            "list" => self.list().await,
+            "sync" => self.sync().await,
+            "add" => self.add_friend(n, FRIENDS + 10 + n / USERS).await,
+            "remark" => self.set_remark(n).await,
+            "block" => self.block(n).await,
+            _ => Err(Status::unimplemented(call)),
+        }
+    }
+
+    fn name(&self, n: usize) -> String {
+        self.names[n % USERS].clone()
+    }
+
+    async fn check(&self, n: usize) -> Result<(), Status> {
+        let request =
+            proto::CheckRelationsRequest { username: self.name(0), others: vec![self.name(n)] };
+        let mut relations = RelationServiceClient::new(self.server.clone());
+        relations.check_relations(authorized(&self.token, request)).await.map(drop)
+    }
+
+    async fn list(&self) -> Result<(), Status> {
+        let request = proto::ListFriendsRequest {
+            owner: self.name(0),
+            page_size: 50,
+            include_remark: true,
+            ..Default::default()
+        };
+        self.friends().list_friends(authorized(&self.token, request)).await.map(drop)
+    }
+
+    async fn sync(&self) -> Result<(), Status> {
+        let request = proto::SyncFriendsRequest {
+            owner: self.name(0),
+            since_version: 50,
+            ..Default::default()
+        };
+        self.friends().sync_friends(authorized(&self.token, request)).await.map(drop)
+    }
+
+    async fn add_friend(&self, owner: usize, distance: usize) -> Result<(), Status> {
+        let request = proto::AddFriendRequest {
+            owner: self.name(owner),
+            friend: self.name(owner + distance),
+            server_extension: String::new(),
+        };
+        self.friends().add_friend(authorized(&self.token, request)).await.map(drop)
+    }
+
+    async fn set_remark(&self, n: usize) -> Result<(), Status> {
+        let request = proto::SetRemarkRequest {
+            owner: self.name(0),
+            friend: self.name(n % FRIENDS + 1),
+            remark: format!("remark {n:04}"),
+        };
+        self.friends().set_remark(authorized(&self.token, request)).await.map(drop)
+    }
+
+    async fn block(&self, n: usize) -> Result<(), Status> {
+        let request = proto::BlockUsersRequest {
+            owner: self.name(n),
+            usernames: vec![self.name(n + 1 + n / USERS)],
+        };
+        let mut blocks = BlockServiceClient::new(self.server.clone());
+        blocks.block_users(authorized(&self.token, request)).await.map(drop)
+    }
+
+    fn friends(&self) -> FriendServiceClient<S> {
+        FriendServiceClient::new(self.server.clone())
+    }
 }

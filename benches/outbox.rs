@@ -1,7 +1,7 @@
 //! What callbacks cost and how fast they go: `make bench-outbox`.
 //!
-//! Everything runs on this machine in one process: the server, its callers and the receiver, beside a
-//! private Postgres with fsync. So the figures are for comparing with each other, here and now.
+//! The server, its callers and the receiver run in one process, beside a private Postgres with fsync
+//! on the same machine. So the figures of one run compare with each other only.
 
 use std::{
     sync::{
@@ -12,56 +12,40 @@ use std::{
 };
 
 use befriend::{
-    clock::Clock,
-    config::ServeArgs,
-    domain::Secret,
-    private_postgres::{PrivatePostgres, Settings},
     proto::{
         self, app_service_client::AppServiceClient, friend_service_client::FriendServiceClient,
-        token_service_client::TokenServiceClient, user_service_client::UserServiceClient,
     },
-    server, store,
+    store,
 };
-use clap::Parser;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
-use tonic::{
-    Request,
-    metadata::{Ascii, MetadataValue},
-    transport::{Channel, Endpoint},
+use tonic::transport::{Channel, Endpoint};
+
+use self::common::{
+    app::{Failure, Token, authorized, operator},
+    in_process::app_with_users,
+    listening::Listening,
+    postgres::{Options, with_postgres},
 };
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+mod common {
+    pub mod app;
+    pub mod in_process;
+    pub mod listening;
+    pub mod postgres;
+}
 
-const OPERATOR: &str = "operator-token-of-the-bench-0123456789";
 const APP: &str = "bench#outbox";
 const USERS: u64 = 20_000;
 const CALLERS: u64 = 32;
 const ROUNDS: usize = 3;
 const PHASE: Duration = Duration::from_millis(2500);
 
-#[derive(Parser)]
-struct Flags {
-    #[command(flatten)]
-    serve: ServeArgs,
-}
-
-#[tokio::main]
-async fn main() -> Result<(), Failure> {
-    let folder = format!("/var/tmp/befriend-bench-{}", std::process::id());
-    let settings = Settings {
-        data_dir: folder.clone().into(),
-        database: "befriend".to_owned(),
-        start_timeout: Duration::from_secs(60),
-        fsync: true,
-        max_connections: 100,
-    };
-    let postgres = tokio::task::spawn_blocking(move || PrivatePostgres::start(&settings)).await??;
-    let done = measure(postgres.url()).await;
-    tokio::task::spawn_blocking(move || postgres.stop()).await??;
-    std::fs::remove_dir_all(folder)?;
-    done
+fn main() -> Result<(), Failure> {
+    let options = Options { data_dir: None, fsync: true, max_connections: 100 };
+    with_postgres(options, |postgres, _| {
+        tokio::runtime::Runtime::new()?.block_on(measure(postgres.url()))
+    })
 }
 
 async fn measure(url: &str) -> Result<(), Failure> {
@@ -97,7 +81,7 @@ async fn measure(url: &str) -> Result<(), Failure> {
     }
     let (added, delivered) = bench.both(PHASE * 2).await?;
     println!("| while {CALLERS} callers add {added:.0} friends a second | | {delivered:.0} |");
-    Ok(())
+    bench.server.stop().await
 }
 
 fn median(rates: &[f64]) -> f64 {
@@ -106,76 +90,33 @@ fn median(rates: &[f64]) -> f64 {
     sorted[sorted.len() / 2]
 }
 
-/// A server that only writes, its app, and a receiver that counts.
+/// A server that delivers nothing, its app, and a receiver that counts.
 struct Bench {
     url: String,
     pool: PgPool,
+    server: Listening,
     channels: Vec<Channel>,
-    token: MetadataValue<Ascii>,
+    token: Token,
+    /// The ids of the app's callback rules.
     rules: Vec<String>,
+    /// The events that the receiver has got.
     received: Arc<AtomicU64>,
+    /// The pairs that were befriended.
     pairs: Arc<AtomicU64>,
-}
-
-/// Serves on a free port in the background until the token is cancelled.
-async fn serve(
-    url: &str,
-    deliver: bool,
-) -> Result<(String, CancellationToken, tokio::task::JoinHandle<()>), Failure> {
-    let deliver = if deliver { "true" } else { "false" };
-    let flags = ["bench", "--listen", "127.0.0.1:0", "--deliver", deliver];
-    let args = Flags::parse_from(flags.into_iter().chain(["--max-batch-users", "5000"])).serve;
-    let core = server::core(url, &args, Some(Secret::presented(OPERATOR)), Clock::system())?;
-    let listener = TcpListener::bind(args.listen).await?;
-    let address = format!("http://{}", listener.local_addr()?);
-    let stop = CancellationToken::new();
-    let stopping = stop.clone();
-    let serving = tokio::spawn(async move {
-        let postman = args.postman(true);
-        server::serve(listener, core, &args, postman, stopping).await.expect("it serves");
-    });
-    Ok((address, stop, serving))
-}
-
-fn with_token<T>(token: &MetadataValue<Ascii>, message: T) -> Request<T> {
-    let mut request = Request::new(message);
-    request.metadata_mut().insert("authorization", token.clone());
-    request
 }
 
 impl Bench {
     async fn prepare(url: &str) -> Result<Self, Failure> {
         let received = Arc::new(AtomicU64::new(0));
         let receiver = receive(Arc::clone(&received)).await?;
-        let (address, _, _) = serve(url, false).await?;
+        let server = Listening::start(url, &["--deliver", "false"]).await?;
         let mut channels = Vec::new();
         for _ in 0..4 {
-            channels.push(Endpoint::from_shared(address.clone())?.connect().await?);
+            channels.push(Endpoint::from_shared(server.address.clone())?.connect().await?);
         }
-        let operator: MetadataValue<Ascii> = format!("Bearer {OPERATOR}").parse()?;
+        let names: Vec<String> = (0..USERS).map(name).collect();
+        let token = app_with_users(channels[0].clone(), APP, &names).await?;
         let mut apps = AppServiceClient::new(channels[0].clone());
-        let limits = proto::AppLimitsChange {
-            friend_limit: Some(10_000),
-            requests_per_second: Some(1_000_000),
-            ..Default::default()
-        };
-        let create = proto::CreateAppRequest { app_key: APP.to_owned(), limits: Some(limits) };
-        let created = apps.create_app(with_token(&operator, create)).await?.into_inner();
-        let login = proto::IssueTokenRequest {
-            client_id: created.app.unwrap_or_default().client_id,
-            client_secret: created.client_secret,
-            ttl: None,
-        };
-        let mut logins = TokenServiceClient::new(channels[0].clone());
-        let issued = logins.issue_token(login).await?.into_inner();
-        let token: MetadataValue<Ascii> = format!("Bearer {}", issued.access_token).parse()?;
-        let mut users = UserServiceClient::new(channels[0].clone());
-        for batch in 0..USERS / 1000 {
-            let new = (batch * 1000..(batch + 1) * 1000)
-                .map(|n| proto::NewUser { username: name(n), nickname: String::new() });
-            let request = proto::BatchCreateUsersRequest { users: new.collect() };
-            users.batch_create_users(with_token(&token, request)).await?;
-        }
         let mut rules = Vec::new();
         for _ in 0..4 {
             let rule = proto::CreateCallbackRuleRequest {
@@ -183,15 +124,15 @@ impl Bench {
                 url: receiver.clone(),
                 ..Default::default()
             };
-            let made = apps.create_callback_rule(with_token(&operator, rule)).await?.into_inner();
-            rules.push(made.rule.unwrap_or_default().rule_id);
+            let created = apps.create_callback_rule(authorized(&operator(), rule)).await?;
+            rules.push(created.into_inner().rule.unwrap_or_default().rule_id);
         }
         let pool = PgPool::connect(url).await?;
         let (url, pairs) = (url.to_owned(), Arc::new(AtomicU64::new(0)));
-        Ok(Self { url, pool, channels, token, rules, received, pairs })
+        Ok(Self { url, pool, server, channels, token, rules, received, pairs })
     }
 
-    /// Has so many rules on.
+    /// Enables the first so many of the app's callback rules, and disables the others.
     async fn enable(&self, rules: usize) -> Result<(), Failure> {
         sqlx::query("update callback_rules set enabled = rule_id::text = any($1)")
             .bind(&self.rules[..rules])
@@ -200,7 +141,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Adds friends from all callers for a time; returns how many a second.
+    /// Adds friends from all callers for a time. Returns how many a second.
     async fn add_friends(&self, time: Duration) -> Result<f64, Failure> {
         let start = Instant::now();
         let callers: Vec<_> = (0..CALLERS)
@@ -218,7 +159,7 @@ impl Bench {
                             friend: name((at + distance) % USERS),
                             server_extension: String::new(),
                         };
-                        friends.add_friend(with_token(&token, request)).await?;
+                        friends.add_friend(authorized(&token, request)).await?;
                         added += 1;
                     }
                     Ok::<u64, tonic::Status>(added)
@@ -232,7 +173,7 @@ impl Bench {
         Ok(per_second(added, start))
     }
 
-    /// Fills the outbox, has an instance deliver it, and returns how many events went a second.
+    /// Fills the outbox and starts an instance that delivers it. Returns how many events a second.
     async fn drain(&self, events_each: i64, owners: i64) -> Result<f64, Failure> {
         sqlx::query(
             "insert into outbox (owner_key, rule_id, seq, part, app_id, message_id, type, owner_name,
@@ -251,14 +192,13 @@ impl Bench {
         sqlx::query("analyze outbox").execute(&self.pool).await?;
         let events = u64::try_from(events_each * owners)?;
         let before = self.received.load(Ordering::Relaxed);
-        let (_, stop, serving) = serve(&self.url, true).await?;
+        let delivering = Listening::start(&self.url, &[]).await?;
         let start = Instant::now();
         while self.received.load(Ordering::Relaxed) < before + events {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         let rate = per_second(events, start);
-        stop.cancel();
-        serving.await?;
+        delivering.stop().await?;
         let left: i64 =
             sqlx::query_scalar("select count(*) from outbox").fetch_one(&self.pool).await?;
         let repeated = self.received.load(Ordering::Relaxed) - before - events;
@@ -268,19 +208,19 @@ impl Bench {
         Ok(rate)
     }
 
-    /// Adds friends while another instance delivers; returns how many a second of each.
+    /// Adds friends while another instance delivers. Returns how many friends and how many events a
+    /// second.
     async fn both(&self, time: Duration) -> Result<(f64, f64), Failure> {
-        let (_, stop, serving) = serve(&self.url, true).await?;
+        let delivering = Listening::start(&self.url, &[]).await?;
         let (before, start) = (self.received.load(Ordering::Relaxed), Instant::now());
         let added = self.add_friends(time).await?;
         let delivered = per_second(self.received.load(Ordering::Relaxed) - before, start);
-        stop.cancel();
-        serving.await?;
+        delivering.stop().await?;
         Ok((added, delivered))
     }
 }
 
-/// A receiver that takes everything; returns its URL.
+/// Starts a receiver that answers every event at once with success. Returns its URL.
 async fn receive(received: Arc<AtomicU64>) -> Result<String, Failure> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}/", listener.local_addr()?);
@@ -297,7 +237,7 @@ fn name(number: u64) -> String {
     format!("user{number:05}")
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a count of what happened in seconds")]
+#[expect(clippy::cast_precision_loss, reason = "counts of some seconds are small")]
 fn per_second(count: u64, start: Instant) -> f64 {
     count as f64 / start.elapsed().as_secs_f64()
 }

@@ -1,4 +1,4 @@
-//! The pure parts that stand in every call's way, alone: `make bench-parts`.
+//! The pure functions that every call runs, each measured alone: `make bench-parts`.
 
 use std::hint::black_box;
 
@@ -17,7 +17,7 @@ use uuid::Uuid;
 const APP: Uuid = Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
 
 fn name(name: &str) -> Username {
-    Username::parse("name", name).expect("it is one")
+    Username::parse("name", name).expect("it is valid")
 }
 
 fn parsing(c: &mut Criterion) {
@@ -51,7 +51,7 @@ fn json(c: &mut Criterion) {
     let rule = CallbackRule {
         id: APP,
         app_id: APP,
-        url: CallbackUrl::parse("url", "https://example.com/hook").expect("it is one"),
+        url: CallbackUrl::parse("url", "https://example.com/hook").expect("it is valid"),
         event_types: Vec::new(),
         body_format: BodyFormat::Standard,
         enabled: true,

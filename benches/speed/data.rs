@@ -1,5 +1,5 @@
-//! The data set: users in a ring, each a friend of their nearest on both sides, and a few with long
-//! lists. It comes in as an operator's would: as files, by the service's own import.
+//! The data set: users in a ring, each a friend of the nearest on both sides, and a few users with long
+//! lists. It is loaded as an operator would load it: from files, by the service's own import.
 
 use std::{
     fs::File,
@@ -12,9 +12,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, PgPool};
 
-use crate::{APP, Failure, PAGE_TOP};
+use crate::{APP, PAGE_TOP, common::app::Failure};
 
-/// How much there is.
+/// The size of the data set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, clap::Args)]
 pub struct Size {
     /// Users with a list of average length.
@@ -31,7 +31,11 @@ pub struct Size {
     pub long_list: i64,
 }
 
-/// Whether the database holds the set already. One of another size is an error: the two would mix.
+/// Whether the database holds the data set already.
+///
+/// # Errors
+///
+/// It holds one of another size: the two would mix.
 pub async fn is_there(pool: &PgPool, size: Size) -> Result<bool, Failure> {
     let marker: Option<(i64, i64, i64, i64)> =
         sqlx::query_as("select users, friends, long_lists, long_list from bench_size")
@@ -47,7 +51,7 @@ pub async fn is_there(pool: &PgPool, size: Size) -> Result<bool, Failure> {
     }
 }
 
-/// Writes the set to files and has befriend import them into the app.
+/// Writes the data set to files, and imports them into the app.
 pub async fn load(
     pool: &PgPool,
     befriend: &Path,
@@ -57,7 +61,7 @@ pub async fn load(
 ) -> Result<(), Failure> {
     let folder = tempfile::tempdir_in(output)?;
     write_files(folder.path(), size)?;
-    // It shows how far it is on standard error, and names there what does not go in.
+    // Its standard error shows the progress and each line that was not imported.
     let imported = Command::new(befriend)
         .args(["import", "files", APP])
         .arg(folder.path())
@@ -84,8 +88,8 @@ pub async fn load(
     Ok(())
 }
 
-/// Each side of a friendship in the ring has a remark of its own, so both have a line. In long lists
-/// nobody has: one line makes both entries.
+/// In the ring both sides of a friendship have a remark, so each side has a line. The long lists have no
+/// remarks: one line makes both entries.
 fn write_files(folder: &Path, size: Size) -> Result<(), Failure> {
     let create = |name: &str| Ok::<_, Failure>(BufWriter::new(File::create(folder.join(name))?));
     let lines = size.users * (1 + size.friends) + size.long_lists * (1 + size.long_list);
@@ -132,8 +136,9 @@ fn bar(steps: u64, what: &'static str) -> Result<ProgressBar, Failure> {
     Ok(ProgressBar::new(steps).with_style(style).with_message(what))
 }
 
-/// The version that the lists of all in the crowd have: an import gives an entry a version, and they
-/// have as many entries. Nothing that is measured changes them.
+/// The version of the lists of the crowd, the friends of the users with long lists. All have the same:
+/// an import gives each entry a version, each of the crowd has the same number of entries, and no
+/// operation that is measured changes them.
 pub async fn newest_of_crowd(pool: &PgPool, app_id: &str, size: Size) -> Result<i64, Failure> {
     let (lists, oldest, newest): (i64, Option<i64>, Option<i64>) = sqlx::query_as(
         "select count(*), min(version), max(version)
@@ -151,8 +156,8 @@ pub async fn newest_of_crowd(pool: &PgPool, app_id: &str, size: Size) -> Result<
     }
 }
 
-/// The key of a user as SQL: the documented hash. pgbench knows numbers only, so its statements begin
-/// with this; it takes Postgres a microsecond.
+/// The owner key of a user as an SQL expression. pgbench's variables are numbers only, so its statements
+/// compute the key; that takes Postgres a microsecond.
 pub fn key_of(app_id: &str, name: &str) -> String {
     let app = app_id.replace('-', "");
     format!(
@@ -160,16 +165,16 @@ pub fn key_of(app_id: &str, name: &str) -> String {
     )
 }
 
-/// Numbers of a small generator (xorshift): every caller has their own, from their own seed.
+/// Random numbers from a small generator (xorshift). Each caller has one, with its own seed.
 pub struct Dice(u64);
 
 impl Dice {
-    /// A generator; the seed is anything.
+    /// A generator; the seed may be any number.
     pub fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
-    /// Between 0 and `end`, without it.
+    /// A number from 0 to `end` - 1.
     pub fn below(&mut self, end: i64) -> i64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -178,14 +183,14 @@ impl Dice {
     }
 }
 
-/// A user of the ring and one of their friends.
+/// A user of the ring and one of the user's friends.
 pub fn friends(dice: &mut Dice, size: Size) -> (String, String) {
     let owner = dice.below(size.users);
     let distance = 1 + dice.below((size.friends / 2).max(1));
     (format!("user{owner}"), format!("user{}", (owner + distance) % size.users))
 }
 
-/// Two users of the ring, who are no friends yet in all likelihood.
+/// Two users of the ring who are very likely not friends yet.
 pub fn strangers(dice: &mut Dice, size: Size) -> (String, String) {
     let owner = dice.below(size.users);
     let distance = PAGE_TOP + dice.below(size.users - 2 * PAGE_TOP);

@@ -1,4 +1,4 @@
-//! A tonic service that does nothing: it answers with as many bytes as the caller asks for.
+//! A tonic service that only answers, with as many bytes as the request asks for.
 
 use std::{
     convert::Infallible,
@@ -17,11 +17,11 @@ use tonic::{
 };
 use tower::Service;
 
-use crate::{Failure, wire::Raw};
+use crate::{common::app::Failure, wire::Raw};
 
 pub const PATH: &str = "/bench.Echo/Echo";
 
-/// A request of this size, if that is four bytes or more, for an answer of that.
+/// A request of `request` bytes, but at least four, for an answer of `answer` bytes.
 pub fn question(request: usize, answer: usize) -> Bytes {
     let mut message = BytesMut::zeroed(request.max(4));
     let answer = u32::try_from(answer).unwrap_or(u32::MAX);
@@ -62,7 +62,7 @@ impl Service<http::Request<Body>> for Echo {
     }
 }
 
-/// Serves until the process is killed, and prints the port.
+/// Prints the port, and serves until the process is killed.
 pub async fn serve() -> Result<(), Failure> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?.port());

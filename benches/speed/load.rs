@@ -1,5 +1,6 @@
-//! Making calls: by callers who wait for their answers (closed loop), or at a fixed rate whatever the
-//! answers do (open loop). Times go into an HDR histogram, in microseconds.
+//! The callers. In a closed loop each begins a call when its last one is answered; in an open loop calls
+//! begin at a fixed rate, whether earlier ones are answered or not. Times go into an HDR histogram, in
+//! nanoseconds.
 
 use std::{
     sync::{
@@ -15,14 +16,14 @@ use tokio::sync::mpsc;
 use tonic::{Code, Status, transport::Channel};
 
 use crate::{
-    Failure,
+    common::app::Failure,
     data::Dice,
     echo,
     operations::{Caller, Operation},
     wire,
 };
 
-/// What is called.
+/// The call that is made.
 #[derive(Clone)]
 pub enum Work {
     /// An operation of the service.
@@ -32,7 +33,7 @@ pub enum Work {
 }
 
 impl Work {
-    /// Makes one call; returns the sizes of its messages, request and answer, in bytes.
+    /// Makes one call. Returns the sizes of the request and its answer, in bytes.
     pub async fn once(&self, channel: &Channel, dice: &mut Dice) -> Result<(usize, usize), Status> {
         let (caller, path, message) = match self {
             Self::Call(operation, caller) => {
@@ -78,18 +79,18 @@ fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// What came of a phase.
+/// The result of a phase.
 pub struct Measured {
     pub calls: u64,
     pub seconds: f64,
     pub times: Histogram<u64>,
-    /// Calls that were due, and were refused for being too many or not answered at the end; only of
-    /// an open loop.
+    /// Calls of an open loop that were refused because too many were under way, or had no answer at the
+    /// end.
     pub left: u64,
 }
 
 impl Measured {
-    #[expect(clippy::cast_precision_loss, reason = "a count of what happened in seconds")]
+    #[expect(clippy::cast_precision_loss, reason = "counts of some seconds are small")]
     pub fn rate(&self) -> f64 {
         self.calls as f64 / self.seconds
     }
@@ -97,7 +98,7 @@ impl Measured {
 
 static SEED: AtomicU64 = AtomicU64::new(1);
 
-/// So many callers, each with one call under way, for a time.
+/// Makes calls from so many callers for a time, each with one call under way.
 pub async fn closed(
     channels: &[Channel],
     work: &Work,
@@ -131,8 +132,8 @@ pub async fn closed(
     Ok(Measured { calls: times.len(), seconds, times, left: 0 })
 }
 
-/// Calls at a fixed rate. A call's time counts from when it was due, so that a stalled service is
-/// charged for everybody who would have come meanwhile.
+/// Makes calls at a fixed rate. A call's time counts from the moment at which it was due: while the
+/// service stalls, the calls that are due meanwhile get longer times.
 pub async fn open(
     channels: &[Channel],
     work: &Work,
@@ -143,7 +144,7 @@ pub async fn open(
     let runtime = tokio::runtime::Handle::current();
     let (channels, work) = (channels.to_vec(), Arc::new(work.clone()));
     let start = Instant::now();
-    // tokio's timers go by the millisecond; a thread's sleep is finer.
+    // tokio's timers have a resolution of a millisecond; a thread's sleep has a finer one.
     let clock = std::thread::spawn(move || {
         let every = Duration::from_secs_f64(1.0 / rate);
         let mut due = start;
@@ -172,7 +173,7 @@ pub async fn open(
     while let Ok(Some(answer)) = tokio::time::timeout_at(deadline, answered.recv()).await {
         match answer {
             Ok(time) => times.saturating_record(time),
-            // Too many were under way: nothing of an open loop holds them back.
+            // The service refuses calls when too many are under way; an open loop does not wait.
             Err(status) if status.code() == Code::Unavailable => {}
             Err(status) => return Err(status.into()),
         }

@@ -1,4 +1,4 @@
-//! The processes that are measured: what they run as, and what they use.
+//! The processes that are measured, and the CPU time and memory that they use.
 
 use std::{
     fs,
@@ -9,9 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Failure, OPERATOR};
+use crate::common::app::{Failure, OPERATOR};
 
-/// A process that ends with this value.
+/// A process, which is killed when this value is dropped.
 pub struct Process {
     child: Child,
     pub url: String,
@@ -25,7 +25,7 @@ impl Drop for Process {
 }
 
 impl Process {
-    /// This program as the echo.
+    /// Starts this program as the echo service.
     pub fn echo() -> Result<Self, Failure> {
         let mut child =
             Command::new(std::env::current_exe()?).arg("echo").stdout(Stdio::piped()).spawn()?;
@@ -35,7 +35,7 @@ impl Process {
         Ok(Self { child, url: format!("http://127.0.0.1:{}", port.trim()) })
     }
 
-    /// befriend as it runs by default, but for deliveries; its log goes into a file.
+    /// Starts befriend with its defaults, except that it delivers no events. Its log goes into a file.
     pub fn befriend(binary: &Path, database: &str, log: &Path) -> Result<Self, Failure> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let child = Command::new(binary)
@@ -60,29 +60,29 @@ impl Process {
     }
 }
 
-/// CPU time that a process has used so far, with those of its children that have ended, in seconds.
+/// CPU time that a process and its ended children have used so far, in seconds.
 fn cpu_of(pid: u32) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // After the name, which may hold anything: the fields from the third on.
+    // The second field is the program's name in parentheses, which may hold any character.
     let fields: Vec<f64> = stat
         .rsplit_once(')')
         .map(|(_, rest)| rest.split_whitespace().map(|f| f.parse().unwrap_or(0.0)).collect())
         .unwrap_or_default();
-    // utime, stime, cutime, cstime; Linux counts 100 ticks a second for its readers.
+    // utime, stime, cutime, cstime, in ticks of a hundredth of a second.
     fields.get(11..15).map_or(0.0, |ticks| ticks.iter().sum::<f64>() / 100.0)
 }
 
-/// CPU time of this process, with that of pgbench.
+/// CPU time of this process, pgbench's included, in seconds.
 pub fn cpu_of_caller() -> f64 {
     cpu_of(std::process::id())
 }
 
-/// CPU time of one process.
+/// CPU time of one process, in seconds.
 pub fn cpu(pid: u32) -> f64 {
     cpu_of(pid)
 }
 
-/// CPU time of a process and its children.
+/// CPU time of a process and its running children, in seconds.
 pub fn cpu_of_family(pid: u32) -> f64 {
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
     let children = children.unwrap_or_default();
@@ -90,7 +90,7 @@ pub fn cpu_of_family(pid: u32) -> f64 {
     cpu_of(pid) + of_children.sum::<f64>()
 }
 
-/// Resident memory, in megabytes of 2^20 bytes.
+/// Resident memory, in MiB.
 pub fn resident(pid: u32) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

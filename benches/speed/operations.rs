@@ -1,12 +1,14 @@
-//! What is measured: each operation as a call of the service, and as one statement for pgbench.
+//! The operations that are measured, each as a call of the service and as one statement for pgbench.
 
 use befriend::proto;
 use clap::ValueEnum;
 use prost::{Message as _, bytes::Bytes};
 use serde::Serialize;
-use tonic::{Request, metadata::AsciiMetadataValue};
 
-use crate::data::{self, Dice, Size, key_of};
+use crate::{
+    common::app::Token,
+    data::{self, Dice, Size, key_of},
+};
 
 /// An operation of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ValueEnum)]
@@ -26,24 +28,24 @@ pub enum Operation {
     Sync,
     /// AddFriend of fresh pairs.
     Add,
-    /// The same, with a callback rule that wants the event.
+    /// The same, with a callback rule that takes the event.
     AddRule,
     /// SetRemark.
     Remark,
-    /// The same, with a callback rule that wants the event.
+    /// The same, with a callback rule that takes the event.
     RemarkRule,
     /// BlockUsers of one.
     Block,
-    /// The same, with a callback rule that wants the event.
+    /// The same, with a callback rule that takes the event.
     BlockRule,
 }
 
-/// As whom to call.
+/// What every caller needs to make its calls.
 #[derive(Clone)]
 pub struct Caller {
-    pub token: AsciiMetadataValue,
+    pub token: Token,
     pub size: Size,
-    /// The newest version of the lists of which changes are asked.
+    /// The newest version of the lists that SyncFriends reads.
     pub newest: i64,
 }
 
@@ -53,7 +55,7 @@ impl Operation {
         matches!(self, Self::AddRule | Self::RemarkRule | Self::BlockRule)
     }
 
-    /// As in the tables.
+    /// The name in the tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Check1 => "CheckRelations of 1",
@@ -71,7 +73,7 @@ impl Operation {
         }
     }
 
-    /// A call: its path and its message.
+    /// A call with random users: its path and its message.
     pub fn request(self, caller: &Caller, dice: &mut Dice) -> (&'static str, Bytes) {
         let size = caller.size;
         let (path, message) = match self {
@@ -123,8 +125,8 @@ impl Operation {
         (path, message.into())
     }
 
-    /// The operation as one prepared statement, in the language of pgbench's scripts: what the
-    /// service reads or changes, no more and no less, without its looks before a change.
+    /// The operation as one prepared statement in a pgbench script. It reads or changes the same rows as
+    /// the service, without the reads that the service makes before a change.
     pub fn script(self, app_id: &str, caller: &Caller) -> String {
         let size = caller.size;
         let users = size.users;
@@ -174,14 +176,8 @@ impl Operation {
     }
 }
 
-/// A request that shows a token.
-pub fn authorized<T>(message: T, token: &AsciiMetadataValue) -> Request<T> {
-    let mut request = Request::new(message);
-    request.metadata_mut().insert("authorization", token.clone());
-    request
-}
-
-/// A hundred users, the same for every call: half of the ring's names have one digit less.
+/// A hundred users, spread over the ring. They are the same in every call, because pgbench can't draw
+/// random names for an array.
 pub fn others(size: Size) -> Vec<String> {
     (0..100).map(|n| format!("user{}", n * (size.users / 100))).collect()
 }
@@ -241,8 +237,8 @@ fn changes(owner: &str, since: i64) -> String {
     )
 }
 
-/// The event of a change, from the row "head" with the columns owner_key, version and username, and
-/// the name "friend_name".
+/// A statement that writes the event of a change. It reads `head`, the changed row of users with the
+/// columns owner_key, version and username, and pgbench's variable `:other`, the friend's number.
 fn outbox(app_id: &str, event: &str, detail: &str, with_rule: bool) -> String {
     if !with_rule {
         return "select 1".to_owned();

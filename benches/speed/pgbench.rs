@@ -1,4 +1,4 @@
-//! pgbench, on the same data.
+//! pgbench, on the data of the service.
 
 use std::{
     fs,
@@ -8,24 +8,24 @@ use std::{
 };
 
 use crate::{
-    Failure,
+    common::app::Failure,
     load::{Measured, histogram},
 };
 
 pub struct Pgbench {
     pub url: String,
     pub folder: PathBuf,
-    /// The array of names of a check of a hundred.
+    /// The names of a CheckRelations of a hundred, as a Postgres array.
     pub others: String,
 }
 
 impl Pgbench {
-    /// Runs a script from so many connections for a time, each statement prepared.
+    /// Runs a script on so many connections for a time, with prepared statements.
     pub fn run(&self, script: &str, callers: usize, time: Duration) -> Result<Measured, Failure> {
         let log = self.folder.join("pgbench_log");
-        // A line for each transaction costs; of many callers a part tells enough.
+        // Writing a log line for each transaction takes time; a sample of many callers is enough.
         let sampled = if callers == 1 { "1" } else { "0.05" };
-        // Its time includes that of making the connections, its rate does not.
+        // The duration of the run includes the time for connecting, the rate does not.
         let connecting = callers as u64 / 64;
         let time = (time.as_secs().max(1) + connecting).to_string();
         let prefix = log.to_string_lossy();
@@ -58,7 +58,7 @@ impl Pgbench {
         Ok(Measured { calls, seconds, times, left: 0 })
     }
 
-    /// Makes the connections, prepares the statement and runs it once from each.
+    /// Makes the connections, prepares the statement on each, and runs it once.
     pub fn start(&self, script: &str, callers: usize) -> Result<(), Failure> {
         self.say(script, callers, &["-t", "1"]).map(drop)
     }
@@ -68,7 +68,7 @@ impl Pgbench {
         fs::write(&file, script)?;
         let threads = callers.min(2).to_string();
         let done = Command::new("pgbench")
-            // As the service has it, and the quickest.
+            // The service's connections have this setting too; it is the fastest.
             .env("PGOPTIONS", "-c plan_cache_mode=force_generic_plan")
             .args(["-n", "-M", "prepared", "-c", &callers.to_string(), "-j", &threads])
             .args(more)
@@ -85,7 +85,7 @@ impl Pgbench {
     }
 }
 
-/// The third column of a line is the transaction's time in microseconds.
+/// Adds the times of a pgbench log, whose third column is the transaction's time in microseconds.
 fn read_log(path: &Path, times: &mut hdrhistogram::Histogram<u64>) -> Result<(), Failure> {
     for line in fs::read_to_string(path)?.lines() {
         if let Some(time) = line.split(' ').nth(2).and_then(|time| time.parse::<u64>().ok()) {

@@ -1,21 +1,21 @@
-//! The results as pictures (SVG): throughput over callers, and times over the rate.
+//! The results as plots in SVG: throughput by number of callers, and latency by rate.
 
 use std::path::Path;
 
 use plotters::prelude::*;
 
 use crate::{
-    Failure,
+    common::app::Failure,
     operations::Operation,
     report::{Contender, OpenPhase, Report},
 };
 
 const SIZE: (u32, u32) = (760, 460);
 
-/// A line of a picture: what it is called, its colour, its points.
+/// A line of a plot: its name, its colour, its points.
 type Line = (&'static str, RGBColor, Vec<(f64, f64)>);
 
-/// Draws two pictures for each operation.
+/// Draws two plots for each operation.
 pub fn draw(report: &Report, folder: &Path) -> Result<(), Failure> {
     let mut operations: Vec<Operation> = report.lines().iter().map(|line| line.0).collect();
     operations.dedup();
@@ -37,7 +37,7 @@ pub fn draw(report: &Report, folder: &Path) -> Result<(), Failure> {
             (name, colour, points.collect())
         });
         let path = folder.join(format!("throughput-{file}.svg"));
-        picture(&path, operation.name(), ("callers", "operations a second"), &lines)?;
+        plot(&path, operation.name(), ("callers", "operations a second"), &lines)?;
         let ours = |open: &&OpenPhase| {
             open.operation == operation && open.contender == Contender::Befriend
         };
@@ -55,12 +55,12 @@ pub fn draw(report: &Report, folder: &Path) -> Result<(), Failure> {
             ("max", BLACK, times(|t| t.max)),
         ];
         let path = folder.join(format!("latency-{file}.svg"));
-        picture(&path, operation.name(), ("calls a second, at a fixed rate", "ms"), &lines)?;
+        plot(&path, operation.name(), ("calls a second, at a fixed rate", "ms"), &lines)?;
     }
     Ok(())
 }
 
-fn picture(path: &Path, title: &str, axes: (&str, &str), lines: &[Line]) -> Result<(), Failure> {
+fn plot(path: &Path, title: &str, axes: (&str, &str), lines: &[Line]) -> Result<(), Failure> {
     let points = || lines.iter().flat_map(|line| line.2.iter());
     let (left, right) = points().fold((f64::MAX, 0.0_f64), |(l, r), p| (l.min(p.0), r.max(p.0)));
     let top = points().fold(0.0_f64, |top, point| top.max(point.1)) * 1.1;

@@ -1,12 +1,12 @@
-//! What was measured, as JSON and as tables.
+//! The results, as JSON and as tables.
 
 use std::{fmt::Write as _, fs, path::Path};
 
 use serde::Serialize;
 
-use crate::{Failure, data::Size, load::Times, operations::Operation};
+use crate::{common::app::Failure, data::Size, load::Times, operations::Operation};
 
-/// Who was measured.
+/// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Contender {
@@ -14,14 +14,14 @@ pub enum Contender {
     Pgbench,
     /// tonic alone, with messages of the same size.
     Echo,
-    /// The service.
+    /// The service, as built from this checkout.
     Befriend,
-    /// Another build of it.
+    /// Another build of the service.
     #[value(skip)]
     Other,
 }
 
-/// One contender, for a time.
+/// One contender's closed loop, for a time.
 #[derive(Clone, Debug, Serialize)]
 pub struct Phase {
     pub operation: Operation,
@@ -36,19 +36,19 @@ pub struct Phase {
     pub service_cpu: f64,
     /// CPU time of Postgres, in microseconds an operation.
     pub database_cpu: f64,
-    /// CPU time of whoever calls, in microseconds an operation.
+    /// CPU time of the callers, in microseconds an operation.
     pub client_cpu: f64,
 }
 
 impl Phase {
-    /// CPU time of all, in microseconds an operation. It bounds the rate when nothing waits, and other
-    /// work of the machine does not change it much.
+    /// CPU time of all processes, in microseconds an operation. It bounds the rate on a machine with a
+    /// given number of cores, and other work on the machine changes it little.
     fn cpu(&self) -> f64 {
         self.service_cpu + self.database_cpu + self.client_cpu
     }
 }
 
-/// One contender at a fixed rate.
+/// One contender's open loop, at a fixed rate.
 #[derive(Clone, Debug, Serialize)]
 pub struct OpenPhase {
     pub operation: Operation,
@@ -57,9 +57,9 @@ pub struct OpenPhase {
     pub part: f64,
     /// Calls a second.
     pub rate: f64,
-    /// Calls that were refused for being too many, or had no answer at the end.
+    /// Calls that were refused because too many were under way, or had no answer at the end.
     pub left: u64,
-    /// From when a call was due, in microseconds.
+    /// From the moment at which a call was due, in microseconds.
     pub times: Times,
 }
 
@@ -78,7 +78,7 @@ pub struct Report {
     pub open: Vec<OpenPhase>,
 }
 
-/// What an operation comes to: medians over the rounds, where both were measured.
+/// The ratios of an operation: medians over the rounds in which both contenders were measured.
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Summary {
     operation: Operation,
@@ -92,7 +92,7 @@ struct Summary {
     to_other_by_cpu: Option<f64>,
 }
 
-/// What results.json holds.
+/// The content of results.json.
 #[derive(Serialize)]
 struct Results<'a> {
     #[serde(flatten)]
@@ -100,7 +100,7 @@ struct Results<'a> {
     summary: Vec<Summary>,
 }
 
-const AT_BEST: &str = "at best: what befriend's rate to pgbench's would be, by CPU, if all it cost were \
+const AT_BEST: &str = "at best: befriend's rate over pgbench's, by CPU time, if befriend cost no more than \
                      the echo and its own database's work.";
 
 impl Report {
@@ -111,7 +111,7 @@ impl Report {
         self.phases.iter().filter(matching).collect()
     }
 
-    /// The median over the rounds of something about the phases.
+    /// The median of a figure over the rounds.
     fn median(
         &self,
         (operation, contender, callers): (Operation, Contender, usize),
@@ -125,14 +125,14 @@ impl Report {
         self.median((operation, contender, callers), |phase| phase.rate)
     }
 
-    /// befriend's rate over another's, each round by itself, and the median of these.
+    /// befriend's rate over another contender's: the median of the ratios of each round.
     fn ratio(&self, operation: Operation, to: Contender, callers: usize) -> Option<f64> {
         let ours = self.of(operation, Contender::Befriend, callers);
         median(ours.into_iter().filter_map(|our| Some(our.rate / self.beside(our, to)?.rate)))
     }
 
-    /// What befriend's rate would be to pgbench's if all it cost were the echo and its own database's
-    /// work; each round by itself, and the median of these.
+    /// befriend's rate over pgbench's if befriend cost no more than the echo and its own database's work:
+    /// the median of the ratios of each round.
     fn at_best(&self, operation: Operation, callers: usize) -> Option<f64> {
         let ours = self.of(operation, Contender::Befriend, callers);
         median(ours.into_iter().filter_map(|our| {
@@ -142,7 +142,7 @@ impl Report {
         }))
     }
 
-    /// Another's phase of the same round.
+    /// The phase of another contender in the same round.
     fn beside(&self, our: &Phase, other: Contender) -> Option<&Phase> {
         let theirs = self.of(our.operation, other, our.callers);
         theirs.into_iter().find(|their| their.round == our.round)
@@ -167,7 +167,7 @@ impl Report {
         self.lines().into_iter().map(of).collect()
     }
 
-    /// How often as much CPU time another takes for an operation; the median over the rounds.
+    /// Another contender's CPU time for an operation over befriend's, both medians over the rounds.
     fn cpu_ratio(&self, operation: Operation, to: Contender, callers: usize) -> Option<f64> {
         let ours = self.median((operation, Contender::Befriend, callers), Phase::cpu)?;
         Some(self.median((operation, to, callers), Phase::cpu)? / ours)
@@ -199,7 +199,7 @@ impl Report {
         text
     }
 
-    /// The table of callers who wait for their answers.
+    /// The table of the closed loops.
     fn closed(&self) -> String {
         let with_other = self.has(Contender::Other);
         let mut titles = vec![
@@ -261,7 +261,7 @@ impl Report {
         table.0
     }
 
-    /// The table of fixed rates: everyone's times at the same rate in one line.
+    /// The table of the open loops: a line has the times of all contenders at the same rate.
     fn at_fixed_rates(&self) -> String {
         let contenders = [
             (Contender::Befriend, "befriend p50, µs"),
@@ -323,7 +323,7 @@ impl Table {
     }
 }
 
-/// Empty where nothing was measured.
+/// A figure; empty where nothing was measured.
 fn cell(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(String::new, |value| format!("{value:.digits$}"))
 }

@@ -1,5 +1,5 @@
-//! A unary call whose messages are bytes. The callers don't look into an answer: that would be a client's
-//! work, in its language, and pgbench does not look into its rows either.
+//! A unary call whose messages are bytes. The callers do not decode an answer: decoding is the work of a
+//! client, in its own language, and pgbench does not decode its rows either.
 
 use http::uri::PathAndQuery;
 use prost::bytes::{Buf as _, BufMut as _, Bytes};
@@ -7,13 +7,12 @@ use tonic::{
     Status,
     client::Grpc,
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
-    metadata::AsciiMetadataValue,
     transport::Channel,
 };
 
-use crate::operations::authorized;
+use crate::common::app::{Token, authorized};
 
-/// Messages as they are.
+/// The codec that leaves messages as they are.
 #[derive(Clone, Copy)]
 pub struct Raw;
 
@@ -51,15 +50,15 @@ impl Decoder for Raw {
     }
 }
 
-/// Makes a call, and returns the answer's message.
+/// Makes a call. Returns the encoded answer.
 pub async fn call(
     channel: &Channel,
     path: &'static str,
     message: Bytes,
-    token: &AsciiMetadataValue,
+    token: &Token,
 ) -> Result<Bytes, Status> {
     let mut client = Grpc::new(channel.clone());
     client.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
     let path = PathAndQuery::from_static(path);
-    Ok(client.unary(authorized(message, token), path, Raw).await?.into_inner())
+    Ok(client.unary(authorized(token, message), path, Raw).await?.into_inner())
 }
