@@ -117,7 +117,7 @@ impl Gate {
         };
         if let Some(app) = &app {
             log.app = Some(Arc::clone(app));
-            shared.core.rates.check(app, log.operation)?;
+            shared.core.rate_limits.check(app, log.operation)?;
         }
         let answer = AssertUnwindSafe(work(Admitted { app, deadline })).catch_unwind();
         match tokio::time::timeout_at(deadline, answer).await.map_err(late)? {

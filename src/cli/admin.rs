@@ -16,7 +16,11 @@ use crate::{
         App, AppKey, AppLimitsChange, CredentialsChange, Event, EventFilter, EventId,
         EventPosition, EventState, EventType, PageSizes, Secret, StateName, Username,
     },
-    ops::{Call, Core, apps, events, tokens},
+    ops::{
+        Call, Core,
+        access::{apps, tokens},
+        events,
+    },
     server, store,
 };
 

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::AppKey,
-    ops::{Call, Core, apps, bulk::Existing},
+    ops::{Call, Core, access::apps, bulk::Existing},
     transfer::{self, Format, Kind, Options, Report, Unkeepable},
 };
 

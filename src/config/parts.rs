@@ -5,10 +5,13 @@ use std::time::Duration;
 use super::ServeArgs;
 use crate::{
     delivery::{PostmanSettings, RelaySettings},
-    domain::{Bounds, Keyring, PageSizes, Secret, TokenLifetimes},
+    domain::{Bounds, Keyring, PageSizes, TokenLifetimes},
     gate::GateSettings,
     http::NetEaseSettings,
-    ops::{access::AccessSettings, rate::RateSettings, watch::WatchSettings},
+    ops::{
+        access::{login_throttle::LoginSettings, rate_limits::RateSettings},
+        watch::WatchSettings,
+    },
     store::DbSettings,
 };
 
@@ -87,15 +90,10 @@ impl ServeArgs {
         TokenLifetimes { default: self.token_ttl.0, max: self.max_token_ttl.0 }
     }
 
-    /// How callers are checked, with the operator's token that is in force.
+    /// How many failed logins are allowed.
     #[must_use]
-    pub fn access(&self, operator_token: Option<Secret>) -> AccessSettings {
-        AccessSettings {
-            operator_token,
-            token_cache: self.token_cache.0,
-            failed_logins: self.failed_logins.get(),
-            login_window: Duration::from_secs(60),
-        }
+    pub fn logins(&self) -> LoginSettings {
+        LoginSettings { failed_logins: self.failed_logins.get(), window: Duration::from_secs(60) }
     }
 
     /// What seals secrets; nothing when the setting is no key.

@@ -13,7 +13,11 @@ use super::{
 use crate::{
     delivery::{Postman, send},
     domain::{AppKey, CredentialsChange},
-    ops::{Core, apps, callbacks, events},
+    ops::{
+        Core,
+        access::{apps, callback_rules},
+        events,
+    },
     page_token::{self, Binding},
     proto::{self, app_service_server::AppService},
 };
@@ -130,7 +134,7 @@ impl AppService for AppApi {
         let message = request.into_inner();
         let key = AppKey::parse("app_key", &message.app_key)?;
         let (choice, secret) = (choice(&message)?, secret(&message.secret)?);
-        let rule = callbacks::create(&self.core, deadline, &key, choice, secret).await?;
+        let rule = callback_rules::create(&self.core, deadline, &key, choice, secret).await?;
         Ok(Response::new(proto::CreateCallbackRuleResponse {
             secret: rule.secret.reveal().to_owned(),
             rule: Some(render(rule, &key)),
@@ -144,7 +148,7 @@ impl AppService for AppApi {
         let deadline = deadline_of(&request);
         let message = request.into_inner();
         let (key, rule_id) = which(&message.app_key, &message.rule_id)?;
-        let rule = callbacks::get(&self.core, deadline, &key, rule_id).await?;
+        let rule = callback_rules::get(&self.core, deadline, &key, rule_id).await?;
         Ok(Response::new(proto::GetCallbackRuleResponse { rule: Some(render(rule, &key)) }))
     }
 
@@ -154,7 +158,7 @@ impl AppService for AppApi {
     ) -> Result<Response<proto::ListCallbackRulesResponse>, Status> {
         let deadline = deadline_of(&request);
         let key = AppKey::parse("app_key", &request.get_ref().app_key)?;
-        let rules = callbacks::list(&self.core, deadline, &key).await?;
+        let rules = callback_rules::list(&self.core, deadline, &key).await?;
         Ok(Response::new(proto::ListCallbackRulesResponse {
             rules: rules.into_iter().map(|rule| render(rule, &key)).collect(),
         }))
@@ -168,7 +172,7 @@ impl AppService for AppApi {
         let message = request.into_inner();
         let (key, rule_id) = which(&message.app_key, &message.rule_id)?;
         let change = change(&message)?;
-        let rule = callbacks::update(&self.core, deadline, &key, rule_id, change).await?;
+        let rule = callback_rules::update(&self.core, deadline, &key, rule_id, change).await?;
         Ok(Response::new(proto::UpdateCallbackRuleResponse { rule: Some(render(rule, &key)) }))
     }
 
@@ -179,7 +183,7 @@ impl AppService for AppApi {
         let deadline = deadline_of(&request);
         let message = request.into_inner();
         let (key, rule_id) = which(&message.app_key, &message.rule_id)?;
-        callbacks::delete(&self.core, deadline, &key, rule_id).await?;
+        callback_rules::delete(&self.core, deadline, &key, rule_id).await?;
         Ok(Response::new(proto::DeleteCallbackRuleResponse {}))
     }
 
@@ -196,7 +200,8 @@ impl AppService for AppApi {
             Some(grace) => duration("grace", grace)?.try_into().unwrap_or(time::Duration::MAX),
         };
         let rule =
-            callbacks::rotate_secret(&self.core, deadline, &key, rule_id, secret, grace).await?;
+            callback_rules::rotate_secret(&self.core, deadline, &key, rule_id, secret, grace)
+                .await?;
         Ok(Response::new(proto::RotateCallbackSecretResponse {
             secret: rule.secret.reveal().to_owned(),
             rule: Some(render(rule, &key)),
@@ -210,7 +215,7 @@ impl AppService for AppApi {
         let deadline = deadline_of(&request);
         let message = request.into_inner();
         let (key, rule_id) = which(&message.app_key, &message.rule_id)?;
-        let rule = callbacks::get(&self.core, deadline, &key, rule_id).await?;
+        let rule = callback_rules::get(&self.core, deadline, &key, rule_id).await?;
         let event = events::test_event(&self.core, &rule);
         let now = self.core.clock.now();
         // So that a receiver who does not answer is told of by us, and not by the caller's deadline.

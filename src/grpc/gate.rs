@@ -21,7 +21,7 @@ use super::methods::{Access, Method, Methods};
 use crate::{
     domain::{App, Error, Invalid, Secret},
     gate::{self, Caller, Connection, Gate, REQUEST_ID, RequestLog},
-    ops::{Call, Core, access},
+    ops::{Call, Core, access::authenticate},
 };
 
 /// The gate, as a layer around the routes.
@@ -140,9 +140,9 @@ async fn admit(
 ) -> Result<Option<Arc<App>>, Error> {
     match method.access {
         Access::Anybody => Ok(None),
-        Access::App => access::app(core, bearer).await.map(Some),
+        Access::App => authenticate::app(core, bearer).await.map(Some),
         Access::Operator => {
-            access::operator(core, bearer, from).await?;
+            authenticate::operator(core, bearer, from).await?;
             Ok(None)
         }
     }

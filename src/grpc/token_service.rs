@@ -11,7 +11,10 @@ use super::{
 use crate::{
     domain::{Error, Secret},
     gate::bearer,
-    ops::{Core, access::Login, tokens},
+    ops::{
+        Core,
+        access::{login_throttle::Login, tokens},
+    },
     proto::{self, token_service_server::TokenService},
 };
 

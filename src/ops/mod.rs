@@ -6,11 +6,9 @@
 
 pub mod access;
 mod additions;
-pub mod apps;
 mod blockings;
 pub mod blocks;
 pub mod bulk;
-pub mod callbacks;
 mod coalesce;
 mod entry_changes;
 pub mod events;
@@ -18,11 +16,9 @@ pub mod expiry;
 pub mod friends;
 pub mod imports;
 mod locks;
-pub mod rate;
 pub mod relations;
 pub mod requests;
 pub mod sync;
-pub mod tokens;
 pub mod users;
 pub mod watch;
 
@@ -30,10 +26,15 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use self::coalesce::Coalescer;
+use self::{
+    access::{caller_cache::CallerCache, login_throttle::LoginThrottle, rate_limits::RateLimits},
+    coalesce::Coalescer,
+};
 use crate::{
     clock::Clock,
-    domain::{App, Bounds, Error, Keyring, OwnerKey, TokenLifetimes, UserRef, Username},
+    domain::{
+        App, Bounds, Error, Keyring, OwnerKey, SecretHash, TokenLifetimes, UserRef, Username,
+    },
     store::{Db, Tx},
 };
 
@@ -58,10 +59,14 @@ pub struct Core {
     pub lifetimes: TokenLifetimes,
     /// What seals the secrets that must be readable.
     pub keyring: Keyring,
-    /// Who may call what.
-    pub access: access::Access,
-    /// How often.
-    pub rates: rate::Rates,
+    /// The operator's token; without one nobody can call AppService.
+    pub operator_token: Option<SecretHash>,
+    /// The callers that were verified a short time ago.
+    pub callers: CallerCache,
+    /// The failed logins.
+    pub login_throttle: LoginThrottle,
+    /// How often each app may call.
+    pub rate_limits: RateLimits,
     /// What is to be told to receivers.
     pub outbox: events::Outbox,
     /// Calls that share their work.

@@ -23,7 +23,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Call, Core, access,
+    Call, Core,
+    access::authenticate,
     sync::{List, changes},
 };
 use crate::{
@@ -222,7 +223,7 @@ impl Drop for Place {
 async fn until_refused(core: &Core, bearer: &Secret) -> Error {
     loop {
         tokio::time::sleep(core.watches.settings.recheck).await;
-        let shown = access::app(core, Some(bearer)).await;
+        let shown = authenticate::app(core, Some(bearer)).await;
         if let Err(refused @ (Error::Unauthenticated | Error::TokenScope { .. })) = shown {
             return refused;
         }

@@ -23,9 +23,10 @@ use crate::{
     http::Http,
     ops::{
         Core, Turns,
-        access::Access,
+        access::{
+            caller_cache::CallerCache, login_throttle::LoginThrottle, rate_limits::RateLimits,
+        },
         events::Outbox,
-        rate::Rates,
         watch::{self, Watches},
     },
     proto,
@@ -91,8 +92,10 @@ pub fn core(
         watches: Watches::new(args.watches()),
         lifetimes: args.lifetimes(),
         keyring: args.keyring().ok_or(ServeError::CredentialsKey)?,
-        access: Access::new(args.access(operator_token)),
-        rates: Rates::new(args.rates()),
+        operator_token: operator_token.as_ref().map(Secret::hash),
+        callers: CallerCache::new(args.token_cache.0),
+        login_throttle: LoginThrottle::new(args.logins()),
+        rate_limits: RateLimits::new(args.rates()),
         outbox: Outbox::default(),
         turns: Turns::default(),
     }))

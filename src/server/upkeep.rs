@@ -10,7 +10,11 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::ops::{Core, apps, events, expiry, sync, tokens, users};
+use crate::ops::{
+    Core,
+    access::{apps, tokens},
+    events, expiry, sync, users,
+};
 
 /// Between two rounds. Nothing waits for a round, so it need not be short.
 const PAUSE: Duration = Duration::from_secs(10);

@@ -12,7 +12,11 @@ use crate::{
         AppKey, AppLimitsChange, BodyFormat, CallbackUrl, CredentialsChange, Error, EventType,
         Nickname, RuleChange, RuleChoice, Secret, Username,
     },
-    ops::{Call, Core, access, apps, callbacks, tokens, users},
+    ops::{
+        Call, Core,
+        access::{apps, authenticate, callback_rules, tokens},
+        users,
+    },
 };
 
 const APP_KEY: &str = "demo#demo";
@@ -75,7 +79,7 @@ async fn netease_secret(
     deadline: Instant,
     key: &AppKey,
 ) -> Result<Option<Secret>, Error> {
-    if let Some((app, secret)) = access::netease_app(core, NETEASE_APP_KEY).await?
+    if let Some((app, secret)) = authenticate::netease_app(core, NETEASE_APP_KEY).await?
         && app.key == *key
     {
         return Ok(Some(secret));
@@ -111,13 +115,13 @@ async fn receive_callbacks(
     let listen = listener.local_addr().map_err(broken)?;
     let url = CallbackUrl::parse("url", &format!("http://{listen}{RECEIVER_PATH}"))?;
     // The rule of an earlier start goes on at the new port.
-    let rules = callbacks::list(core, deadline, key).await?;
+    let rules = callback_rules::list(core, deadline, key).await?;
     let kept = rules.iter().find(|rule| rule.url.uri().path() == RECEIVER_PATH);
     let rule = match kept {
         Some(rule) => {
             let change =
                 RuleChange { url: Some(url), enabled: Some(true), ..RuleChange::default() };
-            callbacks::update(core, deadline, key, rule.id, change).await?
+            callback_rules::update(core, deadline, key, rule.id, change).await?
         }
         None => {
             let choice = RuleChoice {
@@ -126,7 +130,7 @@ async fn receive_callbacks(
                 body_format: BodyFormat::Standard,
                 ca_certificates: String::new(),
             };
-            callbacks::create(core, deadline, key, choice, None).await?
+            callback_rules::create(core, deadline, key, choice, None).await?
         }
     };
     let answers =

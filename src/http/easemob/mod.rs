@@ -30,7 +30,7 @@ use super::{Surface, read};
 use crate::{
     domain::{App, AppKey, Error, Scope},
     gate::{self, Admitted, Caller, Connection, Gate, REQUEST_ID, RequestLog},
-    ops::{Call, access},
+    ops::{Call, access::authenticate},
 };
 
 /// A route below `/{org_name}/{app_name}`.
@@ -181,14 +181,14 @@ async fn admit(
     if let Run::Login(_) = run {
         return Ok(None);
     }
-    let why = match access::app(gate.core(), gate::bearer(headers).as_ref()).await {
+    let why = match authenticate::app(gate.core(), gate::bearer(headers).as_ref()).await {
         Ok(app) if app.key == *key => return Ok(Some(app)),
         Ok(_) => Error::TokenScope { required: Scope::App },
         Err(why @ (Error::Unauthenticated | Error::TokenScope { .. })) => why,
         Err(other) => return Err(other.into()),
     };
     // The vendor tells a wrong address before a wrong token.
-    access::named_app(gate.core(), key).await?;
+    authenticate::named_app(gate.core(), key).await?;
     Err(why.into())
 }
 

@@ -9,7 +9,7 @@ use crate::{
     domain::{Credential, Error, Secret, TokenLifetimes},
     gate::Admitted,
     http::Surface,
-    ops::{access::Login, apps, tokens},
+    ops::access::{apps, login_throttle::Login, tokens},
 };
 
 pub(super) async fn issue(

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::Refusal;
 use crate::{
     domain::{App, Secret},
-    ops::{Core, access},
+    ops::{Core, access::authenticate},
 };
 
 /// For how long a CheckSum is valid, before and after the time that it was made for.
@@ -81,7 +81,7 @@ impl Doorman {
             ));
         }
         let wrong = || Refusal::parameter("AppKey or CheckSum does not match");
-        let (app, secret) = access::netease_app(core, app_key).await?.ok_or_else(wrong)?;
+        let (app, secret) = authenticate::netease_app(core, app_key).await?.ok_or_else(wrong)?;
         let sum = checksum(&secret, nonce, cur_time);
         if !bool::from(hex::encode(sum).as_bytes().ct_eq(shown.as_bytes())) {
             return Err(wrong());

@@ -4,13 +4,13 @@ use time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::Core;
 use crate::{
     domain::{App, AppKey, CallbackRule, Error, Invalid, RuleChange, RuleChoice, SigningSecret},
+    ops::Core,
     store::{Tx, apps, callback_rules},
 };
 
-/// Makes a rule, on from now on.
+/// Creates a rule, enabled.
 ///
 /// # Errors
 /// `AppNotFound`, `CallbackRuleLimitExceeded`.
@@ -27,7 +27,8 @@ pub async fn create(
         .db
         .retrying(|| async {
             let mut tx = core.db.begin(deadline).await?;
-            // The app's row is locked, so that two who create at once count one after the other.
+            // The lock on the app's row makes two calls that create a rule at once count one after the
+            // other.
             let app = apps::lock_by_key(&mut tx, app_key).await?;
             let app = app.ok_or_else(|| Error::AppNotFound(app_key.clone()))?;
             let count = callback_rules::count(&mut tx, app.id).await?;
@@ -109,7 +110,7 @@ pub async fn update(
     changing(core, deadline, app_key, rule_id, |rule| change.clone().apply(rule)).await
 }
 
-/// Gives a rule a new secret; the old one signs too for `grace`.
+/// Gives a rule a new secret. For `grace` events are signed with the old one too.
 ///
 /// # Errors
 /// `AppNotFound`, `CallbackRuleNotFound`, `Invalid` (grace).
@@ -157,7 +158,7 @@ async fn changing(
     Ok(changed)
 }
 
-/// Deletes a rule. Its events are found no more at once, and removed in the background.
+/// Deletes a rule. No call finds its events from now on; their rows are removed in the background.
 ///
 /// # Errors
 /// `AppNotFound`, `CallbackRuleNotFound`.

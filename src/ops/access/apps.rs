@@ -4,17 +4,17 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::Core;
 use crate::{
     domain::{
         App, AppKey, AppLimits, AppLimitsChange, Credentials, CredentialsChange, Error, Invalid,
         NetEaseChange, Page, PageSize, Secret, SecretKind,
     },
+    ops::Core,
     store::{apps, departures, tokens},
 };
 
-/// Creates an app with the default limits, changed by `limits`. Returns it with its client_secret,
-/// which is not kept.
+/// Creates an app with the default limits, changed by `limits`. Returns the app with its client_secret,
+/// of which only the hash is stored.
 ///
 /// # Errors
 /// `AppAlreadyExists`, `Invalid` (limits).
@@ -49,7 +49,7 @@ pub async fn create(
     Ok((app, secret))
 }
 
-/// A name for an app's client that says nothing and collides with nothing.
+/// A random client_id.
 fn new_client_id() -> String {
     format!("bfc_{}", BASE64_URL_SAFE_NO_PAD.encode(Uuid::new_v4().as_bytes()))
 }
@@ -71,8 +71,8 @@ pub async fn list(core: &Core, after: &str, size: PageSize) -> Result<Page<App, 
     Ok(Page::cut(rows, size, |app| app.key.as_str().to_owned()))
 }
 
-/// Changes an app's limits. This instance applies them at once, others within the time for which
-/// they take a token unasked.
+/// Changes an app's limits. This instance applies them at once, other instances when their cached
+/// callers are as old as `--token-cache`.
 ///
 /// # Errors
 /// `AppNotFound`, `Invalid` (limits).
@@ -93,12 +93,12 @@ pub async fn update(
             Ok(app)
         })
         .await?;
-    core.access.forget_app(app.id);
+    core.callers.forget_app(app.id);
     Ok(app)
 }
 
-/// Replaces an app's client_secret and, if told to, ends all its tokens. Returns the app with the
-/// new secret, which is not kept.
+/// Replaces an app's client_secret, and revokes all its tokens if `revoke_tokens`. Returns the app with
+/// the new secret, of which only the hash is stored.
 ///
 /// # Errors
 /// `AppNotFound`.
@@ -122,13 +122,13 @@ pub async fn rotate_secret(
             Ok(app)
         })
         .await?;
-    core.access.forget_app(app.id);
+    core.callers.forget_app(app.id);
     Ok((app, secret))
 }
 
-/// Gives an app credentials of its owner's own choice, as existing clients have them. Old ones are void
-/// at once on this instance, on others within the time for which they take a caller unasked; tokens
-/// live on.
+/// Gives an app credentials that its owner chose, for instance those that existing clients have. The old
+/// ones are refused at once by this instance, by other instances when their cached callers are as old as
+/// `--token-cache`. Tokens stay valid.
 ///
 /// # Errors
 /// `AppNotFound`; `Invalid` for credentials that another app has, and for a NetEase AppSecret where
@@ -166,7 +166,7 @@ pub async fn set_credentials(
             Ok(app)
         })
         .await?;
-    core.access.forget_app(app.id);
+    core.callers.forget_app(app.id);
     Ok(app)
 }
 
@@ -179,7 +179,7 @@ fn no_key() -> Error {
         .into()
 }
 
-/// Deletes an app: at once for whoever asks. Its rows go with [`purge_deleted`].
+/// Deletes an app. No call finds it from now on; its rows are removed in the background.
 ///
 /// # Errors
 /// `AppNotFound`.
@@ -194,7 +194,7 @@ pub async fn delete(core: &Core, deadline: Instant, key: &AppKey) -> Result<(), 
             Ok(app_id)
         })
         .await?;
-    core.access.forget_app(app_id);
+    core.callers.forget_app(app_id);
     Ok(())
 }
 

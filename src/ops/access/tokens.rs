@@ -1,28 +1,29 @@
-//! App tokens: issue, revoke, purge.
+//! App tokens: issue and revoke.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Call, Core, access::Login};
+use super::{apps, login_throttle::Login};
 use crate::{
     domain::{AppKey, Credential, Error, Secret, SecretKind, is_credential},
-    store::{apps, tokens},
+    ops::{Call, Core},
+    store::{self, tokens},
 };
 
-/// A token as it is handed out, once.
+/// A token that was just issued. Only its hash is stored.
 #[derive(Debug)]
 pub struct IssuedToken {
     /// The token.
     pub token: Secret,
     /// How long it lives.
     pub expires_in: Duration,
-    /// The app it stands for.
+    /// The app that it authenticates.
     pub app_id: uuid::Uuid,
 }
 
-/// Issues a token for an app's credentials, which must be those of the app `key` where one is named.
-/// A `ttl` of zero stands for the default.
+/// Issues a token for an app's client_id and client_secret. If `key` names an app, the credentials must
+/// be that app's. A `ttl` of zero stands for the default.
 ///
 /// # Errors
 /// `InvalidCredentials`, `Invalid` (ttl), `LoginThrottled` after too many failures.
@@ -35,26 +36,28 @@ pub async fn issue(
     ttl: Duration,
 ) -> Result<IssuedToken, Error> {
     let ttl = core.lifetimes.choose(ttl)?;
-    core.access.may_log_in(&login)?;
+    core.login_throttle.check(&login)?;
     let client_id = login.client_id.as_deref().unwrap_or_default();
-    // What can't be one is not looked up, and not kept in mind either.
+    // A text that can't be a client_id is neither looked up nor counted as a failure, so that junk does
+    // not fill the throttle's memory.
     if !is_credential(client_id) {
         return Err(Error::InvalidCredentials(Credential::ClientId));
     }
-    let wrong = match core.db.read(async |db| apps::by_client_id(db, client_id).await).await? {
-        None => Credential::ClientId,
-        Some((app, _)) if key.is_some_and(|key| *key != app.key) => Credential::ClientId,
-        Some((_, kept)) if !secret.hash().matches(&kept) => Credential::ClientSecret,
-        Some((app, _)) => {
-            core.rates.check(&app, "TokenService/IssueToken")?;
-            return hand_out(core, deadline, app.id, ttl).await;
-        }
-    };
-    core.access.login_failed(login);
+    let wrong =
+        match core.db.read(async |db| store::apps::by_client_id(db, client_id).await).await? {
+            None => Credential::ClientId,
+            Some((app, _)) if key.is_some_and(|key| *key != app.key) => Credential::ClientId,
+            Some((_, kept)) if !secret.hash().matches(&kept) => Credential::ClientSecret,
+            Some((app, _)) => {
+                core.rate_limits.check(&app, "TokenService/IssueToken")?;
+                return create(core, deadline, app.id, ttl).await;
+            }
+        };
+    core.login_throttle.record_failure(login);
     Err(Error::InvalidCredentials(wrong))
 }
 
-/// Issues a token for an app without its secret; for the operator at the console.
+/// Issues a token for an app without its secret, for the operator at the command line.
 ///
 /// # Errors
 /// `AppNotFound`, `Invalid` (ttl).
@@ -65,11 +68,11 @@ pub async fn issue_as_operator(
     ttl: Duration,
 ) -> Result<IssuedToken, Error> {
     let ttl = core.lifetimes.choose(ttl)?;
-    let app = super::apps::get(core, app_key).await?;
-    hand_out(core, deadline, app.id, ttl).await
+    let app = apps::get(core, app_key).await?;
+    create(core, deadline, app.id, ttl).await
 }
 
-async fn hand_out(
+async fn create(
     core: &Core,
     deadline: Instant,
     app_id: uuid::Uuid,
@@ -87,7 +90,7 @@ async fn hand_out(
     Ok(IssuedToken { token, expires_in: ttl, app_id })
 }
 
-/// Ends a token of the caller's app; any other is left alone.
+/// Revokes a token of the caller's app. A token of another app stays valid, without an error.
 ///
 /// # Errors
 /// Only those of every call.
@@ -101,7 +104,7 @@ pub async fn revoke(call: &Call, token: &Secret) -> Result<(), Error> {
             tx.commit().await
         })
         .await?;
-    call.core.access.forget(hash).await;
+    call.core.callers.forget_token(hash).await;
     Ok(())
 }
 

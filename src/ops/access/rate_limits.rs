@@ -1,8 +1,8 @@
-//! How often an app may call: so many times a second, each operation counted apart (as both vendors
-//! count).
+//! How often an app may call: a number of calls a second, counted for each operation by itself, as both
+//! vendors count.
 //!
-//! Counted by this instance alone. Where several instances share the load, each allows its share:
-//! see [`RateSettings::instances`].
+//! Each instance counts only its own calls. Where several instances share the load, each allows an even
+//! share of the rate: see [`RateSettings::instances`].
 
 use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -12,22 +12,23 @@ use uuid::Uuid;
 
 use crate::domain::{App, Error};
 
-/// How the limit is applied.
+/// How rate limits are applied.
 #[derive(Clone, Copy, Debug)]
 pub struct RateSettings {
-    /// How many calls may come at once, in seconds' worth of the app's rate.
+    /// How many calls may come in one burst, in seconds of the app's rate: 2.0 allows 200 at once where
+    /// the app has 100 calls a second.
     pub burst_seconds: f64,
-    /// How many instances share an app's calls evenly.
+    /// Over how many instances an app's calls are spread evenly.
     pub instances: NonZeroU32,
 }
 
-/// The calls of all apps, counted.
-pub struct Rates {
+/// The calls of all apps and operations, counted.
+pub struct RateLimits {
     settings: RateSettings,
     limiters: Cache<Key, Arc<DefaultDirectRateLimiter>>,
 }
 
-/// The rate is part of the key: a changed limit starts a new count.
+/// What is counted together. The rate is part of the key, so that a changed limit starts a new count.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
     app_id: Uuid,
@@ -35,19 +36,20 @@ struct Key {
     per_second: NonZeroU32,
 }
 
-impl fmt::Debug for Rates {
+impl fmt::Debug for RateLimits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rates").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("RateLimits").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 
-impl Rates {
+impl RateLimits {
     /// Starts counting.
     #[must_use]
     pub fn new(settings: RateSettings) -> Self {
         Self {
             settings,
-            // A limiter that nobody used for a minute is full again: forgetting it changes nothing.
+            // After a minute without calls a limiter allows a full burst again, as a new one does, so the
+            // cache may drop it.
             limiters: Cache::builder()
                 .max_capacity(100_000)
                 .time_to_idle(Duration::from_secs(60))
@@ -55,10 +57,10 @@ impl Rates {
         }
     }
 
-    /// Counts a call.
+    /// Counts a call, and refuses it when the app has used up its rate.
     ///
     /// # Errors
-    /// [`Error::RateLimited`], with the time after which one more will be allowed.
+    /// [`Error::RateLimited`], with the time after which one more call is allowed.
     pub fn check(&self, app: &App, operation: &'static str) -> Result<(), Error> {
         let allowed = u32::try_from(app.limits.requests_per_second).unwrap_or(1);
         let share = NonZeroU32::new(allowed.div_ceil(self.settings.instances.get()))

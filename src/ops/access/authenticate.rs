@@ -1,0 +1,113 @@
+//! Who calls: the app of a bearer token, the operator, or the app of a NetEase AppKey.
+
+use std::{net::IpAddr, sync::Arc};
+
+use time::OffsetDateTime;
+
+use super::{
+    apps,
+    caller_cache::{NetEaseApp, Session},
+    login_throttle::Login,
+};
+use crate::{
+    domain::{App, AppKey, Error, Scope, Secret, SecretHash, SecretKind, is_credential},
+    ops::Core,
+    store,
+};
+
+/// The app whose token was shown.
+///
+/// # Errors
+/// `Unauthenticated`; `TokenScope` for the operator's token.
+pub async fn app(core: &Core, bearer: Option<&Secret>) -> Result<Arc<App>, Error> {
+    let token = bearer.ok_or(Error::Unauthenticated)?;
+    if let Some(app) = app_of(core, token).await? {
+        return Ok(app);
+    }
+    if is_operator(core, token) {
+        return Err(Error::TokenScope { required: Scope::App });
+    }
+    Err(Error::Unauthenticated)
+}
+
+/// Makes sure that the operator's token was shown.
+///
+/// # Errors
+/// `Unauthenticated`; `TokenScope` for an app's token; `LoginThrottled` after too many failures.
+pub async fn operator(
+    core: &Core,
+    bearer: Option<&Secret>,
+    from: Option<IpAddr>,
+) -> Result<(), Error> {
+    let token = bearer.ok_or(Error::Unauthenticated)?;
+    // Compared before the throttle, so that strangers behind the same address can't lock the operator
+    // out.
+    if is_operator(core, token) {
+        return Ok(());
+    }
+    let login = Login { from, client_id: None };
+    core.login_throttle.check(&login)?;
+    if app_of(core, token).await?.is_some() {
+        return Err(Error::TokenScope { required: Scope::Operator });
+    }
+    core.login_throttle.record_failure(login);
+    Err(Error::Unauthenticated)
+}
+
+fn is_operator(core: &Core, token: &Secret) -> bool {
+    core.operator_token.is_some_and(|operator| operator.matches(token.hash().as_bytes()))
+}
+
+async fn app_of(core: &Core, token: &Secret) -> Result<Option<Arc<App>>, Error> {
+    if !token.has_form_of(SecretKind::AppToken) {
+        return Ok(None);
+    }
+    let hash = token.hash();
+    let now = core.clock.now();
+    let session = match core.callers.known_session(hash).await {
+        Some(session) => Some(session),
+        // Boxed, because every call moves this function's future around, and few calls need a look-up.
+        None => Box::pin(look_up(core, hash, now)).await?,
+    };
+    Ok(session.filter(|session| session.expires_at > now).map(|session| session.app))
+}
+
+async fn look_up(
+    core: &Core,
+    token: SecretHash,
+    now: OffsetDateTime,
+) -> Result<Option<Session>, Error> {
+    let session = async {
+        let found = core.db.read(async |db| store::tokens::app_of(db, token, now).await).await?;
+        Ok(found.map(|(app, expires_at)| Session { app: Arc::new(app), expires_at }))
+    };
+    core.callers.session(token, session).await
+}
+
+/// Makes sure that an app exists, for a caller who showed nothing that is valid for it.
+///
+/// # Errors
+/// `AppNotFound`.
+pub async fn named_app(core: &Core, key: &AppKey) -> Result<(), Error> {
+    core.callers.queued(apps::get(core, key)).await.map(drop)
+}
+
+/// The app that a NetEase AppKey belongs to, with its AppSecret; `None` when there is none.
+///
+/// # Errors
+/// `Internal` when the secret was sealed with a key that this instance does not have.
+pub async fn netease_app(core: &Core, app_key: &str) -> Result<Option<NetEaseApp>, Error> {
+    if !is_credential(app_key) {
+        return Ok(None);
+    }
+    let app = async {
+        let db = &core.db;
+        let found = db.read(async |db| store::apps::by_netease_app_key(db, app_key).await).await?;
+        let Some((app, sealed)) = found else { return Ok(None) };
+        let secret = core.keyring.open(&sealed, app.id).ok_or_else(|| {
+            Error::Internal(format!("no --credentials-key opens the AppSecret of {}", app.key))
+        })?;
+        Ok(Some((Arc::new(app), secret)))
+    };
+    core.callers.netease_app(app_key, app).await
+}

@@ -1,0 +1,121 @@
+//! The callers that were verified a short time ago, so that not every call asks the database.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use moka::future::Cache;
+use time::OffsetDateTime;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use crate::domain::{App, Error, Secret, SecretHash};
+
+/// How many look-ups of unknown callers run at once. A crowd of strangers queues up for these, and
+/// leaves the other connections to the callers that are known.
+const LOOK_UPS: usize = 8;
+
+/// What an app's token stands for.
+#[derive(Clone)]
+pub(super) struct Session {
+    pub(super) app: Arc<App>,
+    pub(super) expires_at: OffsetDateTime,
+}
+
+/// An app by its NetEase AppKey, with its AppSecret.
+pub type NetEaseApp = (Arc<App>, Secret);
+
+/// The verified callers.
+pub struct CallerCache {
+    sessions: Cache<SecretHash, Session>,
+    netease_apps: Cache<String, NetEaseApp>,
+    look_ups: Semaphore,
+}
+
+impl fmt::Debug for CallerCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallerCache").finish_non_exhaustive()
+    }
+}
+
+impl CallerCache {
+    /// An empty cache. For `max_age`, a verified caller is accepted without asking the database, and
+    /// this is how late another instance notices a revoked token or a changed limit.
+    #[must_use]
+    pub fn new(max_age: Duration) -> Self {
+        Self {
+            sessions: Cache::builder()
+                .max_capacity(100_000)
+                .time_to_live(max_age)
+                .support_invalidation_closures()
+                .build(),
+            netease_apps: Cache::builder()
+                .max_capacity(10_000)
+                .time_to_live(max_age)
+                .support_invalidation_closures()
+                .build(),
+            look_ups: Semaphore::new(LOOK_UPS),
+        }
+    }
+
+    /// Forgets a token that was revoked.
+    pub(super) async fn forget_token(&self, token: SecretHash) {
+        self.sessions.invalidate(&token).await;
+    }
+
+    /// Forgets all callers of an app whose limits or credentials changed, or which was deleted.
+    pub(super) fn forget_app(&self, app_id: Uuid) {
+        let sessions = self.sessions.invalidate_entries_if(move |_, s| s.app.id == app_id);
+        let apps = self.netease_apps.invalidate_entries_if(move |_, (app, _)| app.id == app_id);
+        debug_assert!(sessions.is_ok() && apps.is_ok(), "built with invalidation closures");
+    }
+
+    /// The session of a token that was verified a short time ago.
+    pub(super) async fn known_session(&self, token: SecretHash) -> Option<Session> {
+        self.sessions.get(&token).await
+    }
+
+    /// The session of a token. Callers who show the same unknown token at once share one `look_up`.
+    pub(super) async fn session(
+        &self,
+        token: SecretHash,
+        look_up: impl Future<Output = Result<Option<Session>, Error>>,
+    ) -> Result<Option<Session>, Error> {
+        shared(self.sessions.try_get_with(token, self.loaded(look_up)).await)
+    }
+
+    /// The app of a NetEase AppKey. Callers who show the same unknown key at once share one `look_up`.
+    pub(super) async fn netease_app(
+        &self,
+        app_key: &str,
+        look_up: impl Future<Output = Result<Option<NetEaseApp>, Error>>,
+    ) -> Result<Option<NetEaseApp>, Error> {
+        shared(self.netease_apps.try_get_with_by_ref(app_key, self.loaded(look_up)).await)
+    }
+
+    /// Runs a look-up for an unknown caller, when fewer than [`LOOK_UPS`] others are running.
+    pub(super) async fn queued<T>(&self, look_up: impl Future<Output = T>) -> T {
+        let _permit = self.look_ups.acquire().await;
+        look_up.await
+    }
+
+    /// A look-up as moka takes it: nothing that was found is an error, and not kept.
+    async fn loaded<T>(
+        &self,
+        look_up: impl Future<Output = Result<Option<T>, Error>>,
+    ) -> Result<T, Option<Error>> {
+        self.queued(look_up).await.map_err(Some)?.ok_or(None)
+    }
+}
+
+/// The result of a look-up that several callers share, for one of them.
+fn shared<T>(found: Result<T, Arc<Option<Error>>>) -> Result<Option<T>, Error> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(failure) => match failure.as_ref() {
+            None => Ok(None),
+            Some(Error::Unavailable(outage)) => Err(Error::Unavailable(*outage)),
+            Some(Error::DeadlineExceeded) => Err(Error::DeadlineExceeded),
+            Some(Error::Internal(detail)) => Err(Error::Internal(detail.clone())),
+            Some(other) => Err(Error::Internal(other.to_string())),
+        },
+    }
+}

@@ -1,0 +1,9 @@
+//! Apps and their callers: who calls, how often they may, and what the operator sets up for an app.
+
+pub mod apps;
+pub mod authenticate;
+pub mod callback_rules;
+pub mod caller_cache;
+pub mod login_throttle;
+pub mod rate_limits;
+pub mod tokens;
