@@ -23,7 +23,7 @@ use std::{
 };
 
 use befriend::{
-    delivery::Postman,
+    delivery::WebhookClient,
     gate::Gate,
     grpc::{self, GateLayer},
     proto::{
@@ -263,8 +263,8 @@ async fn requests(sequence: &str) -> Result<(), Failure> {
     let url = std::env::var("DATABASE_URL")?;
     store::migrate(&url).await?;
     let (core, args) = core(&url, &[])?;
-    let postman = Arc::new(Postman::new(args.postman(false)));
-    let routes = grpc::routes(&core, &postman, args.max_message.get()).routes();
+    let client = Arc::new(WebhookClient::new(args.webhook(false)));
+    let routes = grpc::routes(&core, &client, args.max_message.get()).routes();
     let server = GateLayer::new(Gate::new(core, args.gate())).layer(routes.prepare());
 
     let names: Vec<String> = (0..USERS).map(|n| format!("user{n:03}")).collect();

@@ -176,7 +176,7 @@ impl Bench {
     /// Fills the outbox and starts an instance that delivers it. Returns how many events a second.
     async fn drain(&self, events_each: i64, owners: i64) -> Result<f64, Failure> {
         sqlx::query(
-            "insert into outbox (owner_key, rule_id, seq, part, app_id, message_id, type, owner_name,
+            "insert into outbox (owner_key, rule_id, seq, partition, app_id, message_id, type, owner_name,
                                  friend_name, detail, next_attempt_at, created_at)
              select u.owner_key, r.rule_id, 1000000 + n,
                     ('x' || left(u.owner_key::text, 2))::bit(8)::int, u.app_id, n, 'friend.added',

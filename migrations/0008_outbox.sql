@@ -1,11 +1,11 @@
--- Events that are still to be delivered: one row for each callback rule that wants the event,
--- written in the transaction of the change. seq is the owner's version of the change: per owner and
--- rule the order of delivery.
+-- Events that are still to be delivered: one row for each callback rule that wants the event, written
+-- in the transaction of the change. seq is the owner's version of the change: events of one owner and
+-- rule are delivered in its order. partition is the first byte of owner_key.
 create table outbox (
     owner_key        uuid                     not null,
     rule_id          uuid                     not null,
     seq              bigint                   not null,
-    part             smallint                 not null,
+    partition        smallint                 not null,
     app_id           uuid                     not null,
     message_id       bigint                   not null,
     type             text                     not null,
@@ -17,7 +17,7 @@ create table outbox (
     next_attempt_at  timestamp with time zone not null,
     created_at       timestamp with time zone not null,
     constraint outbox_pkey primary key (owner_key, rule_id, seq),
-    constraint "a part is a byte" check (part between 0 and 255),
+    constraint "a partition is a byte" check (partition between 0 and 255),
     constraint "attempts are never negative" check (attempts >= 0)
 ) with (fillfactor = 80);
 

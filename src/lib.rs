@@ -12,7 +12,8 @@
 //!
 //! Around them: [`config`] and [`telemetry`] set the process up, [`server`] listens, [`server::upkeep`] does
 //! what no call waits for, [`private_postgres`] is the private Postgres of the default run, [`cli`] the
-//! commands, [`transfer`] the files that data moves in, [`pull`] where else it can come from, [`clock`] the time and [`page_token`] the form of page tokens for all surfaces.
+//! commands, [`transfer`] the files that data moves in, [`pull`] where else it can come from, [`clock`] the time, [`outbox_signals`] what wakes
+//! the dispatcher, and [`page_token`] the form of page tokens for all surfaces.
 
 pub mod cli;
 pub mod clock;
@@ -24,6 +25,7 @@ pub mod gate;
 pub mod grpc;
 pub mod http;
 pub mod ops;
+pub mod outbox_signals;
 pub mod page_token;
 pub mod private_postgres;
 

@@ -25,8 +25,8 @@ impl Listening {
         let stop = CancellationToken::new();
         let stopping = stop.clone();
         let serving = tokio::spawn(async move {
-            let postman = args.postman(true);
-            server::serve(listener, core, &args, postman, stopping).await
+            let webhook = args.webhook(true);
+            server::serve(listener, core, &args, webhook, stopping).await
         });
         Ok(Self { address, stop, serving })
     }

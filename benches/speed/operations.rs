@@ -244,7 +244,7 @@ fn outbox(app_id: &str, event: &str, detail: &str, with_rule: bool) -> String {
         return "select 1".to_owned();
     }
     format!(
-        "insert into outbox (owner_key, rule_id, seq, part, app_id, message_id, type, owner_name,
+        "insert into outbox (owner_key, rule_id, seq, partition, app_id, message_id, type, owner_name,
                              friend_name, detail, next_attempt_at, created_at)
          select head.owner_key, r.rule_id, head.version, get_byte(uuid_send(head.owner_key), 0),
                 r.app_id, :message, '{event}', head.username, 'user' || :other::int, {detail},

@@ -129,13 +129,13 @@ pub(super) async fn serve(database_args: DatabaseArgs, mut args: ServeArgs) -> R
     {
         println!("operator token: {}", token.reveal());
     }
-    let postman = args.postman(database.private.is_some());
-    if args.deliver && postman.allow_private {
+    let webhook = args.webhook(database.private.is_some());
+    if args.deliver && webhook.allow_private {
         tracing::warn!(
             "callbacks may go to loopback and private addresses: --callback-allow-private"
         );
     }
-    let served = server::serve(listener, core, &args, postman, stop).await;
+    let served = server::serve(listener, core, &args, webhook, stop).await;
     database.close().await?;
     tracing::info!("stopped");
     Ok(served?)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::ServeArgs;
 use crate::{
-    delivery::{PostmanSettings, RelaySettings},
+    delivery::{DispatcherSettings, WebhookSettings},
     domain::{Bounds, Keyring, PageSizes, TokenLifetimes},
     gate::GateSettings,
     http::NetEaseSettings,
@@ -123,20 +123,20 @@ impl ServeArgs {
 
     /// How callbacks are sent; `development` is the default for private addresses.
     #[must_use]
-    pub fn postman(&self, development: bool) -> PostmanSettings {
-        PostmanSettings {
+    pub fn webhook(&self, development: bool) -> WebhookSettings {
+        WebhookSettings {
             timeout: self.callback_timeout.0,
             allow_private: self.callback_allow_private.unwrap_or(development),
         }
     }
 
-    /// How the outbox is worked off.
+    /// How events are delivered.
     #[must_use]
-    pub fn relay(&self) -> RelaySettings {
-        RelaySettings {
+    pub fn dispatcher(&self) -> DispatcherSettings {
+        DispatcherSettings {
             schedule: self.callback_schedule.clone(),
-            per_rule: self.callback_per_rule.get(),
-            in_all: self.callback_in_all.get(),
+            streams_per_rule: self.callback_per_rule.get(),
+            max_streams: self.callback_in_all.get(),
             lease: self.callback_lease.0,
             poll: self.callback_poll.0,
         }

@@ -1,15 +1,17 @@
-//! When to try again, and what a receiver's answer means for its rule. Pure.
+//! What the result of a POST means for its event and for its rule, and when to try again. No I/O.
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use super::Answer;
-use crate::domain::{backoff, parse_duration, render_duration};
+use time::OffsetDateTime;
+
+use super::webhook::PostResult;
+use crate::domain::{EventState, backoff, parse_duration, render_duration};
 
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_hours(7 * 24);
 
-/// The waits between tries: as "5s,30s,5m". The first try is at once; after the last wait one more,
-/// and then the event has failed.
+/// The waits between tries, written as "5s,30s,5m". The first try comes at once. If the try after the last
+/// wait fails, the event has failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule(pub Vec<Duration>);
 
@@ -24,12 +26,12 @@ impl Default for Schedule {
 }
 
 impl Schedule {
-    /// How long to wait after the `made`-th try failed; nothing after the last. `jitter`, from 0 to
-    /// 1, spreads it by a tenth to either side, so that events that failed together do not come back
-    /// together.
+    /// How long to wait after the `attempts`-th try failed, `None` after the last. `jitter`, from 0 to 1,
+    /// changes the wait by up to a tenth to either side, so that events that failed together are not
+    /// tried again together.
     #[must_use]
-    pub fn wait(&self, made: i32, jitter: f64) -> Option<Duration> {
-        let index = usize::try_from(made).ok()?.checked_sub(1)?;
+    pub fn wait(&self, attempts: i32, jitter: f64) -> Option<Duration> {
+        let index = usize::try_from(attempts).ok()?.checked_sub(1)?;
         Some(self.0.get(index)?.mul_f64(0.9 + 0.2 * jitter.clamp(0.0, 1.0)))
     }
 }
@@ -60,66 +62,52 @@ impl FromStr for Schedule {
     }
 }
 
-/// What becomes of the event.
+/// What a POST's result means for the rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The receiver has it.
-    Delivered,
-    /// It is tried again.
-    Retry {
-        /// After this time.
-        after: Duration,
-    },
-    /// It was tried for the last time.
-    Failed,
-}
-
-/// What becomes of the rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RuleEffect {
-    /// It works.
+pub(super) enum RuleEffect {
+    /// The receiver works.
     Works,
-    /// Nothing can be said about it.
+    /// The result tells nothing about the rule.
     Unchanged,
-    /// Its receiver can't keep up: nothing is sent for a time, the one it asked for if it did.
+    /// The receiver can't keep up: the rule is paused.
     SlowDown {
-        /// What it asked for.
+        /// For how long, if the receiver told (`Retry-After`).
         asked: Option<Duration>,
     },
-    /// Its receiver wants no more.
+    /// The receiver wants no more events: the rule is switched off.
     SwitchOff,
 }
 
 /// The longest wait that a receiver can ask for.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 
-/// What an answer to the `made`-th try means.
-#[must_use]
-pub fn judge(
-    answer: &Answer,
-    made: i32,
+/// The state of an event after its `attempts`-th try, which ended at `at`, and what the try means for
+/// the rule. `jitter` is that of [`Schedule::wait`].
+pub(super) fn judge(
+    result: &PostResult,
+    attempts: i32,
     schedule: &Schedule,
     jitter: f64,
-) -> (Verdict, RuleEffect) {
-    if answer.is_success() {
-        return (Verdict::Delivered, RuleEffect::Works);
+    at: OffsetDateTime,
+) -> (EventState, RuleEffect) {
+    if result.is_success() {
+        return (EventState::Delivered { at }, RuleEffect::Works);
     }
-    let asked = answer.retry_after.map(|wait| wait.min(LONGEST_RETRY_AFTER));
-    let (effect, at_least) = match answer.status {
+    let asked = result.retry_after.map(|wait| wait.min(MAX_RETRY_AFTER));
+    let (effect, min_wait) = match result.status {
         Some(410) => (RuleEffect::SwitchOff, Duration::ZERO),
         Some(429 | 502 | 503 | 504) => (RuleEffect::SlowDown { asked }, asked.unwrap_or_default()),
         _ => (RuleEffect::Unchanged, Duration::ZERO),
     };
-    let verdict = match schedule.wait(made, jitter) {
-        Some(wait) => Verdict::Retry { after: wait.max(at_least) },
-        None => Verdict::Failed,
+    let state = match schedule.wait(attempts, jitter) {
+        Some(wait) => EventState::Pending { next_attempt_at: at + wait.max(min_wait) },
+        None => EventState::Failed { at },
     };
-    (verdict, effect)
+    (state, effect)
 }
 
-/// How long a rule is left alone after its receiver said `times` times in a row that it can't keep
-/// up: as long as it asked for, or 1 s, 2 s, 4 s … 64 s.
-#[must_use]
+/// How long a rule is paused after its receiver could not keep up `times` times in a row: as long as the
+/// receiver asked for, or else 1 s, 2 s, 4 s … 64 s.
 pub(super) fn pause(asked: Option<Duration>, times: u32) -> Duration {
     asked.unwrap_or_else(|| backoff(Duration::from_secs(1), times, Duration::from_secs(64)))
 }
@@ -128,8 +116,10 @@ pub(super) fn pause(asked: Option<Duration>, times: u32) -> Duration {
 mod tests {
     use super::*;
 
-    fn answer(status: Option<u16>, retry_after: Option<u64>) -> Answer {
-        Answer {
+    const AT: OffsetDateTime = time::macros::datetime!(2026-11-21 12:00 UTC);
+
+    fn result(status: Option<u16>, retry_after: Option<u64>) -> PostResult {
+        PostResult {
             status,
             retry_after: retry_after.map(Duration::from_secs),
             body: vec![],
@@ -159,14 +149,15 @@ mod tests {
     }
 
     #[test]
-    fn every_answer_has_its_verdict_and_effect() {
+    fn every_result_gives_its_event_a_state_and_has_its_effect_on_the_rule() {
         let schedule = Schedule::default();
-        let judged = |status, retry_after| judge(&answer(status, retry_after), 1, &schedule, 0.5);
-        let retry = |secs| Verdict::Retry { after: Duration::from_secs(secs) };
+        let judged =
+            |status, retry_after| judge(&result(status, retry_after), 1, &schedule, 0.5, AT);
+        let retry = |secs| EventState::Pending { next_attempt_at: AT + Duration::from_secs(secs) };
         let slow =
             |secs: Option<u64>| RuleEffect::SlowDown { asked: secs.map(Duration::from_secs) };
-        assert_eq!(judged(Some(200), None), (Verdict::Delivered, RuleEffect::Works));
-        assert_eq!(judged(Some(204), None), (Verdict::Delivered, RuleEffect::Works));
+        assert_eq!(judged(Some(200), None), (EventState::Delivered { at: AT }, RuleEffect::Works));
+        assert_eq!(judged(Some(204), None), (EventState::Delivered { at: AT }, RuleEffect::Works));
         for status in [199, 301, 302, 400, 404, 500] {
             assert_eq!(judged(Some(status), None), (retry(5), RuleEffect::Unchanged));
         }
@@ -180,8 +171,8 @@ mod tests {
         let day = 24 * 3600;
         assert_eq!(judged(Some(503), Some(10 * day)), (retry(day), slow(Some(day))));
         assert_eq!(
-            judge(&answer(Some(500), None), 11, &schedule, 0.5),
-            (Verdict::Failed, RuleEffect::Unchanged)
+            judge(&result(Some(500), None), 11, &schedule, 0.5, AT),
+            (EventState::Failed { at: AT }, RuleEffect::Unchanged)
         );
     }
 

@@ -1,82 +1,66 @@
-//! Settling: what was tried is written down, in one transaction, fenced by the leases.
+//! Settling: writing down in one transaction what became of tried events, fenced by the leases.
+
+use std::collections::BTreeSet;
 
 use tokio::time::Instant;
 
-use super::{
-    leases::Leases,
-    schedule::{RuleEffect, Verdict},
-    stream::Tried,
-};
+use super::{partition_leases::PartitionLeases, schedule::RuleEffect, stream::TriedEvent};
 use crate::{
     clock::Clock,
-    domain::{Error, StateName},
+    domain::{Error, EventState},
     store::{
         Db, callback_rules, event_history,
-        outbox::{self, Finished, Postponed, part_of},
+        outbox::{self, partition_of},
     },
 };
 
-/// How many events behind a failed one are held back at once. A stream can have a hundred thousand;
-/// the rest is held back by the looks that find it, so that no settlement takes long.
+/// How many events of a stream are held back at once behind one that has to be tried again. A stream
+/// can have a hundred thousand. The dispatcher holds the rest back when it finds them, so that no
+/// settlement takes long.
 const HELD_BACK: i64 = 100;
 
-/// Why a rule is off, as its owner sees it.
+/// The `disabled_reason` of a rule whose receiver answered 410.
 const GONE: &str = "gone";
 
-/// Writes tries down. Those of parts that are not ours any more are left out: whoever holds the part
-/// tries the events again.
+/// Writes the states of tried events: delivered and failed ones move to the history, the others wait for
+/// their next try. Skips events of partitions whose lease was lost: their new holder tries them again.
 pub(super) async fn settle(
     db: &Db,
     clock: &Clock,
-    leases: &Leases,
-    tried: &[Tried],
+    leases: &PartitionLeases,
+    tried: &[TriedEvent],
 ) -> Result<(), Error> {
-    let now = clock.now();
     let mut tx = db.begin(Instant::now() + leases.renewal()).await?;
-    let lease = |t: &Tried| (part_of(t.id.owner), t.token);
-    let ours = leases.fence(&mut tx, tried.iter().map(lease).collect()).await?;
-    let tried = || tried.iter().filter(|t| ours.contains(&lease(t)));
+    let lease = |t: &TriedEvent| (partition_of(t.event.event.id.owner), t.fencing_token);
+    let held = leases.fence(&mut tx, tried.iter().map(lease).collect()).await?;
 
-    let finished: Vec<Finished> = tried()
-        .filter_map(|t| {
-            let state = match t.verdict {
-                Verdict::Delivered => StateName::Delivered,
-                Verdict::Failed => StateName::Failed,
-                Verdict::Retry { .. } => return None,
-            };
-            Some(Finished {
-                id: t.id,
-                state: state.as_str(),
-                attempts: t.attempts,
-                attempt_log: t.attempt_log.clone(),
-            })
-        })
-        .collect();
-    if !finished.is_empty() {
-        event_history::make_partition(&mut tx, now.date()).await?;
-        outbox::finish(&mut tx, &finished, now).await?;
+    let (mut finished, mut postponed, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+    let mut days = BTreeSet::new();
+    for t in tried.iter().filter(|t| held.contains(&lease(t))) {
+        match t.event.event.state {
+            EventState::Delivered { at } | EventState::Failed { at } => {
+                days.insert(at.date());
+                finished.push(&t.event);
+            }
+            EventState::Pending { .. } => postponed.push(&t.event),
+        }
+        if t.rule_effect == RuleEffect::SwitchOff {
+            gone.push((t.event.event.id.rule_id, t.rule_modified_at));
+        }
     }
-
-    let postponed: Vec<Postponed> = tried()
-        .filter_map(|t| match t.verdict {
-            Verdict::Retry { after } => Some(Postponed {
-                id: t.id,
-                next_attempt_at: t.at + after,
-                attempts: t.attempts,
-                attempt_log: t.attempt_log.clone(),
-            }),
-            Verdict::Delivered | Verdict::Failed => None,
-        })
-        .collect();
+    if !finished.is_empty() {
+        for day in days {
+            event_history::make_partition(&mut tx, day).await?;
+        }
+        outbox::finish(&mut tx, &finished).await?;
+    }
     if !postponed.is_empty() {
         outbox::postpone(&mut tx, &postponed).await?;
-        let heads = postponed.iter().map(|p| (p.id, p.next_attempt_at));
-        outbox::hold_back(&mut tx, heads, HELD_BACK).await?;
+        let heads: Vec<_> = postponed.iter().map(|e| (e.event.id, e.event.state.at())).collect();
+        outbox::hold_back(&mut tx, &heads, HELD_BACK).await?;
     }
-
-    for gone in tried().filter(|t| t.effect == RuleEffect::SwitchOff) {
-        let rule = (gone.id.rule_id, gone.rule_modified_at);
-        callback_rules::switch_off(&mut tx, rule, GONE, now).await?;
+    for rule in gone {
+        callback_rules::switch_off(&mut tx, rule, GONE, clock.now()).await?;
     }
     tx.commit().await
 }

@@ -1,4 +1,5 @@
-//! One stream: an owner's events for one rule, tried one after the other.
+//! One stream: the pending events of one owner for one rule, tried one after the other in a task of
+//! their own. It reports each try to the dispatcher and writes nothing itself.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -9,150 +10,159 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    Postman,
-    leases::Held,
-    schedule::{RuleEffect, Schedule, Verdict, judge},
-    send,
+    partition_leases::HeldPartitions,
+    schedule::{RuleEffect, Schedule, judge},
+    webhook::{PostResult, WebhookClient},
 };
 use crate::{
     clock::Clock,
-    domain::{CallbackRule, EventId, OwnerKey, random_fraction},
-    store::outbox::{PendingEvent, part_of},
+    domain::{EventState, OwnerKey, random_fraction},
+    store::{
+        callback_rules::EnabledRule,
+        outbox::{OutboxEvent, partition_of},
+    },
 };
 
-/// Which stream.
+/// Identifies a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct StreamKey {
-    pub(super) owner: OwnerKey,
     pub(super) rule_id: Uuid,
+    pub(super) owner: OwnerKey,
 }
 
 impl StreamKey {
-    pub(super) fn part(self) -> i16 {
-        part_of(self.owner)
+    pub(super) fn partition(self) -> i16 {
+        partition_of(self.owner)
     }
 }
 
-/// What a stream tells the relay. In order: an end comes after all tries of the stream.
+/// A stream that is about to start, with its first events in order.
 #[derive(Debug)]
-pub(super) enum Report {
-    Tried(Tried),
-    Ended(StreamKey),
+pub(super) struct Stream {
+    pub(super) key: StreamKey,
+    /// The fencing token of the partition's lease when the events were read.
+    pub(super) fencing_token: i64,
+    pub(super) rule: Arc<EnabledRule>,
+    /// Cancelled when the rule was changed or switched off, or when its receiver can't keep up.
+    pub(super) halt: CancellationToken,
+    pub(super) events: Vec<OutboxEvent>,
 }
 
-/// One try, and under which lease and by which version of the rule it was made.
-#[derive(Debug)]
-pub(super) struct Tried {
-    pub(super) id: EventId,
-    pub(super) token: i64,
-    pub(super) rule_modified_at: OffsetDateTime,
-    pub(super) verdict: Verdict,
-    pub(super) effect: RuleEffect,
-    pub(super) attempts: i32,
-    pub(super) attempt_log: String,
-    pub(super) at: OffsetDateTime,
-}
-
-/// What all streams share.
+/// What all streams of a dispatcher share.
 #[derive(Clone, Debug)]
-pub(super) struct Means {
-    pub(super) postman: Arc<Postman>,
+pub(super) struct StreamContext {
+    pub(super) webhook_client: Arc<WebhookClient>,
     pub(super) clock: Clock,
     pub(super) schedule: Arc<Schedule>,
     pub(super) reports: mpsc::Sender<Report>,
-    /// What we hold.
-    pub(super) held: watch::Receiver<Held>,
+    /// The partitions that the dispatcher holds now.
+    pub(super) held: watch::Receiver<HeldPartitions>,
+    /// Cancelled when the dispatcher stops.
     pub(super) stop: CancellationToken,
 }
 
-/// What one stream is to do.
+/// What a stream reports to the dispatcher: each try, and at last its end.
 #[derive(Debug)]
-pub(super) struct Work {
-    pub(super) key: StreamKey,
-    /// The lease of the stream's part when the events were read.
-    pub(super) token: i64,
-    pub(super) rule: Arc<(CallbackRule, String)>,
-    /// The rule was changed or switched off, or its receiver can't keep up.
-    pub(super) halt: CancellationToken,
-    pub(super) events: Vec<PendingEvent>,
+pub(super) enum Report {
+    Tried(TriedEvent),
+    Ended(StreamKey),
+}
+
+/// An event after a try, and what the dispatcher needs to settle the try.
+#[derive(Debug)]
+pub(super) struct TriedEvent {
+    /// The event with its new state, one more attempt, and one more line in its attempt log.
+    pub(super) event: OutboxEvent,
+    pub(super) rule_effect: RuleEffect,
+    /// When the try ended.
+    pub(super) at: OffsetDateTime,
+    /// The fencing token under which the event was read.
+    pub(super) fencing_token: i64,
+    /// The version of the rule by which the event was sent.
+    pub(super) rule_modified_at: OffsetDateTime,
+}
+
+impl TriedEvent {
+    /// Whether the stream goes on with its next event. It does not wait for this one to be settled.
+    fn lets_the_next_go(&self) -> bool {
+        let is_pending = matches!(self.event.event.state, EventState::Pending { .. });
+        let rule_goes_on = matches!(self.rule_effect, RuleEffect::Works | RuleEffect::Unchanged);
+        !is_pending && rule_goes_on
+    }
 }
 
 /// How many tries an event's log keeps, the last ones. A whole schedule has at most 51.
 const LOGGED_TRIES: usize = 100;
 
-/// Does the work, and reports its end whatever became of it: a stream that never ended would never
-/// be begun again.
-pub(super) async fn run(means: Means, work: Work) {
-    let (key, reports) = (work.key, means.reports.clone());
-    if AssertUnwindSafe(deliver(means, work)).catch_unwind().await.is_err() {
+/// Runs a stream, and reports its end even after a panic: the dispatcher starts no second stream with
+/// the same key before.
+pub(super) async fn run(context: StreamContext, stream: Stream) {
+    let (key, reports) = (stream.key, context.reports.clone());
+    if AssertUnwindSafe(try_events(context, stream)).catch_unwind().await.is_err() {
         tracing::error!(rule_id = %key.rule_id, "delivering callbacks panicked; they are tried again");
     }
-    // The relay is gone at the end of the process only.
+    // The dispatcher receives reports until the process ends.
     let _ = reports.send(Report::Ended(key)).await;
 }
 
-/// Tries the events in order until one is not delivered, the lease is lost, the rule is not to be
-/// followed any more, or the relay stops.
-async fn deliver(means: Means, Work { key, token, rule, halt, events }: Work) {
-    for pending in events {
-        let held = means.held.borrow().holds(key.part(), token);
-        if !held || halt.is_cancelled() || means.stop.is_cancelled() {
+/// Tries the events in order. Stops at the first event that has to be tried again, and when the lease is
+/// lost, the rule is halted or the dispatcher stops.
+async fn try_events(context: StreamContext, mut stream: Stream) {
+    for event in std::mem::take(&mut stream.events) {
+        let held = context.held.borrow().holds(stream.key.partition(), stream.fencing_token);
+        if !held || stream.halt.is_cancelled() || context.stop.is_cancelled() {
             break;
         }
-        let tried = attempt(&means, &rule, token, pending).await;
-        // The next one goes on without waiting for this one to be settled; but not past a failure
-        // that is tried again.
-        let goes_on = matches!(tried.verdict, Verdict::Delivered | Verdict::Failed)
-            && matches!(tried.effect, RuleEffect::Works | RuleEffect::Unchanged);
-        if means.reports.send(Report::Tried(tried)).await.is_err() || !goes_on {
+        let tried = try_event(&context, &stream, event).await;
+        let goes_on = tried.lets_the_next_go();
+        if context.reports.send(Report::Tried(tried)).await.is_err() || !goes_on {
             break;
         }
     }
 }
 
-async fn attempt(
-    means: &Means,
-    (rule, app_key): &(CallbackRule, String),
-    token: i64,
-    pending: PendingEvent,
-) -> Tried {
-    let at = means.clock.now();
-    let answer = send(&means.postman, rule, app_key, &pending.event, at, Duration::MAX).await;
-    let attempts = pending.event.attempts + 1;
-    let (verdict, effect) = judge(&answer, attempts, &means.schedule, random_fraction());
-    let attempt = answer.attempt(at);
-    count(verdict, &answer);
+/// Posts one event once.
+async fn try_event(context: &StreamContext, stream: &Stream, mut event: OutboxEvent) -> TriedEvent {
+    let EnabledRule { rule, app_key } = &*stream.rule;
+    let started_at = context.clock.now();
+    let result =
+        context.webhook_client.send(rule, app_key, &event.event, started_at, Duration::MAX).await;
+    let at = context.clock.now();
+    let attempts = event.event.attempts + 1;
+    let (state, rule_effect) = judge(&result, attempts, &context.schedule, random_fraction(), at);
+    count(state, &result);
+    let attempt = result.attempt(started_at);
     if let Some(error) = &attempt.error {
         tracing::debug!(rule_id = %rule.id, attempts, %error, "callback not delivered");
     }
     let line = serde_json::to_string(&attempt).unwrap_or_default();
-    Tried {
-        id: pending.event.id,
-        token,
+    event.attempt_log = with_line(&event.attempt_log, &line);
+    event.event.attempts = attempts;
+    event.event.state = state;
+    TriedEvent {
+        event,
+        rule_effect,
+        at,
+        fencing_token: stream.fencing_token,
         rule_modified_at: rule.modified_at,
-        verdict,
-        effect,
-        attempts,
-        attempt_log: logged(&pending.attempt_log, &line),
-        at: means.clock.now(),
     }
 }
 
-/// The log with one line more, and only its last lines.
-fn logged(log: &str, line: &str) -> String {
+/// The log with one line more, cut to its last [`LOGGED_TRIES`] lines.
+fn with_line(log: &str, line: &str) -> String {
     let mut lines: Vec<&str> = log.lines().chain([line]).collect();
     lines.drain(..lines.len().saturating_sub(LOGGED_TRIES));
     lines.join("\n")
 }
 
-fn count(verdict: Verdict, answer: &super::Answer) {
-    let outcome = match verdict {
-        Verdict::Delivered => "delivered",
-        Verdict::Retry { .. } => "retried",
-        Verdict::Failed => "failed",
+fn count(state: EventState, result: &PostResult) {
+    let outcome = match state {
+        EventState::Delivered { .. } => "delivered",
+        EventState::Pending { .. } => "retried",
+        EventState::Failed { .. } => "failed",
     };
     metrics::counter!("befriend_callback_attempts_total", "outcome" => outcome).increment(1);
-    metrics::histogram!("befriend_callback_attempt_seconds").record(answer.took.as_secs_f64());
+    metrics::histogram!("befriend_callback_attempt_seconds").record(result.took.as_secs_f64());
 }
 
 #[cfg(test)]
@@ -161,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_log_keeps_the_last_hundred_tries() {
-        let log = (0..120).fold(String::new(), |log, n| logged(&log, &n.to_string()));
+        let log = (0..120).fold(String::new(), |log, n| with_line(&log, &n.to_string()));
         assert_eq!(log.lines().count(), 100);
         assert_eq!((log.lines().next(), log.lines().last()), (Some("20"), Some("119")));
     }

@@ -144,6 +144,28 @@ pub enum EventState {
     },
 }
 
+impl EventState {
+    /// The state without its time.
+    #[must_use]
+    pub const fn name(self) -> StateName {
+        match self {
+            Self::Pending { .. } => StateName::Pending,
+            Self::Delivered { .. } => StateName::Delivered,
+            Self::Failed { .. } => StateName::Failed,
+        }
+    }
+
+    /// When a pending event is tried next; when a finished one was delivered or given up.
+    #[must_use]
+    pub const fn at(self) -> OffsetDateTime {
+        match self {
+            Self::Pending { next_attempt_at: at }
+            | Self::Delivered { at }
+            | Self::Failed { at } => at,
+        }
+    }
+}
+
 /// An event on its way to the receiver of one rule.
 #[derive(Clone, Debug)]
 pub struct Event {

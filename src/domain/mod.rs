@@ -17,6 +17,7 @@ mod event;
 mod friend;
 mod keyring;
 mod limits;
+mod message_ids;
 mod page;
 mod record;
 mod relation;
@@ -42,6 +43,7 @@ pub use event::{
 pub use friend::{EntryChange, Extension, Friend, FriendEntry, ImportOutcome, Remark};
 pub use keyring::Keyring;
 pub use limits::{Bounds, TokenLifetimes};
+pub use message_ids::MessageIds;
 pub use page::{Page, PageSize, PageSizes};
 pub use record::{
     BadLine, BlockRecord, Difference, EntryTexts, FriendRecord, Place, Record, Refusal, UserRecord,

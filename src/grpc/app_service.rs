@@ -11,12 +11,11 @@ use super::{
     gate::deadline_of,
 };
 use crate::{
-    delivery::{Postman, send},
+    delivery::WebhookClient,
     domain::{AppKey, CredentialsChange},
     ops::{
         Core,
         access::{apps, callback_rules},
-        events,
     },
     page_token::{self, Binding},
     proto::{self, app_service_server::AppService},
@@ -24,7 +23,7 @@ use crate::{
 
 pub(super) struct AppApi {
     pub(super) core: Arc<Core>,
-    pub(super) postman: Arc<Postman>,
+    pub(super) webhook_client: Arc<WebhookClient>,
 }
 
 /// What is left of a caller's time to tell of a try that came to nothing.
@@ -216,12 +215,12 @@ impl AppService for AppApi {
         let message = request.into_inner();
         let (key, rule_id) = which(&message.app_key, &message.rule_id)?;
         let rule = callback_rules::get(&self.core, deadline, &key, rule_id).await?;
-        let event = events::test_event(&self.core, &rule);
+        let event = callback_rules::test_event(&self.core, &rule);
         let now = self.core.clock.now();
-        // So that a receiver who does not answer is told of by us, and not by the caller's deadline.
+        // If the receiver does not answer, the call must end before its deadline, to say so.
         let at_most = deadline.saturating_duration_since(Instant::now()).saturating_sub(TELLING);
-        let answer = send(&self.postman, &rule, key.as_str(), &event, now, at_most).await;
-        let attempt = Some(answer.attempt(now).into());
+        let result = self.webhook_client.send(&rule, key.as_str(), &event, now, at_most).await;
+        let attempt = Some(result.attempt(now).into());
         Ok(Response::new(proto::TestCallbackRuleResponse { attempt }))
     }
 }

@@ -30,7 +30,7 @@ use tonic::{
 pub use self::gate::GateLayer;
 pub use self::methods::{Access, Method, Methods};
 use crate::{
-    delivery::Postman,
+    delivery::WebhookClient,
     ops::Core,
     proto::{
         app_service_server::AppServiceServer, block_service_server::BlockServiceServer,
@@ -70,10 +70,14 @@ pub const SERVICES: [&str; 7] = [
     "befriend.v1.UserService",
 ];
 
-/// The routes of all services. `postman` tries callback rules out; `max_message` bounds a request's
+/// The routes of all services. `webhook_client` tries callback rules out; `max_message` bounds a request's
 /// message, in bytes.
 #[must_use]
-pub fn routes(core: &Arc<Core>, postman: &Arc<Postman>, max_message: usize) -> RoutesBuilder {
+pub fn routes(
+    core: &Arc<Core>,
+    webhook_client: &Arc<WebhookClient>,
+    max_message: usize,
+) -> RoutesBuilder {
     let mut routes = Routes::builder();
     macro_rules! add {
         ($server:ident, $service:expr) => {
@@ -92,7 +96,7 @@ pub fn routes(core: &Arc<Core>, postman: &Arc<Postman>, max_message: usize) -> R
     add!(EventServiceServer, event_service::EventApi);
     add!(
         AppServiceServer,
-        app_service::AppApi { core: Arc::clone(core), postman: Arc::clone(postman) }
+        app_service::AppApi { core: Arc::clone(core), webhook_client: Arc::clone(webhook_client) }
     );
     add!(TokenServiceServer, token_service::TokenApi(Arc::clone(core)));
     routes

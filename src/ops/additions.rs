@@ -9,8 +9,9 @@ use tokio::time::Instant;
 
 use super::{
     Call,
+    changes::record_events,
     coalesce::{Outcome, Shared, Turn},
-    events, found,
+    found,
     friends::{added_event, has_requests},
     locks::{Ledger, Locked},
     requests,
@@ -87,7 +88,7 @@ impl Shared for Addition {
             // The owner's entry comes first of each pair.
             let added = plan.entries.iter().step_by(2).zip(&plan.by);
             let added = added.map(|(entry, by)| (by.call.app.id, added_event(entry, &by.owner)));
-            events::record_all(&mut tx, core, added.collect()).await?;
+            record_events::record_all(&mut tx, core, added.collect()).await?;
             let changed: Vec<OwnerKey> = plan.entries.iter().map(|entry| entry.owner).collect();
             first.call.commit(tx, changed).await?;
         }

@@ -8,8 +8,9 @@ use tokio::time::Instant;
 
 use super::{
     Call,
+    changes::record_events,
     coalesce::{Outcome, Shared, Turn},
-    events, found,
+    found,
     locks::{Ledger, Locked},
     requests,
 };
@@ -89,7 +90,7 @@ impl Shared for Blocking {
             store::all_changed(made, plan.entries.len())?;
             let told =
                 plan.entries.iter().zip(&plan.by).map(|(entry, by)| (by.app.id, added(entry)));
-            events::record_all(&mut tx, core, told.collect()).await?;
+            record_events::record_all(&mut tx, core, told.collect()).await?;
             if let [single] = members
                 && single.is_asked(&locked)
             {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use sqlx::PgConnection;
 
-use super::{Call, blockings::Blocking, events, found};
+use super::{Call, blockings::Blocking, changes::record_events, found};
 use crate::{
     domain::{
         BlockedUsers, Error, EventType, Invalid, NewEvent, OwnerKey, Page, PageSize, User, Username,
@@ -104,7 +104,7 @@ pub(super) async fn release(
         friend,
         detail: "",
     });
-    events::record(tx, call, told.collect()).await
+    record_events::record(tx, call, told.collect()).await
 }
 
 /// Each user with their key and the owner's version of the change, counting up from `before`.

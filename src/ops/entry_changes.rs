@@ -7,8 +7,9 @@ use tokio::time::Instant;
 
 use super::{
     Call,
+    changes::record_events,
     coalesce::{Outcome, Shared, Turn},
-    events, found,
+    found,
     locks::{Ledger, Locked},
 };
 use crate::{
@@ -98,7 +99,7 @@ impl Shared for Update {
             entries::change(&mut tx, &changed, now).await?;
             let set =
                 told.iter().map(|(member, version)| (member.call.app.id, member.event(*version)));
-            events::record_all(&mut tx, core, set.collect()).await?;
+            record_events::record_all(&mut tx, core, set.collect()).await?;
             first.call.commit(tx, taken.iter().map(|taken| taken.owner)).await?;
         }
         Ok(outcomes)

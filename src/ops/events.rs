@@ -1,112 +1,17 @@
 //! Events: recording them with the change, and looking at what became of them.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
-
-use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{Call, Core};
 use crate::{
-    domain::{
-        Attempt, CallbackRule, Error, Event, EventFilter, EventId, EventPosition, EventState,
-        EventType, NewEvent, OwnerKey, Page, PageSize, Username,
-    },
+    domain::{Attempt, Error, Event, EventFilter, EventId, EventPosition, Page, PageSize},
     store::{Db, callback_rules, event_history, outbox},
 };
 
 /// How many failed events one call revives at the most.
 const REVIVE_LIMIT: i64 = 10_000;
-
-/// What the writers of events and the relay share.
-#[derive(Debug)]
-pub struct Outbox {
-    /// Told after a commit that may have written events: the relay need not wait for its next look.
-    pub news: Arc<Notify>,
-    /// Told when rules were made or changed: the relay need not wait until it reads them again.
-    pub rules_changed: Arc<Notify>,
-    message_ids: MessageIds,
-}
-
-impl Default for Outbox {
-    fn default() -> Self {
-        Self { news: Arc::default(), rules_changed: Arc::default(), message_ids: MessageIds::new() }
-    }
-}
-
-/// Numbers of 18-19 decimal digits, as Easemob's receivers expect one for each event: milliseconds
-/// since 2010, 8 random bits of this process, 14 bits of a counter.
-#[derive(Debug)]
-struct MessageIds {
-    process: u64,
-    counter: AtomicU64,
-}
-
-impl MessageIds {
-    fn new() -> Self {
-        Self {
-            process: u64::from(getrandom::u32().unwrap_or_default()) & 0xff,
-            counter: AtomicU64::new(0),
-        }
-    }
-
-    fn next(&self, now: OffsetDateTime) -> i64 {
-        const START: OffsetDateTime = time::macros::datetime!(2010-01-01 0:00 UTC);
-        let millis = u64::try_from((now - START).whole_milliseconds()).unwrap_or(0);
-        let count = self.counter.fetch_add(1, Ordering::Relaxed) & 0x3fff;
-        let id = (millis << 22) | (self.process << 14) | count;
-        i64::try_from(id & (u64::MAX >> 1)).expect("the sign bit is cleared")
-    }
-}
-
-/// Writes events into the outbox, in the transaction of the change, once for each rule that wants
-/// them.
-pub(super) async fn record(
-    tx: &mut PgConnection,
-    call: &Call,
-    events: Vec<NewEvent<'_>>,
-) -> Result<(), Error> {
-    let events = events.into_iter().map(|event| (call.app.id, event)).collect();
-    record_all(tx, &call.core, events).await
-}
-
-/// The same for events of several apps.
-pub(super) async fn record_all(
-    tx: &mut PgConnection,
-    core: &Core,
-    events: Vec<(Uuid, NewEvent<'_>)>,
-) -> Result<(), Error> {
-    if events.is_empty() {
-        return Ok(());
-    }
-    let now = core.clock.now();
-    let next = || core.outbox.message_ids.next(now);
-    let numbered: Vec<(Uuid, NewEvent<'_>, i64)> =
-        events.into_iter().map(|(app_id, event)| (app_id, event, next())).collect();
-    outbox::add(tx, &numbered, now).await
-}
-
-/// An event in which nothing happened, to try a rule out with.
-#[must_use]
-pub fn test_event(core: &Core, rule: &CallbackRule) -> Event {
-    let now = core.clock.now();
-    let username = Username::from_store("befriend-test".to_owned());
-    Event {
-        id: EventId { owner: OwnerKey::of(rule.app_id, &username), version: 0, rule_id: rule.id },
-        message_id: core.outbox.message_ids.next(now),
-        event_type: Some(EventType::CallbackTest),
-        owner: username.clone(),
-        friend: username,
-        detail: String::new(),
-        created_at: now,
-        attempts: 0,
-        state: EventState::Pending { next_attempt_at: now },
-    }
-}
 
 /// A page of the app's events, the newest first, older than `before`.
 ///
@@ -179,7 +84,7 @@ pub async fn retry(call: &Call, id: EventId) -> Result<Event, Error> {
             if callback_rules::get(&mut tx, call.app.id, id.rule_id).await?.is_none() {
                 return Err(not_found(id));
             }
-            outbox::hurry(&mut tx, call.app.id, id, now).await?;
+            outbox::make_due(&mut tx, call.app.id, id, now).await?;
             event_history::revive(&mut tx, call.app.id, id, now).await?;
             let pending = outbox::get(&mut tx, call.app.id, id).await?;
             let pending = pending.ok_or_else(|| not_found(id))?;
@@ -187,7 +92,7 @@ pub async fn retry(call: &Call, id: EventId) -> Result<Event, Error> {
             Ok(pending.event)
         })
         .await?;
-    call.core.outbox.news.notify_one();
+    call.core.outbox_signals.events_added.notify_one();
     Ok(event)
 }
 
@@ -218,7 +123,7 @@ pub async fn retry_failed(
             Ok(revived)
         })
         .await?;
-    call.core.outbox.news.notify_one();
+    call.core.outbox_signals.events_added.notify_one();
     Ok(revived)
 }
 
@@ -241,7 +146,7 @@ pub async fn keep_house(core: &Core, deadline: Instant) -> Result<(), Error> {
     event_history::drop_partitions_before(&mut tx, oldest).await?;
     tx.commit().await?;
 
-    for rule_id in core.db.read(async |db| outbox::ruleless(db).await).await? {
+    for rule_id in core.db.read(async |db| outbox::deleted_rules(db).await).await? {
         loop {
             let mut tx = core.db.begin(deadline).await?;
             let removed = outbox::remove(&mut tx, rule_id, BATCH).await?;
@@ -261,20 +166,4 @@ fn not_found(id: EventId) -> Error {
 /// The tries of a log, one JSON object a line. A line that can't be read is left out.
 fn read_log(log: &str) -> Vec<Attempt> {
     log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn message_ids_have_18_or_19_digits_and_do_not_repeat() {
-        let ids = MessageIds::new();
-        let now = time::macros::datetime!(2026-11-21 12:00 UTC);
-        let mut made: Vec<i64> = (0..10_000).map(|_| ids.next(now)).collect();
-        assert!(made.iter().all(|id| (18..=19).contains(&id.to_string().len())));
-        made.sort_unstable();
-        made.dedup();
-        assert_eq!(made.len(), 10_000);
-    }
 }

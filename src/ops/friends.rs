@@ -10,9 +10,10 @@ use tokio::time::Instant;
 use super::{
     Call,
     additions::Addition,
+    changes::record_events,
     coalesce::{Outcome, Shared, Turn},
     entry_changes::Update,
-    events, found,
+    found,
     locks::Locked,
 };
 use crate::{
@@ -83,7 +84,7 @@ pub(super) async fn join(
         },
     ];
     friends::put(tx, &entries, call.core.clock.now()).await?;
-    events::record(tx, call, vec![added_event(&entries[0], owner.1)]).await
+    record_events::record(tx, call, vec![added_event(&entries[0], owner.1)]).await
 }
 
 /// Ends a friendship on both sides; no friends stay so. The owner's remark is kept for a later
@@ -193,7 +194,7 @@ pub(super) async fn part(
         friend: gone.friend,
         detail: "",
     });
-    events::record(tx, call, removed.collect()).await?;
+    record_events::record(tx, call, removed.collect()).await?;
     let lost = users::lose_friend(tx, &keys).await?;
     let others_side = lost.into_iter().map(|(key, version)| GoneEntry {
         owner: key,

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashSet};
 use sqlx::PgConnection;
 
 use super::{
-    Call, events, found,
+    Call,
+    changes::record_events,
+    found,
     friends::{added_event, has_requests},
     locks::Locked,
     requests,
@@ -116,7 +118,7 @@ async fn befriend_some(
     if notify {
         let of_owner = entries.iter().take(added.len());
         let told = of_owner.map(|entry| added_event(entry, owner));
-        events::record(tx, call, told.collect()).await?;
+        record_events::record(tx, call, told.collect()).await?;
     }
     Ok(added.into_iter().cloned().collect())
 }

@@ -9,6 +9,7 @@ mod additions;
 mod blockings;
 pub mod blocks;
 pub mod bulk;
+mod changes;
 mod coalesce;
 mod entry_changes;
 pub mod events;
@@ -33,8 +34,10 @@ use self::{
 use crate::{
     clock::Clock,
     domain::{
-        App, Bounds, Error, Keyring, OwnerKey, SecretHash, TokenLifetimes, UserRef, Username,
+        App, Bounds, Error, Keyring, MessageIds, OwnerKey, SecretHash, TokenLifetimes, UserRef,
+        Username,
     },
+    outbox_signals::OutboxSignals,
     store::{Db, Tx},
 };
 
@@ -67,8 +70,10 @@ pub struct Core {
     pub login_throttle: LoginThrottle,
     /// How often each app may call.
     pub rate_limits: RateLimits,
-    /// What is to be told to receivers.
-    pub outbox: events::Outbox,
+    /// What wakes the dispatcher of this process.
+    pub outbox_signals: Arc<OutboxSignals>,
+    /// Numbers the events.
+    pub message_ids: MessageIds,
     /// Calls that share their work.
     pub turns: Turns,
 }
@@ -128,7 +133,7 @@ impl Call {
         changed: impl IntoIterator<Item = OwnerKey>,
     ) -> Result<(), Error> {
         tx.commit().await?;
-        self.core.outbox.news.notify_one();
+        self.core.outbox_signals.events_added.notify_one();
         self.core.watches.changed(changed);
         Ok(())
     }

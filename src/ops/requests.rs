@@ -5,7 +5,7 @@
 
 use sqlx::PgConnection;
 
-use super::{Call, events, expiry, found, friends as friend_ops, locks::Locked};
+use super::{Call, changes::record_events, expiry, found, friends as friend_ops, locks::Locked};
 use crate::{
     domain::{
         Error, EventType, Extension, Friend, FriendRequest, Invalid, NewEvent, Page, PageSize,
@@ -117,7 +117,7 @@ async fn open(
         friend: recipient.1,
         detail: message.as_str(),
     };
-    events::record(tx, call, vec![event]).await
+    record_events::record(tx, call, vec![event]).await
 }
 
 /// Agrees to a pending request: the two are friends at once. The requester's entry in the recipient's
@@ -260,7 +260,7 @@ async fn close_and_tell(
         RequestDirection::Incoming => (between.recipient, recipients, between.requester.1),
     };
     let event = NewEvent { event_type, owner, version, friend, detail: answer };
-    events::record(tx, call, vec![event]).await
+    record_events::record(tx, call, vec![event]).await
 }
 
 /// Cancels a pending request as the doing of one side. An overdue one ends as expired, which is

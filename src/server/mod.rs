@@ -16,8 +16,8 @@ use self::batched_writes::Gathering;
 use crate::{
     clock::Clock,
     config::ServeArgs,
-    delivery::{News, Postman, PostmanSettings, Relay, RelaySettings},
-    domain::Secret,
+    delivery::{Dispatcher, DispatcherSettings, WebhookClient, WebhookSettings},
+    domain::{MessageIds, Secret},
     gate::Gate,
     grpc::{self, GateLayer},
     http::Http,
@@ -26,7 +26,6 @@ use crate::{
         access::{
             caller_cache::CallerCache, login_throttle::LoginThrottle, rate_limits::RateLimits,
         },
-        events::Outbox,
         watch::{self, Watches},
     },
     proto,
@@ -96,7 +95,8 @@ pub fn core(
         callers: CallerCache::new(args.token_cache.0),
         login_throttle: LoginThrottle::new(args.logins()),
         rate_limits: RateLimits::new(args.rates()),
-        outbox: Outbox::default(),
+        outbox_signals: Arc::default(),
+        message_ids: MessageIds::default(),
         turns: Turns::default(),
     }))
 }
@@ -109,14 +109,14 @@ pub async fn serve(
     listener: TcpListener,
     core: Arc<Core>,
     args: &ServeArgs,
-    postman: PostmanSettings,
+    webhook: WebhookSettings,
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
     let (health, health_service) = tonic_health::server::health_reporter();
     // Nobody is served before the database was seen.
     set_health(&health, ServingStatus::NotServing).await;
-    let postman = Arc::new(Postman::new(postman));
-    let mut routes = grpc::routes(&core, &postman, args.max_message.get());
+    let webhook_client = Arc::new(WebhookClient::new(webhook));
+    let mut routes = grpc::routes(&core, &webhook_client, args.max_message.get());
     routes.add_service(health_service);
     if args.reflection {
         add_reflection(&mut routes)?;
@@ -138,8 +138,13 @@ pub async fn serve(
     let background = CancellationToken::new();
     let upkeep = tokio::spawn(upkeep::run(Arc::clone(&core), background.clone()));
     let versions = tokio::spawn(watch::follow_versions(Arc::clone(&core)));
-    let relay = args.deliver.then(|| {
-        tokio::spawn(deliver(Arc::clone(&core), postman, args.relay(), background.clone()))
+    let dispatcher = args.deliver.then(|| {
+        tokio::spawn(deliver(
+            Arc::clone(&core),
+            webhook_client,
+            args.dispatcher(),
+            background.clone(),
+        ))
     });
     let watch = tokio::spawn(report_health(health.clone(), Arc::clone(&core), background.clone()));
 
@@ -180,10 +185,10 @@ pub async fn serve(
     let _ = upkeep.await;
     core.watches.end();
     let _ = versions.await;
-    if let Some(mut relay) = relay {
+    if let Some(mut dispatcher) = dispatcher {
         // Tries under way are finished and settled; what is not by then is tried again.
-        if tokio::time::timeout(args.shutdown_timeout.0, &mut relay).await.is_err() {
-            relay.abort();
+        if tokio::time::timeout(args.shutdown_timeout.0, &mut dispatcher).await.is_err() {
+            dispatcher.abort();
             tracing::warn!(
                 "callbacks still under way at the end of the shutdown time are sent again"
             );
@@ -197,18 +202,16 @@ pub async fn serve(
 /// Delivers callbacks until `stop`, and begins anew if that breaks off.
 async fn deliver(
     core: Arc<Core>,
-    postman: Arc<Postman>,
-    settings: RelaySettings,
+    webhook_client: Arc<WebhookClient>,
+    settings: DispatcherSettings,
     stop: CancellationToken,
 ) {
     loop {
-        let news = News {
-            events: Arc::clone(&core.outbox.news),
-            rules: Arc::clone(&core.outbox.rules_changed),
-        };
-        let (db, clock) = (core.db.clone(), core.clock.clone());
-        let relay = Relay::new(db, clock, news, Arc::clone(&postman), settings.clone());
-        if AssertUnwindSafe(relay.run(stop.clone())).catch_unwind().await.is_ok() {
+        let (db, clock, signals) =
+            (core.db.clone(), core.clock.clone(), Arc::clone(&core.outbox_signals));
+        let client = Arc::clone(&webhook_client);
+        let dispatcher = Dispatcher::new(db, clock, signals, client, settings.clone());
+        if AssertUnwindSafe(dispatcher.run(stop.clone())).catch_unwind().await.is_ok() {
             return;
         }
         tracing::error!("delivering callbacks panicked and begins anew");

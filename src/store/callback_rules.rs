@@ -106,7 +106,7 @@ struct EnabledRow {
 impl TryFrom<RuleRow> for CallbackRule {
     type Error = Error;
 
-    /// Only what was parsed is stored, so a row that can't be read was written by somebody else.
+    /// Fails for a row that another program wrote: the service stores parsed values only.
     fn try_from(row: RuleRow) -> Result<Self, Error> {
         let broken = |_| Error::Internal(format!("callback rule {} can't be read", row.rule_id));
         let old = row.old_secret.as_deref().zip(row.old_secret_until);
@@ -193,17 +193,25 @@ async fn one(
     row.map(CallbackRule::try_from).transpose()
 }
 
-/// All rules that are on, each with its app's key; and, so that one does not hold up the others, how
-/// many there are that can't be read.
-pub(crate) async fn enabled(
-    db: &mut PgConnection,
-) -> Result<(Vec<(CallbackRule, String)>, usize), Error> {
+/// A rule that is on, and the key of its app.
+#[derive(Debug)]
+pub(crate) struct EnabledRule {
+    pub(crate) rule: CallbackRule,
+    pub(crate) app_key: String,
+}
+
+/// All rules that are on; and how many rows can't be read: such a row does not hold up the other rules.
+pub(crate) async fn enabled(db: &mut PgConnection) -> Result<(Vec<EnabledRule>, usize), Error> {
     let rows: Vec<EnabledRow> = query_as(ENABLED).fetch_all(db).await?;
-    let all = rows.len();
-    let read = |row: EnabledRow| Some((CallbackRule::try_from(row.rule).ok()?, row.app_key));
-    let rules: Vec<(CallbackRule, String)> = rows.into_iter().filter_map(read).collect();
-    let broken = all - rules.len();
-    Ok((rules, broken))
+    let count = rows.len();
+    let rules: Vec<EnabledRule> = rows
+        .into_iter()
+        .filter_map(|row| {
+            Some(EnabledRule { rule: row.rule.try_into().ok()?, app_key: row.app_key })
+        })
+        .collect();
+    let unreadable = count - rules.len();
+    Ok((rules, unreadable))
 }
 
 /// Writes a locked rule back.
@@ -235,8 +243,8 @@ pub(crate) async fn delete(
     Ok(done.rows_affected() > 0)
 }
 
-/// Switches a rule off because its receiver wants no more; unless it was changed since that time: its
-/// owner may have named another receiver.
+/// Switches a rule off because its receiver wants no more events. Leaves a rule that was changed after
+/// `modified_at` alone: it may name another receiver now.
 pub(crate) async fn switch_off(
     db: &mut PgConnection,
     (rule_id, modified_at): (Uuid, OffsetDateTime),

@@ -73,7 +73,7 @@ with again as (
     returning owner_key, rule_id, seq, app_id, message_id, type, owner_name, friend_name, detail,
               attempt_log, created_at
 )
-insert into outbox (owner_key, rule_id, seq, part, app_id, message_id, type, owner_name,
+insert into outbox (owner_key, rule_id, seq, partition, app_id, message_id, type, owner_name,
                     friend_name, detail, attempts, attempt_log, next_attempt_at, created_at)
 select owner_key, rule_id, seq, $5, app_id, message_id, type, owner_name, friend_name, detail, 0,
        attempt_log, $6, created_at
@@ -97,7 +97,7 @@ with again as (
     returning owner_key, rule_id, seq, app_id, message_id, type, owner_name, friend_name, detail,
               attempt_log, created_at
 )
-insert into outbox (owner_key, rule_id, seq, part, app_id, message_id, type, owner_name,
+insert into outbox (owner_key, rule_id, seq, partition, app_id, message_id, type, owner_name,
                     friend_name, detail, attempts, attempt_log, next_attempt_at, created_at)
 select owner_key, rule_id, seq, ('x' || left(owner_key::text, 2))::bit(8)::int::smallint, app_id,
        message_id, type, owner_name, friend_name, detail, 0, attempt_log, $6, created_at
@@ -217,7 +217,7 @@ pub(crate) async fn revive(
         .bind(id.rule_id)
         .bind(id.version)
         .bind(app_id)
-        .bind(super::outbox::part_of(id.owner))
+        .bind(super::outbox::partition_of(id.owner))
         .bind(now)
         .execute(db)
         .await?;

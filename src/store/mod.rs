@@ -20,9 +20,9 @@ pub(crate) mod event_history;
 pub(crate) mod friend_changes;
 pub(crate) mod friends;
 pub(crate) mod heads;
-pub(crate) mod leases;
 mod migrate;
 pub(crate) mod outbox;
+pub(crate) mod outbox_leases;
 mod pool;
 pub(crate) mod relations;
 pub(crate) mod requests;
@@ -73,7 +73,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         requests::STATEMENTS,
         callback_rules::STATEMENTS,
         outbox::STATEMENTS,
-        leases::STATEMENTS,
+        outbox_leases::STATEMENTS,
         event_history::STATEMENTS,
         bulk::STATEMENTS,
         // In this order: the tables come first.

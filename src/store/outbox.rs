@@ -10,17 +10,17 @@ use crate::domain::{Error, Event, EventId, EventState, EventType, NewEvent, Owne
 statements! {
     ADD = "\
 -- outbox.add
-insert into outbox (owner_key, rule_id, seq, part, app_id, message_id, type, owner_name,
+insert into outbox (owner_key, rule_id, seq, partition, app_id, message_id, type, owner_name,
                     friend_name, detail, next_attempt_at, created_at)
-select e.owner_key, r.rule_id, e.seq, e.part, r.app_id, e.message_id, e.type, e.owner_name,
+select e.owner_key, r.rule_id, e.seq, e.partition, r.app_id, e.message_id, e.type, e.owner_name,
        e.friend_name, e.detail, $9, $9
 from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::smallint[], $5::bigint[], $6::text[],
             $7::text[], $8::text[], $10::text[])
-    as e (app_id, owner_key, seq, part, message_id, type, owner_name, friend_name, detail)
+    as e (app_id, owner_key, seq, partition, message_id, type, owner_name, friend_name, detail)
 join callback_rules r
     on r.app_id = e.app_id and r.enabled and e.type = any(r.event_types)";
-    ACTIVE = "\
--- outbox.active
+    DUE_RULES = "\
+-- outbox.due_rules
 select rule_id
 from unnest($1::uuid[]) as wanted (rule_id)
 where exists (
@@ -29,8 +29,8 @@ where exists (
     where rule_id = wanted.rule_id
       and next_attempt_at <= $2
 )";
-    DUE = "\
--- outbox.due
+    DUE_STREAMS = "\
+-- outbox.due_streams
 with due as (
     select distinct o.owner_key
     from (
@@ -38,7 +38,7 @@ with due as (
         from outbox
         where rule_id = $1
           and next_attempt_at <= $2
-          and part = any($3)
+          and partition = any($3)
           and owner_key <> all($4)
         order by next_attempt_at
         limit $5
@@ -61,19 +61,21 @@ order by o.owner_key, o.seq";
 -- outbox.finish
 with gone as (
     delete from outbox o
-    using unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::integer[], $6::text[])
-        as done (owner_key, rule_id, seq, state, attempts, attempt_log)
+    using unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::timestamptz[], $6::integer[],
+                 $7::text[])
+        as done (owner_key, rule_id, seq, state, finished_at, attempts, attempt_log)
     where o.owner_key = done.owner_key
       and o.rule_id = done.rule_id
       and o.seq = done.seq
     returning o.owner_key, o.rule_id, o.seq, o.app_id, o.message_id, o.type, o.owner_name,
-              o.friend_name, o.detail, done.state, done.attempts, done.attempt_log, o.created_at
+              o.friend_name, o.detail, done.state, done.attempts, done.attempt_log, o.created_at,
+              done.finished_at
 )
 insert into event_history (owner_key, rule_id, seq, app_id, message_id, type, owner_name,
                            friend_name, detail, state, attempts, attempt_log, created_at,
                            finished_at)
 select owner_key, rule_id, seq, app_id, message_id, type, owner_name, friend_name, detail, state,
-       attempts, attempt_log, created_at, $7
+       attempts, attempt_log, created_at, finished_at
 from gone";
     POSTPONE = "\
 -- outbox.postpone
@@ -117,8 +119,8 @@ where owner_key = $1
   and rule_id = $2
   and seq = $3
   and app_id = $4";
-    HURRY = "\
--- outbox.hurry
+    MAKE_DUE = "\
+-- outbox.make_due
 update outbox
 set next_attempt_at = $5
 where owner_key = $1
@@ -126,8 +128,8 @@ where owner_key = $1
   and (seq <= $3 or attempts = 0)
   and app_id = $4
   and next_attempt_at > $5";
-    RULELESS = "\
--- outbox.ruleless
+    DELETED_RULES = "\
+-- outbox.deleted_rules
 with recursive rule as (
     (
         select rule_id
@@ -191,15 +193,14 @@ struct OutboxRow {
     created_at: OffsetDateTime,
 }
 
-/// A pending event and the log of its tries, one JSON object a line.
+/// An event of the outbox, and the log of its tries, one JSON object a line.
 #[derive(Clone, Debug)]
-pub(crate) struct PendingEvent {
+pub(crate) struct OutboxEvent {
     pub(crate) event: Event,
-    pub(crate) next_attempt_at: OffsetDateTime,
     pub(crate) attempt_log: String,
 }
 
-impl From<OutboxRow> for PendingEvent {
+impl From<OutboxRow> for OutboxEvent {
     fn from(row: OutboxRow) -> Self {
         Self {
             event: Event {
@@ -217,30 +218,13 @@ impl From<OutboxRow> for PendingEvent {
                 attempts: row.attempts,
                 state: EventState::Pending { next_attempt_at: row.next_attempt_at },
             },
-            next_attempt_at: row.next_attempt_at,
             attempt_log: row.attempt_log,
         }
     }
 }
 
-/// An event that was delivered or given up.
-pub(crate) struct Finished {
-    pub(crate) id: EventId,
-    pub(crate) state: &'static str,
-    pub(crate) attempts: i32,
-    pub(crate) attempt_log: String,
-}
-
-/// An event that is to be tried again.
-pub(crate) struct Postponed {
-    pub(crate) id: EventId,
-    pub(crate) next_attempt_at: OffsetDateTime,
-    pub(crate) attempts: i32,
-    pub(crate) attempt_log: String,
-}
-
-/// Writes each event of an app, with its message id, once for each enabled rule of that app that wants
-/// its type.
+/// Writes events, each with its app and its message id: a row for each enabled rule of that app that wants
+/// the event's type.
 pub(crate) async fn add(
     db: &mut PgConnection,
     events: &[(Uuid, NewEvent<'_>, i64)],
@@ -249,7 +233,7 @@ pub(crate) async fn add(
     let apps: Vec<Uuid> = events.iter().map(|(app_id, ..)| *app_id).collect();
     let owners: Vec<OwnerKey> = events.iter().map(|(_, e, _)| e.owner.0).collect();
     let versions: Vec<i64> = events.iter().map(|(_, e, _)| e.version).collect();
-    let parts: Vec<i16> = owners.iter().map(|key| part_of(*key)).collect();
+    let partitions: Vec<i16> = owners.iter().map(|key| partition_of(*key)).collect();
     let message_ids: Vec<i64> = events.iter().map(|(.., id)| *id).collect();
     let types: Vec<&str> = events.iter().map(|(_, e, _)| e.event_type.as_str()).collect();
     let names: Vec<&str> = events.iter().map(|(_, e, _)| e.owner.1.as_str()).collect();
@@ -259,7 +243,7 @@ pub(crate) async fn add(
         .bind(apps)
         .bind(uuids(&owners))
         .bind(versions)
-        .bind(parts)
+        .bind(partitions)
         .bind(message_ids)
         .bind(types)
         .bind(names)
@@ -271,96 +255,96 @@ pub(crate) async fn add(
     Ok(())
 }
 
-/// In which of the 256 parts an owner's events are: the first byte of the key, a hash.
-pub(crate) fn part_of(owner: OwnerKey) -> i16 {
+/// The partition of an owner's events, 0-255: the first byte of the owner's key, which is a hash.
+pub(crate) fn partition_of(owner: OwnerKey) -> i16 {
     i16::from(owner.as_uuid().as_bytes()[0])
 }
 
-/// Those of the rules for which an event is due.
-pub(crate) async fn active(
+/// The rules that have an event that is due, out of `rules`.
+pub(crate) async fn due_rules(
     db: &mut PgConnection,
     rules: &[Uuid],
     now: OffsetDateTime,
 ) -> Result<Vec<Uuid>, Error> {
-    Ok(query_scalar(ACTIVE).bind(rules).bind(now).fetch_all(db).await?)
+    Ok(query_scalar(DUE_RULES).bind(rules).bind(now).fetch_all(db).await?)
 }
 
-/// Streams of a rule with events that are due, in some of the parts and of owners who are not
-/// `busy`: of each the first events, in order, due or not.
+/// Streams of a rule that have an event that is due, in some of the partitions and without the owners of
+/// `running` streams. Returns the first events of each stream, in order, due or not.
 ///
-/// `bounds` is how many due events are looked at, and how many are read of each stream. An owner
-/// with many due events can fill that look alone; so repeat it with the owner among the busy until
-/// it finds nothing.
-pub(crate) async fn due(
+/// `limits` are how many due events are looked at, and how many events of each stream are returned. All
+/// due events that are looked at may be those of one owner. To find all streams, repeat the call with the
+/// owners found so far among the `running`, until it returns nothing.
+pub(crate) async fn due_streams(
     db: &mut PgConnection,
     rule_id: Uuid,
-    parts: &[i16],
-    busy: &[OwnerKey],
-    bounds: (i64, i64),
+    partitions: &[i16],
+    running: &[OwnerKey],
+    limits: (i64, i64),
     now: OffsetDateTime,
-) -> Result<Vec<PendingEvent>, Error> {
-    let rows: Vec<OutboxRow> = query_as(DUE)
+) -> Result<Vec<OutboxEvent>, Error> {
+    let rows: Vec<OutboxRow> = query_as(DUE_STREAMS)
         .bind(rule_id)
         .bind(now)
-        .bind(parts)
-        .bind(uuids(busy))
-        .bind(bounds.0)
-        .bind(bounds.1)
+        .bind(partitions)
+        .bind(uuids(running))
+        .bind(limits.0)
+        .bind(limits.1)
         .fetch_all(db)
         .await?;
-    Ok(rows.into_iter().map(PendingEvent::from).collect())
+    Ok(rows.into_iter().map(OutboxEvent::from).collect())
 }
 
-/// Moves events to the history.
-pub(crate) async fn finish(
-    db: &mut PgConnection,
-    done: &[Finished],
-    now: OffsetDateTime,
-) -> Result<u64, Error> {
-    let (owners, rules, versions) = columns(done.iter().map(|d| d.id));
-    let states: Vec<&str> = done.iter().map(|d| d.state).collect();
-    let attempts: Vec<i32> = done.iter().map(|d| d.attempts).collect();
-    let logs: Vec<&str> = done.iter().map(|d| d.attempt_log.as_str()).collect();
-    let moved = query(FINISH)
+/// Moves events that were delivered or have failed to the history.
+pub(crate) async fn finish(db: &mut PgConnection, finished: &[&OutboxEvent]) -> Result<(), Error> {
+    let (owners, rules, versions) = columns(finished.iter().map(|f| f.event.id));
+    let states: Vec<&str> = finished.iter().map(|f| f.event.state.name().as_str()).collect();
+    let times: Vec<OffsetDateTime> = finished.iter().map(|f| f.event.state.at()).collect();
+    let attempts: Vec<i32> = finished.iter().map(|f| f.event.attempts).collect();
+    let logs: Vec<&str> = finished.iter().map(|f| f.attempt_log.as_str()).collect();
+    query(FINISH)
         .bind(owners)
         .bind(rules)
         .bind(versions)
         .bind(states)
+        .bind(times)
         .bind(attempts)
         .bind(logs)
-        .bind(now)
         .execute(db)
-        .await?;
-    Ok(moved.rows_affected())
-}
-
-/// Notes failed tries.
-pub(crate) async fn postpone(db: &mut PgConnection, failed: &[Postponed]) -> Result<(), Error> {
-    let (owners, rules, versions) = columns(failed.iter().map(|f| f.id));
-    let next: Vec<OffsetDateTime> = failed.iter().map(|f| f.next_attempt_at).collect();
-    let attempts: Vec<i32> = failed.iter().map(|f| f.attempts).collect();
-    let logs: Vec<&str> = failed.iter().map(|f| f.attempt_log.as_str()).collect();
-    query(POSTPONE)
-        .bind(owners)
-        .bind(rules)
-        .bind(versions)
-        .bind(next)
-        .bind(attempts)
-        .bind(logs)
-        .execute(&mut *db)
         .await?;
     Ok(())
 }
 
-/// Holds events of a stream that come after its head back until that time, so that they are not
-/// looked at in vain before; of each stream up to `limit`, the next ones first.
+/// Writes failed tries of events that are tried again.
+pub(crate) async fn postpone(
+    db: &mut PgConnection,
+    postponed: &[&OutboxEvent],
+) -> Result<(), Error> {
+    let (owners, rules, versions) = columns(postponed.iter().map(|p| p.event.id));
+    let times: Vec<OffsetDateTime> = postponed.iter().map(|p| p.event.state.at()).collect();
+    let attempts: Vec<i32> = postponed.iter().map(|p| p.event.attempts).collect();
+    let logs: Vec<&str> = postponed.iter().map(|p| p.attempt_log.as_str()).collect();
+    query(POSTPONE)
+        .bind(owners)
+        .bind(rules)
+        .bind(versions)
+        .bind(times)
+        .bind(attempts)
+        .bind(logs)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Postpones the events behind the first event of a stream to the time when that one is tried next, so
+/// that they are not read before. Of each stream up to `limit` events, in order.
 pub(crate) async fn hold_back(
     db: &mut PgConnection,
-    heads: impl Iterator<Item = (EventId, OffsetDateTime)> + Clone,
+    first_events: &[(EventId, OffsetDateTime)],
     limit: i64,
 ) -> Result<(), Error> {
-    let (owners, rules, versions) = columns(heads.clone().map(|(id, _)| id));
-    let until: Vec<OffsetDateTime> = heads.map(|(_, until)| until).collect();
+    let (owners, rules, versions) = columns(first_events.iter().map(|(id, _)| *id));
+    let until: Vec<OffsetDateTime> = first_events.iter().map(|(_, until)| *until).collect();
     query(HOLD_BACK)
         .bind(owners)
         .bind(rules)
@@ -377,7 +361,7 @@ pub(crate) async fn get(
     db: &mut PgConnection,
     app_id: Uuid,
     id: EventId,
-) -> Result<Option<PendingEvent>, Error> {
+) -> Result<Option<OutboxEvent>, Error> {
     let row: Option<OutboxRow> = query_as(GET)
         .bind(id.owner.as_uuid())
         .bind(id.rule_id)
@@ -385,18 +369,18 @@ pub(crate) async fn get(
         .bind(app_id)
         .fetch_optional(db)
         .await?;
-    Ok(row.map(PendingEvent::from))
+    Ok(row.map(OutboxEvent::from))
 }
 
-/// Makes a pending event due, and with it those before it, which go first, and those after it that
-/// wait for nothing but their turn.
-pub(crate) async fn hurry(
+/// Makes a pending event due, together with the events before it, which go first, and the events after it
+/// that were never tried and wait only for their turn.
+pub(crate) async fn make_due(
     db: &mut PgConnection,
     app_id: Uuid,
     id: EventId,
     now: OffsetDateTime,
 ) -> Result<(), Error> {
-    query(HURRY)
+    query(MAKE_DUE)
         .bind(id.owner.as_uuid())
         .bind(id.rule_id)
         .bind(id.version)
@@ -407,9 +391,9 @@ pub(crate) async fn hurry(
     Ok(())
 }
 
-/// Rules that were deleted and whose events are still there.
-pub(crate) async fn ruleless(db: &mut PgConnection) -> Result<Vec<Uuid>, Error> {
-    Ok(query_scalar(RULELESS).fetch_all(db).await?)
+/// The deleted rules that still have events.
+pub(crate) async fn deleted_rules(db: &mut PgConnection) -> Result<Vec<Uuid>, Error> {
+    Ok(query_scalar(DELETED_RULES).fetch_all(db).await?)
 }
 
 /// Removes up to `limit` events of a rule that was deleted. Returns how many.
@@ -417,15 +401,15 @@ pub(crate) async fn remove(db: &mut PgConnection, rule_id: Uuid, limit: i64) -> 
     Ok(query(REMOVE).bind(rule_id).bind(limit).execute(db).await?.rows_affected())
 }
 
-/// How many events wait, counted up to `limit`, and since when the first of them is due.
+/// How many events are pending, counted up to `limit`, and the earliest time at which one of them is due.
 pub(crate) async fn backlog(
     db: &mut PgConnection,
     limit: i64,
 ) -> Result<(i64, Option<OffsetDateTime>), Error> {
-    let row: (i64, Option<OffsetDateTime>) = query_as(BACKLOG).bind(limit).fetch_one(db).await?;
-    Ok(row)
+    Ok(query_as(BACKLOG).bind(limit).fetch_one(db).await?)
 }
 
+/// The columns of these ids: owner keys, rules and versions.
 fn columns(ids: impl Iterator<Item = EventId>) -> (Vec<Uuid>, Vec<Uuid>, Vec<i64>) {
     let mut columns = (Vec::new(), Vec::new(), Vec::new());
     for id in ids {

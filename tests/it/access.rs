@@ -137,7 +137,7 @@ pub async fn rows_of(app: &Tenant, pool: &PgPool) -> Vec<String> {
         "select table_name::text, bool_or(column_name = 'app_id'), bool_or(column_name = 'owner_key')
          from information_schema.columns
          where table_schema = 'public'
-           and table_name not in ('_sqlx_migrations', 'outbox_leases', 'relays')
+           and table_name not in ('_sqlx_migrations', 'outbox_leases', 'dispatchers')
          group by table_name",
     )
     .fetch_all(pool)

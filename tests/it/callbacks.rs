@@ -364,7 +364,7 @@ async fn private_addresses_are_not_connected_to_unless_they_are_allowed() {
         let (rule, _) = app.rule(rule_to(&format!("http://{host}:{port}"))).await;
         let attempt = try_out(&app, &rule.rule_id).await.unwrap();
         assert_eq!(attempt.status, 0, "{host}");
-        assert!(attempt.error.contains("is no public address"), "{host}: {}", attempt.error);
+        assert!(attempt.error.contains("is not a public address"), "{host}: {}", attempt.error);
     }
     assert!(receiver.rest().is_empty());
 }

@@ -260,7 +260,7 @@ async fn a_rule_that_is_switched_off_sends_nothing_more_than_what_is_under_way()
 
     stage.clock.advance(Duration::SECOND);
     stage.app.switch(&stage.rule.rule_id, false).await;
-    // An event of another rule shows that the relay has looked at the rules since.
+    // An event of another rule shows that the dispatcher has read at the rules since.
     let mut other = Receiver::start().await;
     stage.app.rule(rule_to(&other.url)).await;
     stage.befriend("bob", "carol").await;

@@ -103,8 +103,8 @@ async fn every_column_has_a_type_that_keeps_what_it_is_given() {
            and table_name <> '_sqlx_migrations'
            and data_type not in ('uuid', 'text', 'boolean', 'integer', 'bigint', 'bytea',
                                  'timestamp with time zone')
-           -- A part of the outbox is a byte; the types that a rule wants are few and closed.
-           and (column_name, data_type) not in (('part', 'smallint'), ('event_types', 'ARRAY'))",
+           -- A partition of the outbox is a byte; the types that a rule wants are few and closed.
+           and (column_name, data_type) not in (('partition', 'smallint'), ('event_types', 'ARRAY'))",
     )
     .await;
 }

@@ -5,7 +5,10 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
-    domain::{App, AppKey, CallbackRule, Error, Invalid, RuleChange, RuleChoice, SigningSecret},
+    domain::{
+        App, AppKey, CallbackRule, Error, Event, EventId, EventState, EventType, Invalid, OwnerKey,
+        RuleChange, RuleChoice, SigningSecret, Username,
+    },
     ops::Core,
     store::{Tx, apps, callback_rules},
 };
@@ -55,7 +58,7 @@ pub async fn create(
             Ok(rule)
         })
         .await?;
-    core.outbox.rules_changed.notify_one();
+    core.outbox_signals.rules_changed.notify_one();
     Ok(created)
 }
 
@@ -154,7 +157,7 @@ async fn changing(
             Ok(rule)
         })
         .await?;
-    core.outbox.rules_changed.notify_one();
+    core.outbox_signals.rules_changed.notify_one();
     Ok(changed)
 }
 
@@ -178,8 +181,26 @@ pub async fn delete(
             tx.commit().await
         })
         .await?;
-    core.outbox.rules_changed.notify_one();
+    core.outbox_signals.rules_changed.notify_one();
     Ok(())
+}
+
+/// An event of type `callback.test`, to try a rule out: nothing happened.
+#[must_use]
+pub fn test_event(core: &Core, rule: &CallbackRule) -> Event {
+    let now = core.clock.now();
+    let username = Username::from_store("befriend-test".to_owned());
+    Event {
+        id: EventId { owner: OwnerKey::of(rule.app_id, &username), version: 0, rule_id: rule.id },
+        message_id: core.message_ids.next(now),
+        event_type: Some(EventType::CallbackTest),
+        owner: username.clone(),
+        friend: username,
+        detail: String::new(),
+        created_at: now,
+        attempts: 0,
+        state: EventState::Pending { next_attempt_at: now },
+    }
 }
 
 async fn app_of(tx: &mut Tx, app_key: &AppKey) -> Result<App, Error> {

@@ -212,9 +212,9 @@ async fn one_owners_flood_holds_up_nobody_else() {
     stage.befriend("alice", "bob").await;
     stage.receiver.next().await;
     sqlx::query(
-        "insert into outbox (owner_key, rule_id, seq, part, app_id, message_id, type, owner_name,
+        "insert into outbox (owner_key, rule_id, seq, partition, app_id, message_id, type, owner_name,
                              friend_name, detail, next_attempt_at, created_at)
-         select owner_key, rule_id, seq + n, part, app_id, message_id + n, type, owner_name,
+         select owner_key, rule_id, seq + n, partition, app_id, message_id + n, type, owner_name,
                 friend_name, detail, next_attempt_at, created_at
          from outbox, generate_series(1, 20000) n",
     )
@@ -236,9 +236,9 @@ async fn a_failed_event_holds_back_a_hundred_thousand_behind_it_without_a_stop()
     stage.receiver.next().await;
     stage.app.until_tried(1).await;
     sqlx::query(
-        "insert into outbox (owner_key, rule_id, seq, part, app_id, message_id, type, owner_name,
+        "insert into outbox (owner_key, rule_id, seq, partition, app_id, message_id, type, owner_name,
                              friend_name, detail, next_attempt_at, created_at)
-         select owner_key, rule_id, seq + n, part, app_id, message_id + n, type, owner_name,
+         select owner_key, rule_id, seq + n, partition, app_id, message_id + n, type, owner_name,
                 friend_name, detail, created_at, created_at
          from outbox, generate_series(1, 100000) n",
     )

@@ -130,7 +130,7 @@ async fn by_netease(client: &NetEase, step: Step) {
 async fn rows(app: &TestApp, tenant: &Tenant, table: &str) -> Vec<String> {
     let select = format!(
         "select u.username || ' ' || (
-                    to_jsonb(t) - array['app_id', 'owner_key', 'uuid', 'part', 'rule_id',
+                    to_jsonb(t) - array['app_id', 'owner_key', 'uuid', 'partition', 'rule_id',
                                         'message_id']
                 )::text
          from {table} t

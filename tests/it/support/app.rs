@@ -104,8 +104,8 @@ impl TestApp {
         let stop = CancellationToken::new();
         let (served, stopping) = (Arc::clone(&core), stop.clone());
         let serving = tokio::spawn(async move {
-            let postman = args.postman(true);
-            let served = server::serve(listener, served, &args, postman, stopping).await;
+            let webhook = args.webhook(true);
+            let served = server::serve(listener, served, &args, webhook, stopping).await;
             served.expect("the server serves");
         });
         let channel = Endpoint::from_shared(url.clone()).expect("a URL").connect_lazy();

@@ -1,5 +1,5 @@
-//! One POST: connections that are kept, TLS with the system's authorities or a rule's own, a time
-//! limit, no redirects, and no more of the answer than is kept.
+//! The HTTP client of callbacks: kept connections, TLS with the system's authorities or a rule's own, a
+//! time limit, no redirects, and only the first bytes of a response.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,70 +15,120 @@ use hyper_util::{
 use moka::sync::Cache;
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
+use time::OffsetDateTime;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Answer, guard::Guard};
-use crate::domain::{CallbackRule, with_causes};
+use super::{
+    body::render, public_address_connector::PublicAddressConnector, signature::signed_headers,
+};
+use crate::domain::{Attempt, CallbackRule, Event, unix_millis, with_causes};
 
-/// How much of an answer is kept.
+/// How many bytes of a response's body are read and kept.
 const KEPT: usize = 1024;
 
-/// How long a connection is kept for the next event.
+/// How long an idle connection is kept for the next event.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// How requests are made.
+/// How callbacks are posted.
 #[derive(Clone, Copy, Debug)]
-pub struct PostmanSettings {
+pub struct WebhookSettings {
     /// How long a request may take in all.
     pub timeout: Duration,
     /// Whether callbacks may go to loopback and private addresses.
     pub allow_private: bool,
 }
 
-type HttpClient = Client<HttpsConnector<Guard>, Full<Bytes>>;
+/// What one POST led to: an HTTP response, or the reason why there is none.
+#[derive(Clone, Debug)]
+pub struct PostResult {
+    /// The HTTP status, if the receiver responded.
+    pub status: Option<u16>,
+    /// How long the receiver asks to be left alone (`Retry-After`).
+    pub retry_after: Option<Duration>,
+    /// The first 1024 bytes of the response's body.
+    pub body: Vec<u8>,
+    /// Why there is no response.
+    pub error: Option<String>,
+    /// How long the POST took.
+    pub took: Duration,
+}
 
-/// Makes requests; one client for each set of authorities, whose connections are kept.
+impl PostResult {
+    /// Only 2xx is a success.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        self.status.is_some_and(|status| (200..300).contains(&status))
+    }
+
+    /// The entry of the event's attempt log; `at` is when the POST began.
+    #[must_use]
+    pub fn attempt(&self, at: OffsetDateTime) -> Attempt {
+        let error = match (&self.error, self.status) {
+            (Some(error), _) => Some(error.clone()),
+            (None, Some(300..=399)) => Some("redirects are not followed".to_owned()),
+            (None, Some(status)) if !self.is_success() => Some(format!("status {status}")),
+            _ => None,
+        };
+        Attempt {
+            at_ms: unix_millis(at),
+            status: self.status,
+            duration_ms: u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
+            // A body may hold any bytes, and Postgres stores no NUL in a text.
+            answer: String::from_utf8_lossy(&self.body).replace('\0', "\u{fffd}"),
+            error,
+        }
+    }
+}
+
+type HttpClient = Client<HttpsConnector<PublicAddressConnector>, Full<Bytes>>;
+
+/// Posts events to receivers. Each set of trusted authorities has an HTTP client of its own, which
+/// keeps its connections.
 #[derive(Debug)]
-pub struct Postman {
-    settings: PostmanSettings,
+pub struct WebhookClient {
+    settings: WebhookSettings,
     clients: Cache<String, Result<Arc<HttpClient>, String>>,
 }
 
-impl Postman {
-    /// A postman without connections.
+impl WebhookClient {
+    /// A client without open connections.
     #[must_use]
-    pub fn new(settings: PostmanSettings) -> Self {
+    pub fn new(settings: WebhookSettings) -> Self {
         let clients = Cache::builder().max_capacity(1000).time_to_idle(IDLE * 10).build();
         Self { settings, clients }
     }
 
-    /// Posts a body by a rule, once, and waits no longer than `at_most` or the setting for the answer.
-    pub async fn post(
+    /// Posts an event to the receiver of a rule, once. Waits for the response as long as the setting
+    /// says, but no longer than `at_most`. `now` is the time that is signed.
+    pub async fn send(
         &self,
         rule: &CallbackRule,
-        headers: &[(&'static str, String)],
-        body: Vec<u8>,
+        app_key: &str,
+        event: &Event,
+        now: OffsetDateTime,
         at_most: Duration,
-    ) -> Answer {
+    ) -> PostResult {
+        let body = render(rule, app_key, event);
+        let headers = signed_headers(rule, &event.id.webhook_id(), now, &body);
         let started = Instant::now();
         let limit = self.settings.timeout.min(at_most);
-        let answer = match timeout_at(started + limit, self.request(rule, headers, body)).await {
-            // The status tells what the receiver thinks. Its body is for the log only: one that is
-            // cut off, or does not end, changes nothing.
-            Ok(Ok(response)) => Answer {
+        let result = match timeout_at(started + limit, self.post(rule, &headers, body)).await {
+            // The status alone decides. The body is only logged, so a body that breaks off or takes
+            // too long is cut, and changes nothing.
+            Ok(Ok(response)) => PostResult {
                 status: Some(response.status().as_u16()),
                 retry_after: retry_after(response.headers()),
                 body: first_bytes(response.into_body(), started + limit).await,
                 error: None,
                 took: Duration::ZERO,
             },
-            Ok(Err(error)) => failure(error),
-            Err(_) => failure(format!("no answer within {limit:?}")),
+            Ok(Err(error)) => no_response(error),
+            Err(_) => no_response(format!("no answer within {limit:?}")),
         };
-        Answer { took: started.elapsed(), ..answer }
+        PostResult { took: started.elapsed(), ..result }
     }
 
-    async fn request(
+    async fn post(
         &self,
         rule: &CallbackRule,
         headers: &[(&'static str, String)],
@@ -97,28 +147,28 @@ impl Postman {
     }
 
     fn client(&self, authorities: &str) -> Result<Arc<HttpClient>, String> {
-        let guard = Guard { allow_private: self.settings.allow_private };
+        let connector = PublicAddressConnector { allow_private: self.settings.allow_private };
         self.clients.get_with_by_ref(authorities, || {
             let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
                 .with_safe_default_protocol_versions()
                 .map_err(|error| error.to_string())?
                 .with_root_certificates(roots(authorities)?)
                 .with_no_client_auth();
-            let connector = HttpsConnectorBuilder::new()
+            let https = HttpsConnectorBuilder::new()
                 .with_tls_config(config)
                 .https_or_http()
                 .enable_http1()
-                .wrap_connector(guard);
+                .wrap_connector(connector);
             let client = Client::builder(TokioExecutor::new())
                 .pool_timer(TokioTimer::new())
                 .pool_idle_timeout(IDLE)
-                .build(connector);
+                .build(https);
             Ok(Arc::new(client))
         })
     }
 }
 
-/// Makes sure that a rule's authorities can be used; empty stands for the system's.
+/// Checks that the certificates of a rule's authorities can be used; empty stands for the system's.
 ///
 /// # Errors
 /// A sentence about what is wrong with them.
@@ -133,7 +183,7 @@ fn roots(pem: &str) -> Result<RootCertStore, String> {
         return Ok(roots);
     }
     for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-        let certificate = certificate.map_err(|error| format!("is no PEM: {error:?}"))?;
+        let certificate = certificate.map_err(|error| format!("is not PEM: {error:?}"))?;
         roots.add(certificate).map_err(|error| format!("holds a bad certificate: {error}"))?;
     }
     if roots.is_empty() {
@@ -142,8 +192,8 @@ fn roots(pem: &str) -> Result<RootCertStore, String> {
     Ok(roots)
 }
 
-fn failure(error: String) -> Answer {
-    Answer {
+fn no_response(error: String) -> PostResult {
+    PostResult {
         status: None,
         retry_after: None,
         body: Vec::new(),
@@ -152,7 +202,8 @@ fn failure(error: String) -> Answer {
     }
 }
 
-/// "Retry-After: 120", or a date, which counts from the answer's own date: our clocks may differ.
+/// Reads "Retry-After: 120", or a date. A date is compared with the response's own `Date`, because the
+/// receiver's clock may differ from ours.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| Some(headers.get(name)?.to_str().ok()?.trim());
     let asked = text(header::RETRY_AFTER)?;
@@ -163,8 +214,8 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     then.duration_since(parse_http_date(text(header::DATE)?).ok()?).ok()
 }
 
-/// The first bytes of a body, as far as they come until then. The rest of a longer one is not read:
-/// its connection is closed.
+/// The first [`KEPT`] bytes of a body, or as many as arrive before `until`. The rest of a longer body is
+/// not read; its connection is closed.
 async fn first_bytes(mut body: Incoming, until: Instant) -> Vec<u8> {
     let mut kept = Vec::new();
     while let Ok(Some(Ok(frame))) = timeout_at(until, body.frame()).await {

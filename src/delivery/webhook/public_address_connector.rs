@@ -1,8 +1,7 @@
-//! The connector of callbacks: resolves a name, and connects only to addresses that callbacks may go
-//! to.
+//! The connector of callbacks: resolves a host name, and refuses addresses that are not public.
 //!
-//! The look is at the address of the very connection, after the name was resolved: a name that
-//! resolves to a public address at first and to a private one later gets nowhere.
+//! It checks the address that it is about to connect to, after resolving the name. So a name that
+//! resolves to a public address when a rule is made, and to a private one later, is refused as well.
 
 use std::{
     future::Future,
@@ -17,13 +16,13 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, lookup_host};
 use tower::Service;
 
-/// Connects to public addresses, or to any.
+/// Connects to public addresses only, or to any address if the settings allow it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Guard {
+pub(super) struct PublicAddressConnector {
     pub(super) allow_private: bool,
 }
 
-impl Service<Uri> for Guard {
+impl Service<Uri> for PublicAddressConnector {
     type Response = TokioIo<TcpStream>;
     type Error = io::Error;
     type Future = Pin<Box<dyn Future<Output = io::Result<TokioIo<TcpStream>>> + Send>>;
@@ -33,7 +32,7 @@ impl Service<Uri> for Guard {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let guard = *self;
+        let connector = *self;
         Box::pin(async move {
             let host = uri.host().unwrap_or_default();
             let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
@@ -41,7 +40,7 @@ impl Service<Uri> for Guard {
             let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
             let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
             for address in lookup_host((host, port)).await? {
-                match guard.connect(address).await {
+                match connector.connect(address).await {
                     Ok(stream) => return Ok(TokioIo::new(stream)),
                     Err(error) => last = error,
                 }
@@ -51,12 +50,12 @@ impl Service<Uri> for Guard {
     }
 }
 
-impl Guard {
+impl PublicAddressConnector {
     async fn connect(self, address: SocketAddr) -> io::Result<TcpStream> {
         if !self.allow_private && !is_public(address.ip()) {
             return Err(io::Error::new(
                 io::ErrorKind::PermissionDenied,
-                format!("{} is no public address", address.ip()),
+                format!("{} is not a public address", address.ip()),
             ));
         }
         let stream = TcpStream::connect(address).await?;
@@ -65,10 +64,10 @@ impl Guard {
     }
 }
 
-/// Whether an address is one that anybody in the internet can have: not of this host, its network,
-/// a private network, a group, or reserved; nor an IPv6 form of such an IPv4 address.
+/// Whether an address is public: not loopback, link-local, private, multicast or reserved, and not an
+/// IPv6 form of such an IPv4 address.
 #[must_use]
-pub fn is_public(address: IpAddr) -> bool {
+fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => is_public_v4(v4),
         IpAddr::V6(v6) => is_public_v6(v6),
@@ -81,11 +80,11 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         || address.is_loopback()
         || address.is_private()
         || address.is_link_local()
-        || (a == 100 && (64..128).contains(&b)) // carriers' own (RFC 6598)
+        || (a == 100 && (64..128).contains(&b)) // carrier-grade NAT (RFC 6598)
         || (a == 192 && b == 0 && c == 0) // protocol assignments (RFC 6890)
-        || (a == 198 && (18..20).contains(&b)) // benchmarks (RFC 2544)
+        || (a == 198 && (18..20).contains(&b)) // benchmarking (RFC 2544)
         || address.is_documentation()
-        || a >= 224) // groups, reserved, broadcast
+        || a >= 224) // multicast, reserved, broadcast
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
@@ -95,14 +94,14 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         is_public_v4(Ipv4Addr::new(a, b, c, d))
     };
     match segments {
-        // Mapped (::ffff:a.b.c.d), compatible (::a.b.c.d, with :: and ::1) and translated addresses.
+        // IPv4-mapped (::ffff:a.b.c.d) and NAT64 (64:ff9b::a.b.c.d).
         [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
             v4_in(high, low)
         }
-        [0, 0, 0, 0, 0, 0, ..] => false,
+        [0, 0, 0, 0, 0, 0, ..] => false, // ::, ::1, IPv4-compatible (::a.b.c.d)
         [0x2002, high, low, ..] => v4_in(high, low), // 6to4
         [0x2001, 0xdb8, ..] | [0x2001, 0, ..] => false, // documentation, Teredo
-        // Only 2000::/3 is given out; private, link-local and groups lie elsewhere.
+        // Only 2000::/3 is assigned; private, link-local and multicast addresses lie elsewhere.
         [first, ..] => first & 0xe000 == 0x2000,
     }
 }

@@ -1,4 +1,4 @@
-//! What a receiver gets: the two forms of a callback's body. Pure.
+//! The body of a callback, in its two formats: Standard Webhooks and Easemob's envelope. No I/O.
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -7,10 +7,11 @@ use time::format_description::well_known::Rfc3339;
 use super::signature::security;
 use crate::domain::{BodyFormat, CallbackRule, Event, EventType, unix_millis};
 
-/// What stands in `host` of Easemob's envelope, where the vendor names one of its own machines.
-pub const HOST: &str = "befriend";
+/// The value of `host` in Easemob's envelope, where the vendor names one of its own machines.
+const HOST: &str = "befriend";
 
-/// The body for an event by a rule. The same over all tries, unless the rule is changed meanwhile.
+/// Renders the body of an event in a rule's format. It is the same in every try, unless the rule's format
+/// or secret changes in between.
 #[must_use]
 pub fn render(rule: &CallbackRule, app_key: &str, event: &Event) -> Vec<u8> {
     let body = match rule.body_format {
@@ -87,7 +88,7 @@ struct Easemob<'a> {
     timestamp: i64,
 }
 
-/// What is told of the event. The vendor publishes no sample for a remark: that one is ours.
+/// The event in Easemob's envelope. The vendor publishes no sample for a remark: that shape is ours.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Payload<'a> {
@@ -147,7 +148,7 @@ impl<'a> Payload<'a> {
     }
 }
 
-/// 40 upper-case hexadecimal digits that change with every version of the owner's list.
+/// 40 upper-case hexadecimal digits that differ for every version of the owner's list.
 fn roster_version(event: &Event) -> String {
     let digest = Sha256::new()
         .chain_update(event.id.owner.as_uuid().as_bytes())

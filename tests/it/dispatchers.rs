@@ -9,7 +9,7 @@ use std::{
 
 use befriend::{
     clock::Clock,
-    delivery::{News, Postman, Relay},
+    delivery::{Dispatcher, WebhookClient},
     ops::Core,
     server,
 };
@@ -24,14 +24,14 @@ use crate::support::{
     tenant::strings,
 };
 
-/// A short lease, so that nobody waits long for the parts of the dead.
+/// A short lease, so that nobody waits long for the partitions of the dead.
 const LEASE: Duration = Duration::from_secs(2);
 const FLAGS: &[&str] = &["--callback-lease", "2s", "--callback-poll", "20ms"];
 
 /// An instance that does nothing but deliver.
 struct Instance {
     stop: CancellationToken,
-    relay: JoinHandle<()>,
+    dispatcher: JoinHandle<()>,
     _core: Arc<Core>,
 }
 
@@ -39,30 +39,28 @@ impl Instance {
     fn start(app: &TestApp) -> Self {
         let args = settings(FLAGS);
         let core = server::core(&app.database_url, &args, None, Clock::system()).expect("a core");
-        let news = News {
-            events: Arc::clone(&core.outbox.news),
-            rules: Arc::clone(&core.outbox.rules_changed),
-        };
-        let postman = Arc::new(Postman::new(args.postman(true)));
-        let relay = Relay::new(core.db.clone(), core.clock.clone(), news, postman, args.relay());
+        let client = Arc::new(WebhookClient::new(args.webhook(true)));
+        let (db, clock) = (core.db.clone(), core.clock.clone());
+        let signals = Arc::clone(&core.outbox_signals);
+        let dispatcher = Dispatcher::new(db, clock, signals, client, args.dispatcher());
         let stop = CancellationToken::new();
-        Self { relay: tokio::spawn(relay.run(stop.clone())), stop, _core: core }
+        Self { dispatcher: tokio::spawn(dispatcher.run(stop.clone())), stop, _core: core }
     }
 
     /// Ends it in good order.
     async fn stop(self) {
         self.stop.cancel();
-        self.relay.await.expect("it stops");
+        self.dispatcher.await.expect("it stops");
     }
 
     /// Ends it as a crash does: nothing is settled and nothing given back.
     async fn kill(self) {
-        self.relay.abort();
-        assert!(self.relay.await.expect_err("it is cut off").is_cancelled());
+        self.dispatcher.abort();
+        assert!(self.dispatcher.await.expect_err("it is cut off").is_cancelled());
     }
 }
 
-/// How many parts each holder has, the least first.
+/// How many partitions each holder has, the least first.
 async fn shares(pool: &PgPool) -> Vec<i64> {
     sqlx::query_scalar(
         "select count(*) from outbox_leases where until > now() group by holder order by 1",
@@ -73,13 +71,13 @@ async fn shares(pool: &PgPool) -> Vec<i64> {
 }
 
 async fn until_shared(app: &TestApp, expected: &[i64]) {
-    until("the parts to be shared", || async {
+    until("the partitions to be shared", || async {
         (shares(app.pool()).await == expected).then_some(())
     })
     .await;
 }
 
-/// A server that only writes, with users whose keys lie in all kinds of parts.
+/// A server that only writes, with users whose keys lie in all kinds of partitions.
 async fn writing() -> (TestApp, Tenant, Receiver, Vec<String>) {
     let app = TestApp::with(&["--deliver", "false"], Clock::system()).await;
     let tenant = app.tenant("acme#chat").await;
@@ -153,9 +151,9 @@ async fn instances_that_come_and_go_deliver_everything_once_and_in_order() {
     second.stop().await;
     came.extend(receiver.rest());
     expect_all(&came, &owners, last);
-    let relays: i64 =
-        sqlx::query_scalar("select count(*) from relays").fetch_one(app.pool()).await.unwrap();
-    assert_eq!((relays, shares(app.pool()).await), (0, vec![]), "all was given back");
+    let dispatchers: i64 =
+        sqlx::query_scalar("select count(*) from dispatchers").fetch_one(app.pool()).await.unwrap();
+    assert_eq!((dispatchers, shares(app.pool()).await), (0, vec![]), "all was given back");
 }
 
 #[tokio::test]
@@ -235,7 +233,7 @@ async fn a_stopping_instance_keeps_what_it_is_at_and_gives_up_the_rest_at_once()
     let other = Instance::start(&app);
     stopping.stop.cancel();
     until_shared(&app, &[1, 255]).await;
-    // Its last part is kept for longer than a lease.
+    // Its last partition is kept for longer than a lease.
     let until_of_last = "select min(until) from (
         select max(until) as until from outbox_leases where until > now() group by holder
         having count(*) = 1) one";
@@ -243,14 +241,14 @@ async fn a_stopping_instance_keeps_what_it_is_at_and_gives_up_the_rest_at_once()
         let end = sqlx::query_scalar::<_, Option<time::OffsetDateTime>>(until_of_last);
         end.fetch_one(app.pool()).await.unwrap()
     };
-    let first = lease_end().await.expect("it holds one part");
+    let first = lease_end().await.expect("it holds one partition");
     until("several renewals", || async {
         let end = lease_end().await.expect("it goes on holding it");
         (end > first + LEASE).then_some(())
     })
     .await;
     gate.add_permits(1);
-    stopping.relay.await.unwrap();
+    stopping.dispatcher.await.unwrap();
     until_shared(&app, &[256]).await;
     assert_eq!(app.waiting().await, 0, "it was settled by who had begun it");
     tenant.remark(&owners[0], "friend", "2").await.unwrap();
@@ -273,14 +271,14 @@ async fn a_try_under_a_lease_that_was_lost_settles_nothing_even_if_the_part_was_
     tenant.remark(&owners[0], "friend", "2").await.unwrap();
     let first = receiver.next().await;
 
-    // As if somebody else had had the part for a moment.
-    let lost = "update outbox_leases set token = token + 1
-                where part = (select part from outbox limit 1) returning until";
+    // As if somebody else had had the partition for a moment.
+    let lost = "update outbox_leases set fencing_token = fencing_token + 1
+                where partition = (select partition from outbox limit 1) returning until";
     let before: time::OffsetDateTime =
         sqlx::query_scalar(lost).fetch_one(app.pool()).await.unwrap();
     until("the next renewal", || async {
         let renewed = "select until > $1 from outbox_leases
-                       where part = (select part from outbox limit 1)";
+                       where partition = (select partition from outbox limit 1)";
         let renewed: bool =
             sqlx::query_scalar(renewed).bind(before).fetch_one(app.pool()).await.unwrap();
         renewed.then_some(())

@@ -1,4 +1,4 @@
-//! Signatures: Standard Webhooks' headers, and Easemob's `security`. Pure.
+//! Signatures of callbacks: the headers of Standard Webhooks, and Easemob's `security`. No I/O.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -8,10 +8,10 @@ use time::OffsetDateTime;
 
 use crate::domain::{CallbackRule, SigningSecret};
 
-/// The headers of a request: the id is the same over all tries, the timestamp is the try's own, and
-/// while a secret rotates there are two signatures.
+/// The Standard Webhooks headers of a request. All tries of an event have the same id; each has its own
+/// timestamp. While a secret is being rotated, the header carries two signatures.
 #[must_use]
-pub fn headers(
+pub fn signed_headers(
     rule: &CallbackRule,
     webhook_id: &str,
     now: OffsetDateTime,
