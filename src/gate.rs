@@ -217,6 +217,12 @@ impl RequestLog {
         Self { operation, app: None, started: Instant::now(), code: Cow::Borrowed("Cancelled") }
     }
 
+    /// The app whose credentials the caller showed, once they are checked and there is room for the call.
+    #[must_use]
+    pub fn app(&self) -> Option<&App> {
+        self.app.as_deref()
+    }
+
     /// Writes the line: the request was answered with the surface's `code`.
     pub fn close(mut self, code: impl Into<Cow<'static, str>>) {
         self.code = code.into();

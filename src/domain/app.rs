@@ -16,19 +16,29 @@ impl AppKey {
     /// Reads an app key that came in as the request's `field`.
     ///
     /// # Errors
-    /// [`Invalid::Argument`] when it is no "org#app".
+    /// [`Invalid::Argument`] unless it is "org#app".
     pub fn parse(field: impl fmt::Display, key: &str) -> Result<Self, Invalid> {
+        // Without a '#' the app's part is empty, which is refused.
+        let (org, app) = key.split_once('#').unwrap_or((key, ""));
+        Self::from_parts(field, org, app)
+    }
+
+    /// Makes an app key of its two parts, which came in as the request's `field`.
+    ///
+    /// # Errors
+    /// [`Invalid::Argument`] unless each part is 1-64 characters of the alphabet.
+    pub fn from_parts(field: impl fmt::Display, org: &str, app: &str) -> Result<Self, Invalid> {
         let legal = |part: &str| {
             (1..=64).contains(&part.len())
                 && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
         };
-        match key.split_once('#') {
-            Some((org, app)) if legal(org) && legal(app) => Ok(Self(key.to_owned())),
-            _ => Err(Invalid::argument(
-                field,
-                "must be \"org#app\", each part 1-64 characters of A-Z a-z 0-9 _ -",
-            )),
+        if legal(org) && legal(app) {
+            return Ok(Self(format!("{org}#{app}")));
         }
+        Err(Invalid::argument(
+            field,
+            "must be \"org#app\", each part 1-64 characters of A-Z a-z 0-9 _ -",
+        ))
     }
 
     /// A key as the store gave it back.
@@ -162,7 +172,8 @@ mod tests {
     #[test]
     fn an_app_key_has_two_parts_of_a_closed_alphabet() {
         for good in ["acme#chat", "1100181023201864#demo", "A_b-9#x"] {
-            assert!(AppKey::parse("app_key", good).is_ok(), "{good:?} was refused");
+            let key = AppKey::parse("app_key", good).expect(good);
+            assert_eq!(format!("{}#{}", key.org(), key.app()), good);
         }
         for bad in ["", "#", "acme", "acme#", "#chat", "a#b#c", "a b#c", "ä#b", "a/b#c"] {
             assert!(AppKey::parse("app_key", bad).is_err(), "{bad:?} was taken");

@@ -1,10 +1,12 @@
-//! The HTTP surfaces: Easemob's and NetEase's APIs, so that clients written for them move over by
-//! changing an address. They run the same operations as gRPC, and decide nothing themselves.
+//! The HTTP APIs: Easemob's and NetEase's, so that clients written for them move over by changing an
+//! address. They run the same operations as gRPC, and decide nothing themselves.
 //!
-//! Each surface is a table of routes. A route passes the [`Gate`] as a gRPC method does; what it
-//! refuses is told in the surface's own form.
+//! Each API is a table of routes. A request passes the [`Gate`] as a gRPC call does; errors are returned
+//! in the vendor's own form.
 
 mod easemob;
+mod handler;
+mod json;
 mod netease;
 mod openapi;
 mod read;
@@ -15,47 +17,47 @@ use axum::{
     Router,
     body::Body,
     http::{Request, Response, Uri},
-    response::IntoResponse as _,
 };
 use tower::ServiceExt as _;
 
 pub use self::netease::NetEaseSettings;
-use self::{netease::Doorman, read::trimmed};
-use crate::gate::Gate;
+use self::{
+    easemob::Easemob,
+    handler::{Endpoint, Received},
+    netease::NetEase,
+    read::trimmed,
+};
+use crate::{clock::Clock, gate::Gate};
 
-/// What the routes share.
-struct Surface {
-    gate: Gate,
-    /// The largest request body, in bytes.
-    max_body: usize,
-    netease: Doorman,
-}
-
-/// The HTTP surfaces. Cheap to clone.
+/// The HTTP APIs. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Http(Router);
 
 impl Http {
-    /// The surfaces behind `gate`; `max_body` bounds a request's body, in bytes.
+    /// The APIs behind `gate`; `max_body` bounds a request's body, in bytes.
     #[must_use]
     pub fn new(gate: Gate, max_body: usize, netease: NetEaseSettings) -> Self {
-        let surface = Arc::new(Surface { gate, max_body, netease: Doorman::new(netease) });
+        let clock = gate.core().clock.clone();
+        let easemob = Endpoint { api: Easemob, gate: gate.clone(), max_body };
+        let netease = Endpoint { api: NetEase::new(netease), gate, max_body };
         let router = Router::new()
             .merge(openapi::routes())
-            .merge(easemob::routes(&surface))
-            .merge(netease::routes(&surface));
-        let wrong = Arc::clone(&surface);
+            .merge(easemob::router(&Arc::new(easemob)))
+            .merge(netease::router(&Arc::new(netease)));
+        let clocks = (clock.clone(), clock);
         Self(
             router
-                .fallback(async move |uri: Uri| surface.unknown(&uri))
-                .method_not_allowed_fallback(async move |uri: Uri| wrong.wrong_method(&uri)),
+                .fallback(async move |uri: Uri| not_found(&uri, &clocks.0))
+                .method_not_allowed_fallback(async move |uri: Uri| {
+                    method_not_allowed(&uri, &clocks.1)
+                }),
         )
     }
 
     /// Answers a request that is not gRPC. Its extensions hold the [`crate::gate::Connection`].
     pub async fn answer(&self, mut request: Request<Body>) -> Response<Body> {
-        // NetEase's paths hold no names.
-        let anywhere = netease::is_meant(request.uri().path());
+        // NetEase's paths hold no usernames.
+        let anywhere = netease::has_path(request.uri().path());
         if let Some(uri) = trimmed(request.method(), request.uri(), anywhere) {
             *request.uri_mut() = uri;
         }
@@ -66,21 +68,20 @@ impl Http {
     }
 }
 
-impl Surface {
-    /// A path that is nobody's is answered in the form of the surface that it looks like.
-    fn unknown(&self, uri: &Uri) -> Response<Body> {
-        if netease::is_meant(uri.path()) {
-            netease::unknown().into_response()
-        } else {
-            easemob::unknown(self.gate.core().clock.now())
-        }
+/// The response for a path that no route has, in the form of the API that the path looks like.
+fn not_found(uri: &Uri, clock: &Clock) -> Response<Body> {
+    if netease::has_path(uri.path()) {
+        netease::not_found()
+    } else {
+        easemob::not_found(Received::now(clock))
     }
+}
 
-    fn wrong_method(&self, uri: &Uri) -> Response<Body> {
-        if netease::is_meant(uri.path()) {
-            netease::wrong_method().into_response()
-        } else {
-            easemob::wrong_method(self.gate.core().clock.now())
-        }
+/// The response for a method that no route of the path has, in the form of the path's API.
+fn method_not_allowed(uri: &Uri, clock: &Clock) -> Response<Body> {
+    if netease::has_path(uri.path()) {
+        netease::method_not_allowed()
+    } else {
+        easemob::method_not_allowed(Received::now(clock))
     }
 }

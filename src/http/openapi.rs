@@ -33,11 +33,11 @@ mod tests {
 
     /// Each method and path that the routes answer.
     fn routed() -> BTreeSet<(String, String)> {
-        let easemob = easemob::all_routes().map(|route| {
+        let easemob = easemob::routes().into_iter().map(|route| {
             let method = route.method.as_str().to_ascii_lowercase();
-            (method, format!("/{{org_name}}/{{app_name}}{}", route.path))
+            (method, format!("{}{}", easemob::PREFIX, route.path))
         });
-        let netease = netease::ROUTES.iter().map(|route| ("post", route.path));
+        let netease = netease::routes().into_iter().map(|route| ("post", route.path));
         let netease = netease.chain([("get", netease::LIVENESS)]).flat_map(|(method, path)| {
             [format!("{}{path}", netease::PREFIX), path.to_owned()]
                 .map(|path| (method.to_owned(), path))

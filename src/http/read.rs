@@ -1,4 +1,4 @@
-//! Reading requests: paths, queries, forms and bodies, as odd clients send them.
+//! Reading requests: paths, queries, forms and bodies, as various clients send them.
 
 use axum::{
     body::{Body, Bytes},
@@ -7,51 +7,56 @@ use axum::{
 use http_body_util::BodyExt as _;
 use percent_encoding::percent_decode;
 
-/// How many times the largest body is read and thrown away when a body is too large: a client that is
-/// cut off while it writes never sees why.
-const PATIENCE: usize = 16;
+/// A body that is too large is read and discarded up to this many times the allowed size: a client that
+/// is cut off while it still writes would never read the error.
+const DISCARD_FACTOR: usize = 16;
 
-/// Why a body was not read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unread {
-    /// It is larger than allowed.
-    TooLarge,
-    /// It broke off.
-    Broken,
+/// Why a request could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ReadError {
+    #[error("the path is not UTF-8")]
+    Path,
+    #[error("the query is not UTF-8")]
+    Query,
+    #[error("the body is too large")]
+    BodyTooLarge,
+    #[error("the body broke off")]
+    BodyIncomplete,
 }
 
 /// The request's whole body, of at most `max` bytes.
-pub(super) async fn body(mut body: Body, max: usize) -> Result<Bytes, Unread> {
+pub(super) async fn body(mut body: Body, max: usize) -> Result<Bytes, ReadError> {
     let mut read = Vec::new();
-    let mut seen = 0_usize;
+    let mut received = 0_usize;
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Unread::Broken)?;
+        let frame = frame.map_err(|_| ReadError::BodyIncomplete)?;
         let Some(data) = frame.data_ref() else { continue };
-        seen = seen.saturating_add(data.len());
-        if seen > max.saturating_mul(PATIENCE) {
-            return Err(Unread::TooLarge);
+        received = received.saturating_add(data.len());
+        if received > max.saturating_mul(DISCARD_FACTOR) {
+            return Err(ReadError::BodyTooLarge);
         }
-        if seen <= max {
+        if received <= max {
             read.extend_from_slice(data);
         } else {
             read = Vec::new();
         }
     }
-    if seen > max { Err(Unread::TooLarge) } else { Ok(read.into()) }
+    if received > max { Err(ReadError::BodyTooLarge) } else { Ok(read.into()) }
 }
 
-/// The members of a query or a form, decoded; nothing when they are not UTF-8.
+/// The decoded names and values of a query or a form; `None` unless all of it is UTF-8.
 pub(super) fn pairs(encoded: &[u8]) -> Option<Vec<(String, String)>> {
-    // Separators are ASCII, so the whole is UTF-8 if and only if each part is.
+    // Separators are ASCII, so the whole is UTF-8 if and only if each name and value is.
     percent_decode(encoded).decode_utf8().ok()?;
     Some(form_urlencoded::parse(encoded).into_owned().collect())
 }
 
-/// The same URI without the slashes too many that some clients write: doubled ones where a path was
-/// put behind an address that ends with one, and one at the end.
+/// The URI without surplus slashes, which some clients write: "//" where a path was appended to a base
+/// address that ends with a slash, and one at the end. `None` when there are none.
 ///
-/// Nobody's name is empty, so a doubled slash elsewhere stays, and is on no route; as does the one at
-/// the end where something would be deleted or put: "/users/" without a name must not mean all users.
+/// Elsewhere "//" stays, and matches no route, unless `doubled_anywhere`: it comes from an empty username.
+/// So does a slash at the end of a DELETE or PUT: "DELETE /users/" with an empty username must not delete
+/// all users.
 pub(super) fn trimmed(method: &Method, uri: &Uri, doubled_anywhere: bool) -> Option<Uri> {
     let path = uri.path();
     let mut short = format!("/{}", path.trim_start_matches('/'));
@@ -75,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn members_are_decoded_and_must_be_utf8() {
+    fn names_and_values_are_decoded_and_must_be_utf8() {
         let read = pairs(b"cursor=MQ%3D%3D&name=a+b&empty=").unwrap();
         let expected = [("cursor", "MQ=="), ("name", "a b"), ("empty", "")];
         assert_eq!(read, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
@@ -86,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn slashes_too_many_go_where_no_name_can_be_missing() {
+    fn surplus_slashes_are_removed_where_no_name_can_be_missing() {
         let trim = |method: Method, uri: &str, anywhere: bool| {
             trimmed(&method, &uri.parse().unwrap(), anywhere).map(|uri| uri.to_string())
         };
@@ -108,7 +113,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_is_read_up_to_its_bound() {
         assert_eq!(body(Body::from("12345678"), 8).await.unwrap(), "12345678");
-        assert_eq!(body(Body::from("123456789"), 8).await, Err(Unread::TooLarge));
+        assert_eq!(body(Body::from("123456789"), 8).await, Err(ReadError::BodyTooLarge));
         assert_eq!(body(Body::empty(), 8).await.unwrap(), "");
     }
 }

@@ -24,7 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("gate", &["domain", "ops"]),
     // To try a callback rule out is to deliver, once.
     ("grpc", &["delivery", "domain", "gate", "ops", "page_token", "proto"]),
-    ("http", &["domain", "gate", "ops", "page_token"]),
+    ("http", &["clock", "domain", "gate", "ops", "page_token"]),
     ("config", &["delivery", "domain", "gate", "http", "ops", "store"]),
     ("telemetry", &["config"]),
     (

@@ -3,37 +3,39 @@
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 
-use super::{answer::Asked, refusal::Refusal};
+use super::{error::EasemobError, request::EasemobRequest};
 use crate::{
     domain::{Credential, Error, Secret, TokenLifetimes},
-    gate::Admitted,
-    http::Surface,
-    ops::access::{apps, login_throttle::Login, tokens},
+    ops::{
+        Core,
+        access::{apps, login_throttle::Login, tokens},
+    },
 };
 
+/// Issues a token to a caller who shows the app's credentials.
 pub(super) async fn issue(
-    asked: Asked,
-    surface: Arc<Surface>,
-    admitted: Admitted,
-) -> Result<Value, Refusal> {
-    let members = asked.object()?;
+    request: EasemobRequest,
+    core: Arc<Core>,
+    deadline: Instant,
+) -> Result<Value, EasemobError> {
+    let members = request.object()?;
     if text(&members, "grant_type") != Some("client_credentials") {
-        return Err(Refusal::illegal("grant_type must be client_credentials"));
+        return Err(EasemobError::illegal_argument("grant_type must be client_credentials"));
     }
     let client_id = text(&members, "client_id")
-        .ok_or_else(|| Refusal::illegal("client_id must be provided."))?;
+        .ok_or_else(|| EasemobError::illegal_argument("client_id must be provided."))?;
     let secret = text(&members, "client_secret")
-        .ok_or_else(|| Refusal::illegal("client_secret must be provided"))?;
-    let core = surface.gate.core();
-    let ttl = life(members.get("ttl"), &core.lifetimes)?;
-    let login = Login { from: asked.from, client_id: Some(client_id.to_owned()) };
-    let (key, secret) = (Some(&asked.key), Secret::presented(secret));
-    let issued = tokens::issue(core, admitted.deadline, login, key, &secret, ttl).await;
+        .ok_or_else(|| EasemobError::illegal_argument("client_secret must be provided"))?;
+    let ttl = lifetime(members.get("ttl"), &core.lifetimes)?;
+    let login = Login { from: request.address(), client_id: Some(client_id.to_owned()) };
+    let (key, secret) = (Some(&request.key), Secret::presented(secret));
+    let issued = tokens::issue(&core, deadline, login, key, &secret, ttl).await;
     let issued = match issued {
         Err(why @ Error::InvalidCredentials(Credential::ClientId)) => {
-            // The vendor tells a wrong address before wrong credentials.
-            apps::get(core, &asked.key).await?;
+            // The vendor reports an app that does not exist before wrong credentials.
+            apps::get(&core, &request.key).await?;
             return Err(why.into());
         }
         issued => issued?,
@@ -45,24 +47,26 @@ pub(super) async fn issue(
     }))
 }
 
-/// A member that holds a text which is not empty.
+/// A member of the body that is a string and not empty.
 fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     members.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
-/// The life that was asked for, in seconds. The vendor takes any, and 0 for a token that never ends:
-/// what is too long or too short for us is told by the answer's `expires_in`, and not refused.
-fn life(asked: Option<&Value>, lifetimes: &TokenLifetimes) -> Result<Duration, Refusal> {
-    let seconds = match asked {
+/// The lifetime for a `ttl`, in seconds. The vendor accepts any, and 0 for a token that never expires: one
+/// out of befriend's range is clamped to it and not refused, and `expires_in` gives the result.
+fn lifetime(ttl: Option<&Value>, lifetimes: &TokenLifetimes) -> Result<Duration, EasemobError> {
+    let seconds = match ttl {
         None | Some(Value::Null) => return Ok(Duration::ZERO),
         Some(Value::Number(seconds)) => seconds.as_u64(),
-        // Some clients write it as a text.
+        // Some clients write it as a string.
         Some(Value::String(seconds)) => seconds.parse().ok(),
         Some(_) => None,
     };
     match seconds {
         Some(0) => Ok(lifetimes.max),
         Some(seconds) => Ok(Duration::from_secs(seconds).clamp(TokenLifetimes::MIN, lifetimes.max)),
-        None => Err(Refusal::illegal("ttl must be a whole number of seconds, 0 or more")),
+        None => {
+            Err(EasemobError::illegal_argument("ttl must be a whole number of seconds, 0 or more"))
+        }
     }
 }

@@ -1,8 +1,8 @@
-//! Friends: add, ask, answer, change, remove, read.
+//! Friends: add, request, accept, reject, update, remove, read.
 
 use serde_json::{Value, json};
 
-use super::{Form, Refusal};
+use super::{error::NetEaseError, form::Form};
 use crate::{
     domain::{
         EntryChange, Error, Extension, Friend, Remark, RequestMessage, Username, from_unix_millis,
@@ -11,8 +11,8 @@ use crate::{
     ops::{Call, friends, requests},
 };
 
-/// Makes friends, asks to become friends, or answers.
-pub(super) async fn add(form: Form, call: Call) -> Result<Value, Refusal> {
+/// Makes two users friends, or sends, accepts or rejects a friend request.
+pub(super) async fn add(form: Form, call: Call) -> Result<Value, NetEaseError> {
     let (accid, faccid) = pair(&form)?;
     let message = RequestMessage::parse("msg", form.get("msg").unwrap_or_default())?;
     let extension = Extension::parse("serverex", form.get("serverex").unwrap_or_default())?;
@@ -21,13 +21,13 @@ pub(super) async fn add(form: Form, call: Call) -> Result<Value, Refusal> {
         2 => drop(requests::send(&call, &accid, &faccid, &message).await?),
         3 => accept(&call, &accid, &faccid, &message, &extension).await?,
         4 => drop(requests::reject(&call, &faccid, &accid, &message).await?),
-        _ => return Err(Refusal::parameter("type must be 1, 2, 3 or 4")),
+        _ => return Err(NetEaseError::parameter("type must be 1, 2, 3 or 4")),
     }
     Ok(json!({ "code": 200 }))
 }
 
-/// Accepts what `faccid` asked. Where nothing was asked the two become friends all the same, as the
-/// vendor has it.
+/// Accepts the request of `faccid`. Without a request the two become friends all the same, as they do with
+/// the vendor.
 async fn accept(
     call: &Call,
     accid: &Username,
@@ -43,8 +43,8 @@ async fn accept(
     }
 }
 
-/// Changes the owner's entry: what is absent stays, what is empty is cleared.
-pub(super) async fn update(form: Form, call: Call) -> Result<Value, Refusal> {
+/// Updates the owner's entry: members that are absent stay, members that are empty are cleared.
+pub(super) async fn update(form: Form, call: Call) -> Result<Value, NetEaseError> {
     let (accid, faccid) = pair(&form)?;
     let extension =
         |name: &'static str| form.get(name).map(|text| Extension::parse(name, text)).transpose();
@@ -57,28 +57,29 @@ pub(super) async fn update(form: Form, call: Call) -> Result<Value, Refusal> {
     Ok(json!({ "code": 200 }))
 }
 
-pub(super) async fn delete(form: Form, call: Call) -> Result<Value, Refusal> {
+pub(super) async fn delete(form: Form, call: Call) -> Result<Value, NetEaseError> {
     let (accid, faccid) = pair(&form)?;
     let clear_remark = form.flag("isDeleteAlias")?;
     friends::remove(&call, &accid, &faccid, clear_remark).await?;
     Ok(json!({ "code": 200 }))
 }
 
-/// All entries that changed after a time. Where the vendor's own sample says `createtime`, it means
-/// `updatetime`; without either, all entries.
-pub(super) async fn get(form: Form, call: Call) -> Result<Value, Refusal> {
+/// All entries that changed after `updatetime`, which the vendor's own sample calls `createtime`; without
+/// either, all entries.
+pub(super) async fn get(form: Form, call: Call) -> Result<Value, NetEaseError> {
     let accid = form.user("accid")?;
     let since = if form.get("updatetime").is_some() { "updatetime" } else { "createtime" };
-    // Nothing is older than the epoch.
+    // No entry is older than the epoch.
     let millis = form.number_or(since, 0)?.max(0);
-    let after = from_unix_millis(millis)
-        .ok_or_else(|| Refusal::parameter(format!("{since} must be a time in milliseconds")))?;
+    let after = from_unix_millis(millis).ok_or_else(|| {
+        NetEaseError::parameter(format!("{since} must be a time in milliseconds"))
+    })?;
     let changed = friends::updated_after(&call, &accid, after).await?;
     let entries: Vec<Value> = changed.iter().map(entry).collect();
     Ok(json!({ "code": 200, "size": entries.len(), "friends": entries }))
 }
 
-/// An entry of a list: members without a value are left out.
+/// An entry of a list. Members without a value are left out.
 fn entry(friend: &Friend) -> Value {
     let mut entry = json!({
         "createtime": unix_millis(friend.created_at),
@@ -101,10 +102,10 @@ fn entry(friend: &Friend) -> Value {
     entry
 }
 
-pub(super) async fn get_by_accid(form: Form, call: Call) -> Result<Value, Refusal> {
+pub(super) async fn get_by_accid(form: Form, call: Call) -> Result<Value, NetEaseError> {
     let (accid, faccid) = pair(&form)?;
     let friend = match friends::get(&call, &accid, &faccid).await {
-        Err(Error::NotFriends { .. }) => return Err(Refusal::no_friends()),
+        Err(Error::NotFriends { .. }) => return Err(NetEaseError::not_friends()),
         other => other?,
     };
     let set = |text: &str| (!text.is_empty()).then(|| text.to_owned());
@@ -122,6 +123,6 @@ pub(super) async fn get_by_accid(form: Form, call: Call) -> Result<Value, Refusa
     Ok(json!({ "code": 200, "friend": entry }))
 }
 
-fn pair(form: &Form) -> Result<(Username, Username), Refusal> {
+fn pair(form: &Form) -> Result<(Username, Username), NetEaseError> {
     Ok((form.user("accid")?, form.user("faccid")?))
 }

@@ -1,156 +1,123 @@
-//! NetEase IM's server API: forms are posted to `/nimserver/….action`, and without that prefix, which
-//! some SDKs leave to the address.
+//! NetEase IM's server API: forms are posted to `/nimserver/….action`, and to the same paths without that
+//! prefix, since some SDKs take it for a part of the address.
 //!
-//! The HTTP status is always 200; the result is the answer's `code`.
+//! The HTTP status is always 200; the result is the response's `code`.
 
-mod doorman;
+mod check_sum;
+mod error;
 mod form;
 mod friends;
-mod refusal;
 mod users;
 
-use std::{
-    future::Future,
-    pin::Pin,
-    sync::{Arc, OnceLock},
-};
+use std::sync::Arc;
 
 use axum::{
     Router,
-    body::Body,
-    http::{HeaderValue, Request, Response, header},
-    response::IntoResponse as _,
-    routing::{MethodRouter, get, post},
+    body::{Body, Bytes},
+    http::{HeaderMap, Method, Response},
+    routing::get,
 };
 use serde_json::{Value, json};
-use tracing::Instrument as _;
 
-pub use self::doorman::NetEaseSettings;
-pub(super) use self::{
-    doorman::Doorman,
-    refusal::{unknown, wrong_method},
-};
-use self::{form::Form, refusal::Refusal};
-use super::{Surface, read};
-use crate::{
-    domain::Error,
-    gate::{self, Caller, REQUEST_ID, RequestLog},
-    ops::Call,
-};
+pub use self::check_sum::NetEaseSettings;
+use self::{check_sum::CheckSumAuth, error::NetEaseError, form::Form};
+use super::handler::{Endpoint, Received, RequestHead, Route, VendorApi};
+use crate::{domain::App, ops::Core};
 
-/// A route, below `/nimserver` and below nothing.
-pub(super) struct Route {
-    pub(super) path: &'static str,
-    /// What is counted and logged: the operation's name in gRPC, so that all surfaces share an
-    /// app's rate.
-    pub(super) operation: &'static str,
-    run: fn(Form, Call) -> Answering,
-}
+/// The API.
+pub(super) struct NetEase(CheckSumAuth);
 
-type Answering = Pin<Box<dyn Future<Output = Result<Value, Refusal>> + Send>>;
-
-/// Where the vendor has its calls.
+/// The vendor's prefix of all paths.
 pub(super) const PREFIX: &str = "/nimserver";
 
-/// Answers whoever asks whether somebody is there.
+/// The route that tells clients that the service is up.
 pub(super) const LIVENESS: &str = "/health/liveness.action";
 
 macro_rules! routes {
-    ($($path:literal $operation:literal => $module:ident::$run:ident,)+) => {
-        [$(Route {
-            path: $path,
-            operation: $operation,
-            run: |form, call| Box::pin($module::$run(form, call)),
-        }),+]
+    ($($path:literal $operation:literal => $run:path,)+) => {
+        vec![$(Route::app(Method::POST, $path, $operation, $run)),+]
     };
 }
 
-/// All routes.
-pub(super) const ROUTES: [Route; 8] = routes![
-    "/friend/add.action" "FriendService/AddFriend" => friends::add,
-    "/friend/update.action" "FriendService/UpdateFriend" => friends::update,
-    "/friend/delete.action" "FriendService/RemoveFriend" => friends::delete,
-    "/friend/get.action" "FriendService/SyncFriends" => friends::get,
-    "/friend/getByAccid.action" "FriendService/GetFriend" => friends::get_by_accid,
-    "/user/create.action" "UserService/CreateUser" => users::create,
-    "/user/setSpecialRelation.action" "BlockService/BlockUsers" => users::set_special_relation,
-    "/user/listBlackAndMuteList.action" "BlockService/ListAllBlockedUsers"
-        => users::list_black_and_mute_list,
-];
+/// All routes but the one at [`LIVENESS`], without the prefix.
+pub(super) fn routes() -> Vec<Route<NetEase>> {
+    routes![
+        "/friend/add.action" "FriendService/AddFriend" => friends::add,
+        "/friend/update.action" "FriendService/UpdateFriend" => friends::update,
+        "/friend/delete.action" "FriendService/RemoveFriend" => friends::delete,
+        "/friend/get.action" "FriendService/SyncFriends" => friends::get,
+        "/friend/getByAccid.action" "FriendService/GetFriend" => friends::get_by_accid,
+        "/user/create.action" "UserService/CreateUser" => users::create,
+        "/user/setSpecialRelation.action" "BlockService/BlockUsers" => users::set_special_relation,
+        "/user/listBlackAndMuteList.action" "BlockService/ListAllBlockedUsers"
+            => users::list_black_and_mute_list,
+    ]
+}
 
-/// Whether a path that is no route of ours is meant for this surface.
-pub(super) fn is_meant(path: &str) -> bool {
+/// Whether a path looks like one of this API.
+pub(super) fn has_path(path: &str) -> bool {
     path.ends_with(".action") || path == PREFIX || path.starts_with("/nimserver/")
 }
 
-/// The routes as axum takes them.
-pub(super) fn routes(surface: &Arc<Surface>) -> Router {
-    // What the vendor's SDKs ask an address before they use it, when they were given several.
-    let alive = Router::new()
-        .route(LIVENESS, get(async || render(&json!({ "code": 200 }))))
-        .route(&format!("{PREFIX}{LIVENESS}"), get(async || render(&json!({ "code": 200 }))));
-    ROUTES.into_iter().fold(alive, |router, route| {
-        let path = route.path;
-        let handler = handler(Arc::clone(surface), Arc::new(route));
-        router.route(&format!("{PREFIX}{path}"), handler.clone()).route(path, handler)
-    })
+/// The routes as axum takes them, with and without the prefix.
+pub(super) fn router(endpoint: &Arc<Endpoint<NetEase>>) -> Router {
+    // The vendor's SDKs check each of several addresses by this route before they use it.
+    let liveness = get(async || error::response(&json!({ "code": 200 })));
+    let routes = routes().into_iter().fold(Router::new(), |router, route| {
+        router.route(route.path, endpoint.method_router(route))
+    });
+    let routes = routes.route(LIVENESS, liveness);
+    Router::new().nest(PREFIX, routes.clone()).merge(routes)
 }
 
-fn handler(surface: Arc<Surface>, route: Arc<Route>) -> MethodRouter {
-    post(move |request: Request<Body>| {
-        let (surface, route) = (Arc::clone(&surface), Arc::clone(&route));
-        let id = gate::request_id(request.headers());
-        let span = gate::span(&id);
-        async move {
-            let mut log = RequestLog::open(route.operation);
-            let (answer, code) = match serve(surface, &route, request, &mut log).await {
-                Ok(answer) => (render(&answer), 200),
-                Err(refusal) => (refusal.into_response(), refusal.code),
-            };
-            let mut response = answer;
-            response.headers_mut().insert(REQUEST_ID, id);
-            log.close(code.to_string());
-            response
-        }
-        .instrument(span)
-    })
-}
-
-async fn serve(
-    surface: Arc<Surface>,
-    route: &Route,
-    request: Request<Body>,
-    log: &mut RequestLog,
-) -> Result<Value, Refusal> {
-    let (parts, body) = request.into_parts();
-    let (gate, run) = (surface.gate.clone(), route.run);
-    let core = gate.core();
-    let app_id = OnceLock::new();
-    // On the heap: it holds the whole of a query.
-    let admit = Box::pin(async {
-        let app = surface.netease.admit(core, &parts.headers).await?;
-        app_id.get_or_init(|| app.id);
-        Ok(Some(app))
-    });
-    let max_body = surface.max_body;
-    let answer = gate.pass(log, Caller::Known, None, admit, |admitted| async move {
-        let body = read::body(body, max_body).await.map_err(Refusal::of_body)?;
-        let form = Form::read(&body)?;
-        let app = admitted.app.ok_or(Error::Unauthenticated)?;
-        run(form, Call { core: Arc::clone(core), app, deadline: admitted.deadline }).await
-    });
-    let answer = answer.await;
-    if let (Err(refusal), Some(app_id)) = (&answer, app_id.get())
-        && refusal.over_rate
-    {
-        surface.netease.shut_out(core, *app_id);
+impl NetEase {
+    pub(super) fn new(settings: NetEaseSettings) -> Self {
+        Self(CheckSumAuth::new(settings))
     }
-    answer
 }
 
-fn render(answer: &Value) -> Response<Body> {
-    let mut response = Response::new(Body::from(answer.to_string()));
-    let json = HeaderValue::from_static("application/json; charset=utf-8");
-    response.headers_mut().insert(header::CONTENT_TYPE, json);
-    response
+impl VendorApi for NetEase {
+    type Credentials = HeaderMap;
+    type Head = ();
+    type Request = Form;
+    type Error = NetEaseError;
+
+    fn read_head(head: RequestHead) -> Result<(HeaderMap, ()), NetEaseError> {
+        Ok((head.parts.headers, ()))
+    }
+
+    async fn authenticate(
+        &self,
+        core: &Core,
+        headers: HeaderMap,
+    ) -> Result<Arc<App>, NetEaseError> {
+        self.0.authenticate(core, &headers).await
+    }
+
+    fn read_body((): (), body: Bytes) -> Result<Form, NetEaseError> {
+        Form::read(&body)
+    }
+
+    fn failed(&self, core: &Core, app: &App, error: &NetEaseError) {
+        if error.over_rate {
+            self.0.penalize(core, app.id);
+        }
+    }
+
+    fn respond(result: Result<Value, NetEaseError>, _: Received) -> (Response<Body>, u16) {
+        match result {
+            Ok(body) => (error::response(&body), 200),
+            Err(error) => (error.response(), error.code),
+        }
+    }
+}
+
+/// The response for a path that no route has.
+pub(super) fn not_found() -> Response<Body> {
+    NetEaseError::not_found().response()
+}
+
+/// The response for a method other than the route's.
+pub(super) fn method_not_allowed() -> Response<Body> {
+    NetEaseError::method_not_allowed().response()
 }

@@ -1,71 +1,97 @@
-//! The one map from our errors to NetEase's: a code, and the reason in words.
+//! The one map from befriend's errors to NetEase's: a code and a description.
 
-use axum::{body::Body, http::Response, response::IntoResponse};
-use serde_json::json;
+use axum::{
+    body::Body,
+    http::{Response, StatusCode},
+};
+use serde_json::{Value, json};
 
-use super::{Form, render};
 use crate::{
     domain::{Error, Invalid},
     gate::INTERNAL,
-    http::read::Unread,
+    http::{json, read::ReadError},
 };
 
-/// An error as NetEase tells it.
+/// The longest accid, in bytes.
+pub(super) const MAX_ACCID: usize = 32;
+
+/// An error in NetEase's form.
 #[derive(Clone, Debug)]
-pub(super) struct Refusal {
+pub(in crate::http) struct NetEaseError {
     pub(super) code: u16,
-    /// Left out when empty.
+    /// Left out of the response when empty.
     desc: String,
-    /// The app has just gone over its rate.
+    /// Whether this request exceeded the app's rate.
     pub(super) over_rate: bool,
 }
 
-impl Refusal {
+impl NetEaseError {
     fn new(code: u16, desc: impl Into<String>) -> Self {
         Self { code, desc: desc.into(), over_rate: false }
     }
 
-    /// What the vendor answers when two users are no friends: a code and no reason.
-    pub(super) fn no_friends() -> Self {
+    /// Two users are not friends: the vendor gives a code and no description.
+    pub(super) fn not_friends() -> Self {
         Self::new(404, "")
     }
 
-    /// A request that is wrong in itself.
+    /// The request itself is wrong.
     pub(super) fn parameter(desc: impl Into<String>) -> Self {
         Self::new(414, desc)
     }
 
-    /// The app went over its rate a moment ago.
-    pub(super) fn shut_out(left: time::Duration) -> Self {
+    /// The app exceeded its rate a moment ago, and is refused for a while.
+    pub(super) fn penalized(left: time::Duration) -> Self {
         let seconds = left.whole_seconds() + 1;
         Self::new(416, format!("over the rate: the app is refused for {seconds} s more"))
     }
 
-    /// A body that could not be read.
-    pub(super) fn of_body(why: Unread) -> Self {
-        Self::parameter(match why {
-            Unread::TooLarge => "the body is too large",
-            Unread::Broken => "the body broke off",
-        })
+    /// No route has the path.
+    pub(super) fn not_found() -> Self {
+        Self::new(404, "there is no such call")
+    }
+
+    /// The path has a route, but not with this method.
+    pub(super) fn method_not_allowed() -> Self {
+        Self::parameter("the method must be POST")
+    }
+
+    pub(super) fn response(&self) -> Response<Body> {
+        let mut body = json!({ "code": self.code });
+        if !self.desc.is_empty() {
+            body["desc"] = self.desc.as_str().into();
+        }
+        response(&body)
     }
 }
 
-impl From<Invalid> for Refusal {
+/// A response: its HTTP status is 200 for errors too.
+pub(super) fn response(body: &Value) -> Response<Body> {
+    json::response(StatusCode::OK, "application/json; charset=utf-8", body)
+}
+
+impl From<ReadError> for NetEaseError {
+    fn from(error: ReadError) -> Self {
+        Self::parameter(error.to_string())
+    }
+}
+
+impl From<Invalid> for NetEaseError {
     fn from(invalid: Invalid) -> Self {
         Self::parameter(match invalid {
-            // The operations call the members by other names.
+            // The form's members have other names than the operations' arguments.
             Invalid::SelfRelation { username, .. } => {
                 format!("{username} can't have a relation to themselves")
             }
             Invalid::Username { field } => {
-                format!("{field}: must be 1-{} bytes of a-z 0-9 _ . - @", Form::MAX_ACCID)
+                format!("{field}: must be 1-{MAX_ACCID} bytes of a-z 0-9 _ . - @")
             }
             other => other.to_string(),
         })
     }
 }
 
-impl From<Error> for Refusal {
+impl From<Error> for NetEaseError {
     fn from(error: Error) -> Self {
         let over_rate = matches!(error, Error::RateLimited { .. });
         let code = match &error {
@@ -92,30 +118,10 @@ impl From<Error> for Refusal {
                 tracing::error!(%detail, "internal error");
                 INTERNAL.to_owned()
             }
-            // The vendor's own words.
+            // The vendor's wording.
             Error::UserAlreadyExists(_) => "already register".to_owned(),
             other => other.to_string(),
         };
         Self { over_rate, ..Self::new(code, desc) }
     }
-}
-
-impl IntoResponse for &Refusal {
-    fn into_response(self) -> Response<Body> {
-        let mut answer = json!({ "code": self.code });
-        if !self.desc.is_empty() {
-            answer["desc"] = self.desc.as_str().into();
-        }
-        render(&answer)
-    }
-}
-
-/// The path is nobody's.
-pub(in crate::http) fn unknown() -> Response<Body> {
-    (&Refusal::new(404, "there is no such call")).into_response()
-}
-
-/// The path is one of ours, but not with this method.
-pub(in crate::http) fn wrong_method() -> Response<Body> {
-    (&Refusal::parameter("the method must be POST")).into_response()
 }

@@ -1,4 +1,5 @@
-//! Who may come in: the CheckSum headers, replays, and apps that came too often.
+//! Authentication by the CheckSum headers, with protection from replays, and the penalty for apps that
+//! exceeded their rate.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -9,78 +10,84 @@ use subtle::ConstantTimeEq as _;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::Refusal;
+use super::error::NetEaseError;
 use crate::{
     domain::{App, Secret},
     ops::{Core, access::authenticate},
 };
 
-/// For how long a CheckSum is valid, before and after the time that it was made for.
+/// How far a CurTime may be from now, in the past or in the future.
 const VALIDITY: time::Duration = time::Duration::minutes(5);
 
 /// The longest Nonce, in bytes.
 const MAX_NONCE: usize = 128;
 
-/// How many CheckSums are remembered at the most; the oldest are forgotten first.
-const MEMORY: u64 = 1_000_000;
+/// How many CheckSums are remembered at most; the oldest are forgotten first.
+const MAX_REMEMBERED: u64 = 1_000_000;
 
-/// How callers are checked.
+/// How many penalized apps are remembered at most.
+const MAX_PENALIZED: u64 = 100_000;
+
+/// How callers of NetEase's API are authenticated.
 #[derive(Clone, Copy, Debug)]
 pub struct NetEaseSettings {
-    /// For how long an app that went over its rate is refused; zero for not at all.
+    /// How long an app is refused after it exceeded its rate; zero for not at all.
     pub penalty: Duration,
-    /// Refuse a CheckSum that was shown before.
+    /// Whether a CheckSum is accepted only once.
     pub refuse_replays: bool,
 }
 
-/// The check of callers.
-pub(in crate::http) struct Doorman {
+/// The authentication of callers, with the CheckSums and penalties that it remembers.
+pub(super) struct CheckSumAuth {
     settings: NetEaseSettings,
     seen: Cache<(Uuid, [u8; 20]), ()>,
-    shut_out: Cache<Uuid, OffsetDateTime>,
+    /// Until when an app is refused.
+    penalized: Cache<Uuid, OffsetDateTime>,
 }
 
-impl fmt::Debug for Doorman {
+impl fmt::Debug for CheckSumAuth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Doorman").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("CheckSumAuth").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 
-impl Doorman {
-    pub(in crate::http) fn new(settings: NetEaseSettings) -> Self {
+impl CheckSumAuth {
+    pub(super) fn new(settings: NetEaseSettings) -> Self {
         Self {
             seen: Cache::builder()
-                .max_capacity(MEMORY)
+                .max_capacity(MAX_REMEMBERED)
                 .eviction_policy(EvictionPolicy::lru())
                 .time_to_live(2 * VALIDITY.unsigned_abs())
                 .build(),
-            shut_out: Cache::builder().max_capacity(100_000).build(),
+            penalized: Cache::builder().max_capacity(MAX_PENALIZED).build(),
             settings,
         }
     }
 
-    /// The app whose AppKey and CheckSum the caller shows.
-    pub(super) async fn admit(
+    /// The app whose AppKey and CheckSum the headers hold.
+    pub(super) async fn authenticate(
         &self,
         core: &Core,
         headers: &HeaderMap,
-    ) -> Result<Arc<App>, Refusal> {
+    ) -> Result<Arc<App>, NetEaseError> {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let missing = |name: &str| Refusal::parameter(format!("the header {name} is missing"));
+        let missing = |name: &str| NetEaseError::parameter(format!("the header {name} is missing"));
         let app_key = header("AppKey").ok_or_else(|| missing("AppKey"))?;
         let nonce = header("Nonce").ok_or_else(|| missing("Nonce"))?;
         let cur_time = header("CurTime").ok_or_else(|| missing("CurTime"))?;
         let shown = header("CheckSum").ok_or_else(|| missing("CheckSum"))?;
         if nonce.is_empty() || nonce.len() > MAX_NONCE {
-            return Err(Refusal::parameter(format!("Nonce must have 1-{MAX_NONCE} characters")));
+            return Err(NetEaseError::parameter(format!(
+                "Nonce must have 1-{MAX_NONCE} characters"
+            )));
         }
         let now = core.clock.now();
         if !is_current(cur_time, now) {
-            return Err(Refusal::parameter(
+            return Err(NetEaseError::parameter(
                 "CurTime must be the UTC time in seconds, and at most 5 minutes off",
             ));
         }
-        let wrong = || Refusal::parameter("AppKey or CheckSum does not match");
+        let wrong = || NetEaseError::parameter("AppKey or CheckSum does not match");
         let (app, secret) = authenticate::netease_app(core, app_key).await?.ok_or_else(wrong)?;
         let sum = checksum(&secret, nonce, cur_time);
         if !bool::from(hex::encode(sum).as_bytes().ct_eq(shown.as_bytes())) {
@@ -89,23 +96,23 @@ impl Doorman {
         if self.settings.refuse_replays {
             let entry = self.seen.entry((app.id, sum)).or_insert(());
             if !entry.is_fresh() {
-                return Err(Refusal::parameter("the CheckSum was used before"));
+                return Err(NetEaseError::parameter("the CheckSum was used before"));
             }
         }
-        match self.shut_out.get(&app.id) {
-            Some(until) if until > now => Err(Refusal::shut_out(until - now)),
+        match self.penalized.get(&app.id) {
+            Some(until) if until > now => Err(NetEaseError::penalized(until - now)),
             _ => Ok(app),
         }
     }
 
-    /// Refuses an app for a while: it went over its rate.
-    pub(super) fn shut_out(&self, core: &Core, app_id: Uuid) {
+    /// Refuses an app for a while, since it exceeded its rate.
+    pub(super) fn penalize(&self, core: &Core, app_id: Uuid) {
         let until = core.clock.now() + self.settings.penalty;
-        self.shut_out.insert(app_id, until);
+        self.penalized.insert(app_id, until);
     }
 }
 
-/// Whether a CurTime is within the validity.
+/// Whether a CurTime is a time in whole seconds and close enough to now.
 fn is_current(cur_time: &str, now: OffsetDateTime) -> bool {
     let digits = !cur_time.is_empty() && cur_time.bytes().all(|b| b.is_ascii_digit());
     let seconds = cur_time.parse::<i64>().ok().filter(|_| digits);
@@ -113,7 +120,7 @@ fn is_current(cur_time: &str, now: OffsetDateTime) -> bool {
     made.is_some_and(|made| (now - made).abs() <= VALIDITY)
 }
 
-/// SHA-1 of AppSecret, Nonce and CurTime, one behind the other, as the vendor has it.
+/// The vendor's CheckSum: SHA-1 of AppSecret, Nonce and CurTime, concatenated.
 fn checksum(secret: &Secret, nonce: &str, cur_time: &str) -> [u8; 20] {
     Sha1::new()
         .chain_update(secret.reveal())

@@ -1,0 +1,54 @@
+//! Relations of a user to each of a list: who is a friend, who is blocked.
+
+use serde_json::{Value, json};
+
+use super::{
+    error::EasemobError,
+    request::{EasemobRequest, strings, usernames},
+    response::changed,
+};
+use crate::{
+    domain::{Relation, Username},
+    ops::{Call, relations},
+};
+
+pub(super) async fn check_friends(
+    request: EasemobRequest,
+    call: Call,
+) -> Result<Value, EasemobError> {
+    check(&request, &call, |found| if found.is_friend { "friend" } else { "not_friend" }).await
+}
+
+pub(super) async fn check_blocks(
+    request: EasemobRequest,
+    call: Call,
+) -> Result<Value, EasemobError> {
+    check(&request, &call, |found| if found.blocks { "blacklist" } else { "not_blacklist" }).await
+}
+
+/// Responds with the relation to each user of the list, in the vendor's words.
+async fn check(
+    request: &EasemobRequest,
+    call: &Call,
+    relation: fn(Relation) -> &'static str,
+) -> Result<Value, EasemobError> {
+    let members = request.object()?;
+    let username = match members.get("username").and_then(Value::as_str) {
+        Some(username) if !username.is_empty() => Username::parse("username", username)?,
+        _ => return Err(EasemobError::illegal_argument("username cannot be blank")),
+    };
+    let names = strings(&members, "check_list")?;
+    let max = call.core.bounds.check_names;
+    if names.is_empty() || names.len() > max {
+        let why = format!("check_list size must be between 1 and {max}");
+        return Err(EasemobError::illegal_argument(why));
+    }
+    let others = usernames("check_list", &names)?;
+    let relations = relations::check(call, &username, &others).await?;
+    let entities: Vec<Value> = others
+        .iter()
+        .zip(relations)
+        .map(|(other, found)| json!({ "username": other.as_str(), "relation": relation(found) }))
+        .collect();
+    Ok(changed(request, call, "post", request.path(), &entities))
+}

@@ -1,0 +1,215 @@
+//! The way of every HTTP request, whichever vendor's API it belongs to: request id, caller, gate, body,
+//! operation, response, log line.
+//!
+//! What differs between the vendors is a [`VendorApi`] and its table of [`Route`]s.
+
+use std::sync::Arc;
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{RawPathParams, rejection::RawPathParamsRejection},
+    http::{Method, Request, Response, request::Parts},
+    routing::{MethodFilter, MethodRouter, on},
+};
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+use time::OffsetDateTime;
+use tokio::time::Instant;
+use tracing::Instrument as _;
+
+use super::read::{self, ReadError};
+use crate::{
+    clock::Clock,
+    domain::{App, Error, unix_millis},
+    gate::{self, Caller, Gate, REQUEST_ID, RequestLog},
+    ops::{Call, Core},
+};
+
+/// A vendor's HTTP API: how it reads a request, authenticates the caller and writes a response.
+pub(super) trait VendorApi: Send + Sync + Sized + 'static {
+    /// What the caller shows to be authenticated.
+    type Credentials: Send;
+    /// What the operation needs of a request, without its body.
+    type Head: Send;
+    /// A request as the functions of the routes take it.
+    type Request: Send;
+    /// An error in the vendor's form.
+    type Error: From<Error> + From<ReadError> + Send;
+
+    /// Reads the path, the query and the headers.
+    fn read_head(head: RequestHead) -> Result<(Self::Credentials, Self::Head), Self::Error>;
+
+    /// The app to which the credentials belong.
+    fn authenticate(
+        &self,
+        core: &Core,
+        credentials: Self::Credentials,
+    ) -> impl Future<Output = Result<Arc<App>, Self::Error>> + Send;
+
+    /// Reads the body.
+    fn read_body(head: Self::Head, body: Bytes) -> Result<Self::Request, Self::Error>;
+
+    /// Is told the error that a request of `app` got.
+    fn failed(&self, _core: &Core, _app: &App, _error: &Self::Error) {}
+
+    /// The response, and the code under which the request is logged.
+    fn respond(result: Result<Value, Self::Error>, received: Received) -> (Response<Body>, u16);
+}
+
+/// A request without its body, before it is read.
+pub(super) struct RequestHead {
+    /// The values of the path's `{parameters}`, decoded.
+    pub(super) params: RawPathParams,
+    pub(super) parts: Parts,
+    pub(super) received: Received,
+}
+
+/// When a request was received.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Received {
+    time: OffsetDateTime,
+    instant: Instant,
+}
+
+impl Received {
+    pub(super) fn now(clock: &Clock) -> Self {
+        Self { time: clock.now(), instant: Instant::now() }
+    }
+
+    /// The time, in milliseconds since the epoch.
+    pub(super) fn timestamp(self) -> i64 {
+        unix_millis(self.time)
+    }
+
+    /// How long the request has taken so far, in milliseconds.
+    pub(super) fn duration(self) -> u64 {
+        u64::try_from(self.instant.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// A line of a vendor's table.
+pub(super) struct Route<A: VendorApi> {
+    pub(super) method: Method,
+    pub(super) path: &'static str,
+    /// Under what a request is counted and logged: the operation's name in gRPC, so that an app's rate
+    /// holds across all APIs.
+    operation: &'static str,
+    run: Run<A>,
+}
+
+/// What a route runs.
+enum Run<A: VendorApi> {
+    /// An operation on behalf of the app whose credentials the caller showed.
+    App(RunApp<A>),
+    /// A login: the operation checks the credentials itself, until the deadline.
+    Login(RunLogin<A>),
+}
+
+type RunApp<A> = Box<dyn Fn(<A as VendorApi>::Request, Call) -> RunResult<A> + Send + Sync>;
+type RunLogin<A> =
+    Box<dyn Fn(<A as VendorApi>::Request, Arc<Core>, Instant) -> RunResult<A> + Send + Sync>;
+type RunResult<A> = BoxFuture<'static, Result<Value, <A as VendorApi>::Error>>;
+
+impl<A: VendorApi> Route<A> {
+    /// A route that runs an operation on behalf of an app.
+    pub(super) fn app<F>(
+        method: Method,
+        path: &'static str,
+        operation: &'static str,
+        run: impl Fn(A::Request, Call) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<Value, A::Error>> + Send + 'static,
+    {
+        let run = Run::App(Box::new(move |request, call| Box::pin(run(request, call))));
+        Self { method, path, operation, run }
+    }
+
+    /// A route that takes credentials.
+    pub(super) fn login<F>(
+        method: Method,
+        path: &'static str,
+        operation: &'static str,
+        run: impl Fn(A::Request, Arc<Core>, Instant) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<Value, A::Error>> + Send + 'static,
+    {
+        let run = Run::Login(Box::new(move |request, core, deadline| {
+            Box::pin(run(request, core, deadline))
+        }));
+        Self { method, path, operation, run }
+    }
+}
+
+/// A vendor's API behind the gate.
+pub(super) struct Endpoint<A> {
+    pub(super) api: A,
+    pub(super) gate: Gate,
+    /// The largest request body, in bytes.
+    pub(super) max_body: usize,
+}
+
+impl<A: VendorApi> Endpoint<A> {
+    /// A route as axum takes it.
+    pub(super) fn method_router(self: &Arc<Self>, route: Route<A>) -> MethodRouter {
+        let method = route.method.clone();
+        let filter = MethodFilter::try_from(method).expect("the tables name usual methods");
+        let (endpoint, route) = (Arc::clone(self), Arc::new(route));
+        on(filter, move |params: Result<RawPathParams, _>, request: Request<Body>| {
+            let (endpoint, route) = (Arc::clone(&endpoint), Arc::clone(&route));
+            let id = gate::request_id(request.headers());
+            let span = gate::span(&id);
+            async move {
+                let mut log = RequestLog::open(route.operation);
+                let received = Received::now(&endpoint.gate.core().clock);
+                let result = endpoint.serve(&route, params, request, received, &mut log).await;
+                let (mut response, code) = A::respond(result, received);
+                response.headers_mut().insert(REQUEST_ID, id);
+                log.close(code.to_string());
+                response
+            }
+            .instrument(span)
+        })
+    }
+
+    async fn serve(
+        &self,
+        route: &Route<A>,
+        params: Result<RawPathParams, RawPathParamsRejection>,
+        request: Request<Body>,
+        received: Received,
+        log: &mut RequestLog,
+    ) -> Result<Value, A::Error> {
+        let params = params.map_err(|_| ReadError::Path)?;
+        let (parts, body) = request.into_parts();
+        let (credentials, head) = A::read_head(RequestHead { params, parts, received })?;
+        let core = self.gate.core();
+        let caller = match route.run {
+            Run::App(_) => Caller::Known,
+            Run::Login(_) => Caller::Stranger,
+        };
+        // Boxed, since the future of a statement is large.
+        let admit = Box::pin(async {
+            match caller {
+                Caller::Known => self.api.authenticate(core, credentials).await.map(Some),
+                Caller::Stranger => Ok(None),
+            }
+        });
+        let result = self.gate.pass(log, caller, None, admit, |admitted| async move {
+            let body = read::body(body, self.max_body).await?;
+            let request = A::read_body(head, body)?;
+            let (core, deadline) = (Arc::clone(core), admitted.deadline);
+            match (&route.run, admitted.app) {
+                (Run::App(run), Some(app)) => run(request, Call { core, app, deadline }).await,
+                (Run::App(_), None) => Err(Error::Unauthenticated.into()),
+                (Run::Login(run), _) => run(request, core, deadline).await,
+            }
+        });
+        let result = result.await;
+        if let (Err(error), Some(app)) = (&result, log.app()) {
+            self.api.failed(core, app, error);
+        }
+        result
+    }
+}
