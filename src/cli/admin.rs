@@ -20,6 +20,7 @@ use crate::{
         Call, Core,
         access::{apps, tokens},
         events,
+        maintenance::deleted_apps,
     },
     server, store,
 };
@@ -324,7 +325,7 @@ pub(super) async fn app(core: &Core, command: AppCommand) -> Result<(), Failure>
                 );
             }
             apps::delete(core, deadline, &parse(&app_key)?).await?;
-            apps::purge_deleted(core, Instant::now() + Duration::from_secs(3600)).await?;
+            deleted_apps::purge(core, Instant::now() + Duration::from_secs(3600)).await?;
             println!("{app_key} is deleted");
         }
     }

@@ -10,7 +10,7 @@ use crate::{
     http::NetEaseSettings,
     ops::{
         access::{login_throttle::LoginSettings, rate_limits::RateSettings},
-        watch::WatchSettings,
+        watch::registry::WatchSettings,
     },
     store::DbSettings,
 };
@@ -77,10 +77,10 @@ impl ServeArgs {
     pub fn watches(&self) -> WatchSettings {
         WatchSettings {
             max_watchers: self.max_watchers.get(),
-            poll: self.watch_poll.0,
-            patience: self.watch_patience.0,
-            recheck: self.token_cache.0,
-            longest: self.watch_longest.0,
+            poll_interval: self.watch_poll.0,
+            send_timeout: self.watch_patience.0,
+            token_check_interval: self.token_cache.0,
+            max_duration: self.watch_longest.0,
         }
     }
 

@@ -1,10 +1,9 @@
-//! Events: recording them with the change, and looking at what became of them.
+//! Events: what became of them.
 
-use time::{Duration, OffsetDateTime};
-use tokio::time::Instant;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Call, Core};
+use super::Call;
 use crate::{
     domain::{Attempt, Error, Event, EventFilter, EventId, EventPosition, Page, PageSize},
     store::{Db, callback_rules, event_history, outbox},
@@ -125,38 +124,6 @@ pub async fn retry_failed(
         .await?;
     call.core.outbox_signals.events_added.notify_one();
     Ok(revived)
-}
-
-/// The days of the history, today's and the coming ones, are there; those older than the retention are
-/// dropped. Events of deleted rules are removed.
-///
-/// # Errors
-/// Those of the database; the next time goes on where this one stopped.
-pub async fn keep_house(core: &Core, deadline: Instant) -> Result<(), Error> {
-    const AHEAD: i64 = 3;
-    const BATCH: i64 = 5000;
-    let today = core.clock.now().date();
-    for days in 0..=AHEAD {
-        let mut tx = core.db.begin(deadline).await?;
-        event_history::make_partition(&mut tx, today + Duration::days(days)).await?;
-        tx.commit().await?;
-    }
-    let mut tx = core.db.begin(deadline).await?;
-    let oldest = (core.clock.now() - core.event_retention).date();
-    event_history::drop_partitions_before(&mut tx, oldest).await?;
-    tx.commit().await?;
-
-    for rule_id in core.db.read(async |db| outbox::deleted_rules(db).await).await? {
-        loop {
-            let mut tx = core.db.begin(deadline).await?;
-            let removed = outbox::remove(&mut tx, rule_id, BATCH).await?;
-            tx.commit().await?;
-            if removed == 0 {
-                break;
-            }
-        }
-    }
-    Ok(())
 }
 
 fn not_found(id: EventId) -> Error {

@@ -13,10 +13,10 @@ mod changes;
 mod coalesce;
 mod entry_changes;
 pub mod events;
-pub mod expiry;
 pub mod friends;
 pub mod imports;
 mod locks;
+pub mod maintenance;
 pub mod relations;
 pub mod requests;
 pub mod sync;
@@ -30,6 +30,7 @@ use tokio::time::Instant;
 use self::{
     access::{caller_cache::CallerCache, login_throttle::LoginThrottle, rate_limits::RateLimits},
     coalesce::Coalescer,
+    watch::registry::Watches,
 };
 use crate::{
     clock::Clock,
@@ -56,8 +57,8 @@ pub struct Core {
     pub tombstone_retention: time::Duration,
     /// How long a friend request waits for its answer; nothing for ever.
     pub request_life: Option<time::Duration>,
-    /// Who watches what.
-    pub watches: watch::Watches,
+    /// Which users are watched.
+    pub watches: Watches,
     /// How long tokens live.
     pub lifetimes: TokenLifetimes,
     /// What seals the secrets that must be readable.

@@ -1,11 +1,13 @@
 //! Friend requests: send, accept, reject, cancel, list.
 //!
 //! A request that nobody answered in time is overdue, and counts as expired from that moment on,
-//! whether [`super::expiry`] has come to it or not.
+//! whether [`super::maintenance::expiry`] has come to it or not.
 
 use sqlx::PgConnection;
 
-use super::{Call, changes::record_events, expiry, found, friends as friend_ops, locks::Locked};
+use super::{
+    Call, changes::record_events, found, friends as friend_ops, locks::Locked, maintenance::expiry,
+};
 use crate::{
     domain::{
         Error, EventType, Extension, Friend, FriendRequest, Invalid, NewEvent, Page, PageSize,

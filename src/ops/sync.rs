@@ -1,24 +1,23 @@
-//! Following a list: what changed since a version, and the purge of old tombstones.
+//! Following a list: what changed since a version.
 
 use std::{fmt, sync::Arc};
 
-use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::{
-    Call, Core, Turns,
+    Call, Turns,
     coalesce::{Coalescer, Outcome, Shared, Turn},
     found,
 };
 use crate::{
     domain::{
-        BlockChange, Change, Error, FriendChange, OwnerKey, PageSize, SyncPage, SyncPosition,
-        UpdatedAfter, Username,
+        BlockChange, Change, Error, FriendChange, PageSize, SyncPage, SyncPosition, UpdatedAfter,
+        Username,
     },
     store::{
         Db, blocks,
         changes::{Headed, Since},
-        friend_changes, users,
+        friend_changes,
     },
 };
 
@@ -40,22 +39,6 @@ pub trait List: Copy + Send + Sync + fmt::Debug + 'static {
         db: &mut sqlx::PgConnection,
         asked: &[Changes<Self>],
     ) -> impl Future<Output = Read<Self::Change>> + Send;
-
-    /// Owners of some tombstones of `before` or earlier, the oldest first.
-    #[doc(hidden)]
-    fn owners_of_tombstones(
-        db: &mut sqlx::PgConnection,
-        before: OffsetDateTime,
-        limit: i64,
-    ) -> impl Future<Output = Result<Vec<OwnerKey>, Error>> + Send;
-
-    /// Removes a locked user's tombstones of `before` or earlier, and keeps in the head how far.
-    #[doc(hidden)]
-    fn purge(
-        db: &mut sqlx::PgConnection,
-        owner: OwnerKey,
-        before: OffsetDateTime,
-    ) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
 /// The friend list; entries that were not changed after the time are left out.
@@ -76,25 +59,6 @@ impl List for Friends {
     async fn read(db: &mut sqlx::PgConnection, asked: &[Changes<Self>]) -> Read<FriendChange> {
         friend_changes::changes(db, asked.iter().map(|one| (one.since, one.list.0))).await
     }
-
-    async fn owners_of_tombstones(
-        db: &mut sqlx::PgConnection,
-        before: OffsetDateTime,
-        limit: i64,
-    ) -> Result<Vec<OwnerKey>, Error> {
-        friend_changes::owners_of_tombstones(db, before, limit).await
-    }
-
-    async fn purge(
-        db: &mut sqlx::PgConnection,
-        owner: OwnerKey,
-        before: OffsetDateTime,
-    ) -> Result<(), Error> {
-        if let Some(version) = friend_changes::purge(db, owner, before).await? {
-            users::purged_friends_to(db, owner, version).await?;
-        }
-        Ok(())
-    }
 }
 
 impl List for Blocks {
@@ -106,25 +70,6 @@ impl List for Blocks {
 
     async fn read(db: &mut sqlx::PgConnection, asked: &[Changes<Self>]) -> Read<BlockChange> {
         blocks::changes(db, asked.iter().map(|one| one.since)).await
-    }
-
-    async fn owners_of_tombstones(
-        db: &mut sqlx::PgConnection,
-        before: OffsetDateTime,
-        limit: i64,
-    ) -> Result<Vec<OwnerKey>, Error> {
-        blocks::owners_of_tombstones(db, before, limit).await
-    }
-
-    async fn purge(
-        db: &mut sqlx::PgConnection,
-        owner: OwnerKey,
-        before: OffsetDateTime,
-    ) -> Result<(), Error> {
-        if let Some(version) = blocks::purge(db, owner, before).await? {
-            users::purged_blocks_to(db, owner, version).await?;
-        }
-        Ok(())
     }
 }
 
@@ -182,26 +127,4 @@ pub async fn changes<L: List>(
         (head, changes) = read(0).await?;
     }
     Ok(SyncPage::cut(changes, size.entries(), head, position, full_resync))
-}
-
-/// Removes tombstones that are older than they are kept, a user at a time, until none are left.
-///
-/// # Errors
-/// Those of the database; the next time goes on where this one stopped.
-pub async fn purge_tombstones<L: List>(core: &Core, deadline: Instant) -> Result<(), Error> {
-    const BATCH: i64 = 200;
-    let before = core.clock.now() - core.tombstone_retention;
-    loop {
-        let owners =
-            core.db.read(async |db| L::owners_of_tombstones(db, before, BATCH).await).await?;
-        for owner in &owners {
-            let mut tx = core.db.begin(deadline).await?;
-            users::lock_even_deleted(&mut tx, *owner).await?;
-            L::purge(&mut tx, *owner, before).await?;
-            tx.commit().await?;
-        }
-        if owners.is_empty() {
-            return Ok(());
-        }
-    }
 }

@@ -26,7 +26,7 @@ use crate::{
         access::{
             caller_cache::CallerCache, login_throttle::LoginThrottle, rate_limits::RateLimits,
         },
-        watch::{self, Watches},
+        watch::{registry::Watches, versions},
     },
     proto,
     store::Db,
@@ -137,7 +137,7 @@ pub async fn serve(
 
     let background = CancellationToken::new();
     let upkeep = tokio::spawn(upkeep::run(Arc::clone(&core), background.clone()));
-    let versions = tokio::spawn(watch::follow_versions(Arc::clone(&core)));
+    let versions = tokio::spawn(versions::poll(Arc::clone(&core)));
     let dispatcher = args.deliver.then(|| {
         tokio::spawn(deliver(
             Arc::clone(&core),

@@ -1,9 +1,4 @@
-//! What no call waits for: cleaning up after deleted users and apps, removing expired tokens, and
-//! keeping the history of events, friend requests and tombstones to their time.
-//!
-//! Every round does bounded transactions and can stop anywhere; the next round, here or on another
-//! instance, goes on. Instances may do the same work at once: each step locks what it changes and
-//! looks again.
+//! The maintenance that no call waits for, in a loop.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,17 +7,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ops::{
     Core,
-    access::{apps, tokens},
-    events, expiry, sync, users,
+    maintenance::{deleted_apps, event_retention, expired_tokens, expiry, tombstones},
+    users,
 };
 
-/// Between two rounds. Nothing waits for a round, so it need not be short.
+/// The time between two rounds. No call waits for a round, so it need not be short.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// The longest that a round goes on.
+/// The longest time that a round takes.
 const ROUND: Duration = Duration::from_secs(600);
 
-/// Does rounds until `stop`.
+/// Does rounds until `stop` is cancelled.
 pub async fn run(core: Arc<Core>, stop: CancellationToken) {
     let rounds = async {
         loop {
@@ -36,39 +31,28 @@ pub async fn run(core: Arc<Core>, stop: CancellationToken) {
     }
 }
 
-/// One round. Failures are logged and left to the next.
+/// Does one round. A failure is logged, and the next round tries again.
 pub async fn round(core: &Arc<Core>) {
     let deadline = Instant::now() + ROUND;
     if let Err(error) = core.db.tend().await {
-        tracing::debug!(%error, "connections are opened when they are needed");
+        tracing::debug!(%error, "idle connections can't be opened now; calls open them");
     }
-    if let Err(error) = events::keep_house(core, deadline).await {
-        tracing::warn!(%error, "the history of events is tidied later");
+    if let Err(error) = event_retention::apply(core, deadline).await {
+        tracing::warn!(%error, "old events can't be removed now");
     }
     if let Err(error) = users::finish_leaving(core, deadline).await {
-        tracing::warn!(%error, "cleaning up after deleted users goes on later");
+        tracing::warn!(%error, "deleted users can't be removed from lists now");
     }
     if let Err(error) = expiry::expire(core, deadline).await {
-        tracing::warn!(%error, "friend requests expire later");
+        tracing::warn!(%error, "overdue friend requests can't be ended now");
     }
-    let purged = async {
-        sync::purge_tombstones::<sync::Friends>(core, deadline).await?;
-        sync::purge_tombstones::<sync::Blocks>(core, deadline).await
-    };
-    if let Err(error) = purged.await {
-        tracing::warn!(%error, "old tombstones are purged later");
+    if let Err(error) = tombstones::purge(core, deadline).await {
+        tracing::warn!(%error, "old tombstones can't be purged now");
     }
-    if let Err(error) = apps::purge_deleted(core, deadline).await {
-        tracing::warn!(%error, "removing deleted apps goes on later");
+    if let Err(error) = deleted_apps::purge(core, deadline).await {
+        tracing::warn!(%error, "the rows of deleted apps can't be removed now");
     }
-    loop {
-        match tokens::purge_expired(core, deadline).await {
-            Ok(0) => break,
-            Ok(purged) => tracing::debug!(purged, "expired tokens removed"),
-            Err(error) => {
-                tracing::warn!(%error, "removing expired tokens goes on later");
-                break;
-            }
-        }
+    if let Err(error) = expired_tokens::purge(core, deadline).await {
+        tracing::warn!(%error, "expired tokens can't be removed now");
     }
 }

@@ -349,7 +349,9 @@ async fn instances_that_make_the_same_day_of_the_history_at_once_do_not_fail() {
         let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
         let rounds = (0..4).map(|_| {
             let core = Arc::clone(&stage.app.core);
-            tokio::spawn(async move { befriend::ops::events::keep_house(&core, deadline).await })
+            tokio::spawn(async move {
+                befriend::ops::maintenance::event_retention::apply(&core, deadline).await
+            })
         });
         for round in rounds.collect::<Vec<_>>() {
             round.await.unwrap().expect("the house is kept");

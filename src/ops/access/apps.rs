@@ -10,7 +10,7 @@ use crate::{
         NetEaseChange, Page, PageSize, Secret, SecretKind,
     },
     ops::Core,
-    store::{apps, departures, tokens},
+    store::{apps, tokens},
 };
 
 /// Creates an app with the default limits, changed by `limits`. Returns the app with its client_secret,
@@ -195,29 +195,6 @@ pub async fn delete(core: &Core, deadline: Instant, key: &AppKey) -> Result<(), 
         })
         .await?;
     core.callers.forget_app(app_id);
-    Ok(())
-}
-
-/// Removes the rows of deleted apps, some users at a time, until none are left.
-///
-/// # Errors
-/// Those of the database, and a collision with a call that was under way when the app was deleted;
-/// the next time goes on where this one stopped.
-pub async fn purge_deleted(core: &Core, deadline: Instant) -> Result<(), Error> {
-    const BATCH: i64 = 200;
-    for app_id in core.db.read(async |db| apps::deleted(db).await).await? {
-        loop {
-            let mut tx = core.db.begin(deadline).await?;
-            let keys = departures::of_app(&mut tx, app_id, BATCH).await?;
-            if keys.is_empty() {
-                apps::purge(&mut tx, app_id).await?;
-                tx.commit().await?;
-                break;
-            }
-            departures::purge(&mut tx, &keys).await?;
-            tx.commit().await?;
-        }
-    }
     Ok(())
 }
 

@@ -107,15 +107,3 @@ pub async fn revoke(call: &Call, token: &Secret) -> Result<(), Error> {
     call.core.callers.forget_token(hash).await;
     Ok(())
 }
-
-/// Removes a batch of expired tokens. Returns how many.
-///
-/// # Errors
-/// Those of the database.
-pub async fn purge_expired(core: &Core, deadline: Instant) -> Result<u64, Error> {
-    const BATCH: i64 = 1000;
-    let mut tx = core.db.begin(deadline).await?;
-    let purged = tokens::purge_expired(&mut tx, core.clock.now(), BATCH).await?;
-    tx.commit().await?;
-    Ok(purged)
-}

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use super::{
-    Call, Core,
-    requests::{between, close, pending},
-};
 use crate::{
     domain::{Error, OwnerKey, RequestDirection, RequestState, Username},
+    ops::{
+        Call, Core,
+        requests::{between, close, pending},
+    },
     store::{apps, requests, users},
 };
 
@@ -63,7 +63,7 @@ async fn expire_some(core: &Arc<Core>, deadline: Instant) -> Result<bool, Error>
 }
 
 /// Ends overdue requests of a user whose places are taken. Returns whether there were any.
-pub(super) async fn make_room(call: &Call, username: &Username) -> Result<bool, Error> {
+pub(in crate::ops) async fn make_room(call: &Call, username: &Username) -> Result<bool, Error> {
     let Some(life) = call.core.request_life else { return Ok(false) };
     let before = call.core.clock.now() - life;
     let db = &call.core.db;

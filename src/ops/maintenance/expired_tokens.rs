@@ -1,0 +1,24 @@
+//! Expired tokens: the removal of their rows.
+
+use tokio::time::Instant;
+
+use crate::{domain::Error, ops::Core, store::tokens};
+
+/// How many rows one transaction removes.
+const BATCH: i64 = 1000;
+
+/// Removes expired tokens until none are left.
+///
+/// # Errors
+/// Those of the database.
+pub async fn purge(core: &Core, deadline: Instant) -> Result<(), Error> {
+    loop {
+        let mut tx = core.db.begin(deadline).await?;
+        let purged = tokens::purge_expired(&mut tx, core.clock.now(), BATCH).await?;
+        tx.commit().await?;
+        if purged == 0 {
+            return Ok(());
+        }
+        tracing::debug!(purged, "expired tokens removed");
+    }
+}
