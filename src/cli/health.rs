@@ -3,18 +3,26 @@
 use std::{fs, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Args;
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
 
-use super::Failure;
+use super::error::CommandError;
+
+/// How long the connection may take, and how long the answer.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 #[derive(Args, Debug)]
 pub(super) struct HealthArgs {
-    /// Where it listens; https:// for TLS [default: this machine, at the port of BEFRIEND_LISTEN].
+    /// The address of the service; https:// for TLS [default: this machine, at the port of
+    /// BEFRIEND_LISTEN].
     #[arg(long, env = "BEFRIEND_HEALTH_URL", value_name = "URL")]
     url: Option<String>,
-    /// The authority that signed the server's certificate (PEM).
+    /// The certificate of the authority that signed the server's certificate (PEM).
     #[arg(long, env = "BEFRIEND_HEALTH_CA", value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// The client's certificate (PEM), where the server asks for one.
+    /// The client's certificate (PEM), if the server asks for one.
     #[arg(long, env = "BEFRIEND_HEALTH_CERT", value_name = "FILE", requires = "key")]
     cert: Option<PathBuf>,
     /// The private key of --cert (PEM).
@@ -22,16 +30,11 @@ pub(super) struct HealthArgs {
     key: Option<PathBuf>,
 }
 
-/// Asks the service that `listen` is the setting of, unless another is named.
-pub(super) async fn health(args: HealthArgs, listen: SocketAddr) -> Result<ExitCode, Failure> {
-    use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
-    use tonic_health::pb::{
-        HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
-    };
+/// Asks the service at `--url`, else the one that listens on `listen` on this machine.
+pub(super) async fn health(args: HealthArgs, listen: SocketAddr) -> Result<ExitCode, CommandError> {
     let url = args.url.unwrap_or_else(|| format!("http://127.0.0.1:{}", listen.port()));
-    let mut endpoint = Endpoint::from_shared(url.clone())?
-        .connect_timeout(Duration::from_secs(3))
-        .timeout(Duration::from_secs(3));
+    let mut endpoint =
+        Endpoint::from_shared(url.clone())?.connect_timeout(TIMEOUT).timeout(TIMEOUT);
     if url.starts_with("https:") {
         let mut tls = ClientTlsConfig::new();
         if let Some(ca) = &args.ca {

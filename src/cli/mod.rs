@@ -1,14 +1,22 @@
-//! The commands of the binary.
+//! The commands of the binary: one file a command, and beside them what several commands use.
 
-mod admin;
-pub mod dev;
+mod apps;
+mod core;
+mod database;
+mod dev;
+mod error;
+mod events;
+mod export;
 mod health;
+mod import;
+mod listener;
 mod progress;
-mod pull;
+mod secrets;
 mod serve;
-mod transfer;
+mod signals;
+mod tokens;
 
-use std::{process::ExitCode, time::Duration};
+use std::process::ExitCode;
 
 use clap::{
     ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
@@ -16,19 +24,23 @@ use clap::{
 };
 
 use self::{
-    admin::{AppCommand, EventsCommand, app, event, token, with_core},
-    dev::receiver::ReceiverArgs,
+    apps::AppCommand,
+    core::with_core,
+    dev::receiver::{self, ReceiverArgs},
+    error::CommandError,
+    events::EventsCommand,
+    export::{ExportArgs, export},
     health::{HealthArgs, health},
-    serve::{Database, receive, serve},
-    transfer::{ExportArgs, ImportCommand, export, import},
+    import::{ImportCommand, import},
+    progress::print_error,
+    serve::serve,
+    tokens::TokenArgs,
 };
 use crate::{
-    config::{self, DatabaseArgs, ServeArgs, Shown},
+    config::{DatabaseArgs, ServeArgs},
     domain::with_causes,
-    store, telemetry,
+    telemetry,
 };
-
-type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,13 +49,14 @@ Examples:
   befriend app create 'acme#chat'         create an app (a tenant) and see its credentials
   befriend token 'acme#chat'              issue a token of that app
   befriend export 'acme#chat' --out chat  write its users, friends and blocks to files
-  befriend import files 'acme#chat' chat  bring them in again";
+  befriend import files 'acme#chat' chat  import such files into an app";
 
 /// Friends, remarks and block lists as a service on Postgres, over gRPC and the HTTP APIs of Easemob
 /// and NetEase.
 ///
-/// Without a command it serves. A setting is given as a flag or as the environment variable that is
-/// shown with it; a flag wins. A TIME is a whole number with a unit: 250ms, 30s, 5m, 2h, 1d.
+/// Without a command befriend serves. A setting is given as a flag or as the environment variable that
+/// is shown beside the flag; the flag wins. A TIME is a whole number with a unit: 250ms, 30s, 5m, 2h,
+/// 1d.
 #[derive(Debug, Parser)]
 #[command(
     name = "befriend",
@@ -62,32 +75,26 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve; the same as no command.
+    /// Serve, as befriend does without a command.
     Serve(Box<ServeArgs>),
     /// Bring the database's schema up to date.
     Migrate,
-    /// Create, show and change apps (the tenants).
+    /// Create, show, change and delete apps (the tenants).
     #[command(subcommand)]
     App(AppCommand),
     /// Issue a token of an app, and print it.
-    Token {
-        /// The app key, as "org#app".
-        app_key: String,
-        /// How long it is to live: 1m at the least, 60d at the most.
-        #[arg(long, value_name = "TIME", value_parser = config::any_duration)]
-        ttl: Option<Shown<Duration>>,
-    },
-    /// Write an app's users, friends and blocks to files.
+    Token(TokenArgs),
+    /// Export an app's users, friends and blocks to files.
     Export(ExportArgs),
-    /// Bring users, friends and blocks into an app.
+    /// Import users, friends and blocks into an app, from files or from another service.
     #[command(subcommand)]
     Import(ImportCommand),
-    /// Look at an app's callback events, and have them sent again.
+    /// Show an app's callback events, and send them again.
     #[command(subcommand)]
     Events(EventsCommand),
     /// Receive callbacks, for development: check their signatures and print them.
     Receiver(ReceiverArgs),
-    /// Ask a running befriend whether it serves; the exit code is 0 if so.
+    /// Ask a running befriend whether it serves; the exit code is 0 if it does.
     Health(HealthArgs),
 }
 
@@ -105,13 +112,13 @@ pub fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
-            complain(&error);
+            print_error(&format!("befriend: {}", with_causes(&*error)));
             ExitCode::FAILURE
         }
     }
 }
 
-/// Refuses a flag of `serve` that stands before another word: it would be read and not heeded.
+/// Refuses a flag of `serve` in front of another command, which would read and ignore the flag.
 fn refuse_misplaced(matches: &ArgMatches) {
     let Some((command, _)) = matches.subcommand() else { return };
     let flags = ServeArgs::augment_args(clap::Command::new("serve"));
@@ -126,46 +133,39 @@ fn refuse_misplaced(matches: &ArgMatches) {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the last word of a command goes to its user")]
-fn complain(error: &Failure) {
-    eprintln!("befriend: {}", with_causes(&**error));
+/// Ends the process, with the usage, if the settings of `serve` contradict each other.
+fn refuse_contradictions(args: &ServeArgs) {
+    if let Err(error) = args.check() {
+        Cli::command().error(ErrorKind::ValueValidation, error).exit();
+    }
 }
 
-async fn run(cli: Cli) -> Result<ExitCode, Failure> {
-    let database = cli.database;
-    match cli.command {
-        None => serve(database, cli.serve).await?,
-        Some(Command::Serve(args)) => serve(database, *args).await?,
-        Some(Command::Migrate) => {
-            let database = Database::open(&database).await?;
-            store::migrate(&database.url).await?;
-            println!("the schema is at version {}", store::expected_version());
-            database.close().await?;
+async fn run(cli: Cli) -> Result<ExitCode, CommandError> {
+    let (database, mut settings) = (cli.database, cli.serve);
+    match cli.command.unwrap_or_else(|| Command::Serve(Box::new(settings.clone()))) {
+        Command::Serve(args) => {
+            refuse_contradictions(&args);
+            serve(database, *args).await?;
         }
-        Some(Command::App(command)) => {
-            let credentials_key = command.credentials_key().cloned();
-            let settings = ServeArgs { credentials_key, ..cli.serve };
-            with_core(&database, &settings, async |core| app(core, command).await).await?;
+        Command::Migrate => database::migrate(&database).await?,
+        Command::App(command) => {
+            settings.credentials_key = command.credentials_key().cloned();
+            with_core(&database, &settings, async |core| apps::run(core, command).await).await?;
         }
-        Some(Command::Token { app_key, ttl }) => {
-            with_core(&database, &cli.serve, async |core| {
-                let ttl = ttl.map_or(Duration::ZERO, |ttl| ttl.0);
-                token(core, &app_key, ttl).await
-            })
-            .await?;
+        Command::Token(args) => {
+            with_core(&database, &settings, async |core| tokens::issue(core, args).await).await?;
         }
-        Some(Command::Export(args)) => {
-            with_core(&database, &cli.serve, async |core| export(core, args).await).await?;
+        Command::Export(args) => {
+            with_core(&database, &settings, async |core| export(core, args).await).await?;
         }
-        Some(Command::Import(command)) => {
-            return with_core(&database, &cli.serve, async |core| import(core, command).await)
-                .await;
+        Command::Import(command) => {
+            return with_core(&database, &settings, async |core| import(core, command).await).await;
         }
-        Some(Command::Events(command)) => {
-            with_core(&database, &cli.serve, async |core| event(core, command).await).await?;
+        Command::Events(command) => {
+            with_core(&database, &settings, async |core| events::run(core, command).await).await?;
         }
-        Some(Command::Receiver(args)) => receive(args).await?,
-        Some(Command::Health(args)) => return health(args, cli.serve.listen).await,
+        Command::Receiver(args) => receiver::run(args).await?,
+        Command::Health(args) => return health(args, settings.listen).await,
     }
     Ok(ExitCode::SUCCESS)
 }

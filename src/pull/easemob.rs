@@ -1,4 +1,4 @@
-//! Easemob's API, as far as a pull needs it: token, users, contacts and blocks, all by pages.
+//! Easemob's API, as far as a pull needs it: the token, and pages of users, contacts and blocks.
 
 use std::time::Duration;
 
@@ -11,28 +11,28 @@ use serde_json::json;
 use tokio::sync::Mutex;
 
 use super::{
-    Found, Lists, UserPage, VendorError,
-    client::{Answer, Client, Pace, Verdict, base},
-    pull::{UNKNOWN, VANISHED},
+    client::{Client, Outcome, Pace, Response, base},
+    error::PullError,
+    lists::{Lists, ListsAnswer, UNKNOWN, UserPage, VANISHED},
 };
 use crate::{
     domain::Secret,
     transfer::{FriendLine, UserLine, rfc3339},
 };
 
-/// How long no calls are made when one was refused without a time to come again.
+/// How long to pause after a throttled call without a Retry-After header.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Where, and as whom.
+/// Where Easemob's API is, and the credentials for it.
 #[derive(Clone, Debug)]
 pub struct EasemobSettings {
     /// The address of the API, as "https://a1.easemob.com".
     pub url: String,
-    /// The app key there, "org#app".
+    /// The app key at Easemob, "org#app".
     pub app_key: String,
     /// The app's client_id.
     pub client_id: String,
-    /// Its client_secret.
+    /// The app's client_secret.
     pub client_secret: Secret,
 }
 
@@ -89,30 +89,31 @@ struct Blocks {
     cursor: Option<String>,
 }
 
-/// What the vendor says of its errors.
+/// The body of an error response.
 #[derive(Deserialize)]
-struct Refusal {
+struct ErrorBody {
     error: Option<String>,
 }
 
-/// What comes of a call for a page.
-enum Paged<T> {
+/// The answer to a call for a page.
+enum PageAnswer<T> {
     Page(T),
-    Unknown,
-    /// The token is not good any more.
-    Stale,
+    /// The user or the app does not exist.
+    NotFound,
+    /// The token has expired or was revoked.
+    TokenRejected,
 }
 
 impl Easemob {
-    /// Prepares calls; makes none yet.
+    /// Checks the settings. No call is made yet.
     ///
     /// # Errors
-    /// [`VendorError::Setting`] for an address or an app key that is none.
-    pub fn new(settings: EasemobSettings, pace: Pace) -> Result<Self, VendorError> {
+    /// [`PullError::Setting`] for a malformed address or app key.
+    pub fn new(settings: EasemobSettings, pace: Pace) -> Result<Self, PullError> {
         let key = &settings.app_key;
         let (org, app) = key
             .split_once('#')
-            .ok_or_else(|| VendorError::Setting(format!("{key} is no app key as org#app")))?;
+            .ok_or_else(|| PullError::Setting(format!("{key} is not an app key as org#app")))?;
         let app = format!("{}/{}/{}", base(&settings.url)?, encoded(org), encoded(app));
         let (client, token) = (Client::new(pace)?, Mutex::default());
         Ok(Self { settings, app, client, token })
@@ -130,10 +131,10 @@ impl Easemob {
         &self.app
     }
 
-    /// A page of all users, after `cursor`.
-    pub(super) async fn users(&self, cursor: Option<&str>) -> Result<UserPage, VendorError> {
+    /// The page of users after `cursor`.
+    pub(super) async fn users(&self, cursor: Option<&str>) -> Result<UserPage, PullError> {
         let page: Option<Users> = self.page("/users?limit=100", cursor).await?;
-        let page = page.ok_or_else(|| VendorError::Call {
+        let page = page.ok_or_else(|| PullError::Call {
             call: "GET /users".to_owned(),
             why: format!("there is no app {} at {}", self.settings.app_key, self.settings.url),
         })?;
@@ -145,11 +146,11 @@ impl Easemob {
             created_at: entity.created.and_then(rfc3339),
             modified_at: entity.modified.and_then(rfc3339),
         });
-        Ok(UserPage { users: users.collect(), next: moved_on(page.cursor, cursor, "/users")? })
+        Ok(UserPage { users: users.collect(), next: next_cursor(page.cursor, cursor, "/users")? })
     }
 
-    /// A user's friends and blocked users, or why there are none.
-    pub(super) async fn lists(&self, username: &str) -> Result<Found, VendorError> {
+    /// A user's friends and blocked users, or why the vendor does not return them.
+    pub(super) async fn lists(&self, username: &str) -> Result<ListsAnswer, PullError> {
         let name = encoded(username);
         let mut lists = Lists { friends: Vec::new(), blocked: Vec::new() };
         let path = format!("/user/{name}/contacts?limit=50&needReturnRemark=true");
@@ -158,7 +159,7 @@ impl Easemob {
             let page: Option<Contacts> = self.page(&path, cursor.as_deref()).await?;
             let Some(Contacts { data }) = page else {
                 let why = if cursor.is_none() { UNKNOWN } else { VANISHED };
-                return Ok(Found::Unknown(why.to_owned()));
+                return Ok(ListsAnswer::Unknown(why.to_owned()));
             };
             lists.friends.extend(data.contacts.into_iter().map(|contact| FriendLine {
                 owner: username.to_owned(),
@@ -166,7 +167,7 @@ impl Easemob {
                 remark: Some(contact.remark.unwrap_or_default()),
                 ..FriendLine::default()
             }));
-            cursor = moved_on(data.cursor, cursor.as_deref(), &path)?;
+            cursor = next_cursor(data.cursor, cursor.as_deref(), &path)?;
             if cursor.is_none() {
                 break;
             }
@@ -174,27 +175,27 @@ impl Easemob {
         let path = format!("/users/{name}/blocks/users?pageSize=50");
         loop {
             let page: Option<Blocks> = self.page(&path, cursor.as_deref()).await?;
-            let Some(page) = page else { return Ok(Found::Unknown(VANISHED.to_owned())) };
+            let Some(page) = page else { return Ok(ListsAnswer::Unknown(VANISHED.to_owned())) };
             lists.blocked.extend(page.data);
-            cursor = moved_on(page.cursor, cursor.as_deref(), &path)?;
+            cursor = next_cursor(page.cursor, cursor.as_deref(), &path)?;
             if cursor.is_none() {
-                return Ok(Found::Lists(lists));
+                return Ok(ListsAnswer::Lists(lists));
             }
         }
     }
 
-    /// A page; nothing when what it is of does not exist.
+    /// A page; `None` if the user or the app does not exist.
     async fn page<T: DeserializeOwned>(
         &self,
         path: &str,
         cursor: Option<&str>,
-    ) -> Result<Option<T>, VendorError> {
+    ) -> Result<Option<T>, PullError> {
         let name = format!("GET {}", path.split('?').next().unwrap_or_default());
         let cursor = cursor.map_or_else(String::new, |c| format!("&cursor={}", encoded(c)));
         let url = format!("{}{path}{cursor}", self.app);
-        let mut stale = None;
+        let mut rejected = None;
         loop {
-            let token = self.token(stale.as_deref()).await?;
+            let token = self.token(rejected.as_deref()).await?;
             let request = || {
                 Request::get(&url)
                     .header(header::AUTHORIZATION, format!("Bearer {token}"))
@@ -202,22 +203,22 @@ impl Easemob {
                     .body(Full::default())
                     .map_err(|error| error.to_string())
             };
-            match self.client.call(&name, request, judge).await? {
-                Paged::Page(page) => return Ok(Some(page)),
-                Paged::Unknown => return Ok(None),
-                Paged::Stale if stale.is_none() => stale = Some(token),
-                Paged::Stale => {
-                    let why = "a token that was given out just now is refused".to_owned();
-                    return Err(VendorError::Call { call: name, why });
+            match self.client.call(&name, request, classify).await? {
+                PageAnswer::Page(page) => return Ok(Some(page)),
+                PageAnswer::NotFound => return Ok(None),
+                PageAnswer::TokenRejected if rejected.is_none() => rejected = Some(token),
+                PageAnswer::TokenRejected => {
+                    let why = "the vendor refuses a token that it has just issued".to_owned();
+                    return Err(PullError::Call { call: name, why });
                 }
             }
         }
     }
 
-    /// A token: the one that is known, unless it is the stale one; else a new one.
-    async fn token(&self, stale: Option<&str>) -> Result<String, VendorError> {
-        let mut known = self.token.lock().await;
-        if let Some(token) = known.as_deref().filter(|token| Some(*token) != stale) {
+    /// The current token; a new one if there is none, or if it is the rejected one.
+    async fn token(&self, rejected: Option<&str>) -> Result<String, PullError> {
+        let mut current = self.token.lock().await;
+        if let Some(token) = current.as_deref().filter(|token| Some(*token) != rejected) {
             return Ok(token.to_owned());
         }
         let login = json!({
@@ -235,53 +236,56 @@ impl Easemob {
                 .body(Full::new(Bytes::from(login.clone())))
                 .map_err(|error| error.to_string())
         };
-        let judge = |answer: &Answer| match judge::<Token>(answer) {
-            Verdict::Done(Paged::Page(token)) => Verdict::Done(token),
-            // Neither passes: what is wrong are the credentials or the app.
-            Verdict::Done(_) => Verdict::Never(answer.in_words()),
-            Verdict::TooOften(time) => Verdict::TooOften(time),
-            Verdict::Again(why) => Verdict::Again(why),
-            Verdict::Never(why) | Verdict::Refused(why) => Verdict::Never(why),
+        let classify = |response: &Response| match classify::<Token>(response) {
+            Outcome::Done(PageAnswer::Page(token)) => Outcome::Done(token),
+            // The app does not exist, or its credentials are wrong.
+            Outcome::Done(_) => Outcome::Failed(response.summary()),
+            Outcome::Throttled(time) => Outcome::Throttled(time),
+            Outcome::Retry(why) => Outcome::Retry(why),
+            Outcome::Failed(why) | Outcome::Refused(why) => Outcome::Failed(why),
         };
-        let token = self.client.call("POST /token", request, judge).await?;
-        *known = Some(token.access_token.clone());
+        let token = self.client.call("POST /token", request, classify).await?;
+        *current = Some(token.access_token.clone());
         Ok(token.access_token)
     }
 }
 
-fn judge<T: DeserializeOwned>(answer: &Answer) -> Verdict<Paged<T>> {
-    match answer.status {
-        StatusCode::OK => match answer.json() {
-            Ok(page) => Verdict::Done(Paged::Page(page)),
-            Err(why) => Verdict::Again(why),
+fn classify<T: DeserializeOwned>(response: &Response) -> Outcome<PageAnswer<T>> {
+    match response.status {
+        StatusCode::OK => match response.json() {
+            Ok(page) => Outcome::Done(PageAnswer::Page(page)),
+            Err(why) => Outcome::Retry(why),
         },
-        StatusCode::UNAUTHORIZED => Verdict::Done(Paged::Stale),
+        StatusCode::UNAUTHORIZED => Outcome::Done(PageAnswer::TokenRejected),
         StatusCode::NOT_FOUND => {
-            // The user, not the app or the path.
-            let refusal: Result<Refusal, _> = answer.json();
-            match refusal.ok().and_then(|refusal| refusal.error).as_deref() {
-                Some("service_resource_not_found") => Verdict::Done(Paged::Unknown),
-                _ => Verdict::Never(answer.in_words()),
+            // This code is for a missing user. Others are for a missing app or a wrong path.
+            let body: Result<ErrorBody, _> = response.json();
+            match body.ok().and_then(|body| body.error).as_deref() {
+                Some("service_resource_not_found") => Outcome::Done(PageAnswer::NotFound),
+                _ => Outcome::Failed(response.summary()),
             }
         }
-        StatusCode::TOO_MANY_REQUESTS => Verdict::TooOften(answer.retry_after().unwrap_or(PAUSE)),
-        StatusCode::REQUEST_TIMEOUT => Verdict::Again(answer.in_words()),
-        StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN => Verdict::Refused(answer.in_words()),
-        status if status.is_server_error() => Verdict::Again(answer.in_words()),
-        _ => Verdict::Never(answer.in_words()),
+        StatusCode::TOO_MANY_REQUESTS => {
+            Outcome::Throttled(response.retry_after().unwrap_or(PAUSE))
+        }
+        StatusCode::REQUEST_TIMEOUT => Outcome::Retry(response.summary()),
+        StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN => Outcome::Refused(response.summary()),
+        status if status.is_server_error() => Outcome::Retry(response.summary()),
+        _ => Outcome::Failed(response.summary()),
     }
 }
 
-/// Where the next page begins. A place that is where this one began would lead on for ever.
-fn moved_on(
+/// The cursor of the next page. A vendor that returns the cursor of this page again is refused, because
+/// the pull would never end.
+fn next_cursor(
     next: Option<String>,
     before: Option<&str>,
     path: &str,
-) -> Result<Option<String>, VendorError> {
+) -> Result<Option<String>, PullError> {
     let next = next.filter(|cursor| !cursor.is_empty());
     if next.is_some() && next.as_deref() == before {
         let why = "the cursor does not move on".to_owned();
-        return Err(VendorError::Refused { call: format!("GET {path}"), why });
+        return Err(PullError::Refused { call: format!("GET {path}"), why });
     }
     Ok(next)
 }

@@ -1,5 +1,5 @@
-//! NetEase's API, as far as a pull needs it: a user's friends and blocked users, each in one answer.
-//! It has no list of all users.
+//! NetEase's API, as far as a pull needs it: a user's friends and blocked users, each list in one
+//! response. The API can't list the users of an app.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use serde::{Deserialize, de::DeserializeOwned};
 use sha1::{Digest as _, Sha1};
 
 use super::{
-    Found, Lists, VendorError,
-    client::{Answer, Client, Pace, Verdict, base},
-    pull::{UNKNOWN, VANISHED},
+    client::{Client, Outcome, Pace, Response, base},
+    error::PullError,
+    lists::{Lists, ListsAnswer, UNKNOWN, VANISHED},
 };
 use crate::{
     clock::Clock,
@@ -20,20 +20,20 @@ use crate::{
     transfer::{FriendLine, rfc3339},
 };
 
-/// For how long an app is refused that came too often.
+/// How long NetEase refuses an app that made too many calls.
 const PENALTY: Duration = Duration::from_secs(10);
 
-/// What it speaks of when a refusal is of the app, whoever the user: codes do not tell.
+/// Words of a refusal that concerns the app, not one user. The codes are the same for both.
 const OF_THE_APP: [&str; 5] = ["appkey", "app key", "checksum", "check sum", "curtime"];
 
-/// Where, and as whom.
+/// Where NetEase's API is, and the credentials for it.
 #[derive(Clone, Debug)]
 pub struct NetEaseSettings {
     /// The address of the API, as "https://api-cn.yunxinapi.com/nimserver".
     pub url: String,
     /// The app's AppKey.
     pub app_key: String,
-    /// Its AppSecret.
+    /// The app's AppSecret.
     pub app_secret: Secret,
 }
 
@@ -45,9 +45,9 @@ pub struct NetEase {
     client: Client,
 }
 
-/// The result, which stands in the answer whatever its HTTP status.
+/// The result of a call: it is in the body, whatever the HTTP status.
 #[derive(Deserialize)]
-struct Outcome {
+struct ResultBody {
     code: i64,
     desc: Option<String>,
 }
@@ -67,12 +67,12 @@ struct Friend {
     createtime: Option<i64>,
 }
 
-/// What it says of a user.
-enum Told<T> {
-    This(T),
+/// The answer to a call about a user.
+enum UserAnswer<T> {
+    Found(T),
     Unknown,
-    /// The user is banned, in its words.
-    Barred(String),
+    /// The user is banned; the text is the vendor's.
+    Banned(String),
 }
 
 #[derive(Deserialize)]
@@ -82,11 +82,11 @@ struct Blacklist {
 }
 
 impl NetEase {
-    /// Prepares calls; makes none yet.
+    /// Checks the settings. No call is made yet.
     ///
     /// # Errors
-    /// [`VendorError::Setting`] for an address that is none.
-    pub fn new(settings: NetEaseSettings, pace: Pace, clock: Clock) -> Result<Self, VendorError> {
+    /// [`PullError::Setting`] for a malformed address.
+    pub fn new(settings: NetEaseSettings, pace: Pace, clock: Clock) -> Result<Self, PullError> {
         let base = base(&settings.url)?;
         Ok(Self { settings, base, clock, client: Client::new(pace)? })
     }
@@ -103,22 +103,22 @@ impl NetEase {
         &self.base
     }
 
-    /// A user's friends and blocked users, or why there are none.
-    pub(super) async fn lists(&self, accid: &str) -> Result<Found, VendorError> {
-        // All that changed since the beginning of time: some take 0 for a missing parameter.
+    /// A user's friends and blocked users, or why the vendor does not return them.
+    pub(super) async fn lists(&self, accid: &str) -> Result<ListsAnswer, PullError> {
+        // All entries that changed since 1970. Not 0, which some servers take for a missing parameter.
         let since = [("accid", accid), ("updatetime", "1")];
-        let told = match self.post::<Friends>(accid, "/friend/get.action", &since).await? {
-            Told::This(friends) => friends,
-            Told::Unknown => return Ok(Found::Unknown(UNKNOWN.to_owned())),
-            Told::Barred(why) => return Ok(Found::Barred(why)),
+        let friends = match self.post::<Friends>(accid, "/friend/get.action", &since).await? {
+            UserAnswer::Found(friends) => friends,
+            UserAnswer::Unknown => return Ok(ListsAnswer::Unknown(UNKNOWN.to_owned())),
+            UserAnswer::Banned(why) => return Ok(ListsAnswer::Refused(why)),
         };
         let path = "/user/listBlackAndMuteList.action";
         let blacklist = match self.post::<Blacklist>(accid, path, &[("accid", accid)]).await? {
-            Told::This(Blacklist { blacklist }) => blacklist,
-            Told::Unknown => return Ok(Found::Unknown(VANISHED.to_owned())),
-            Told::Barred(why) => return Ok(Found::Barred(why)),
+            UserAnswer::Found(Blacklist { blacklist }) => blacklist,
+            UserAnswer::Unknown => return Ok(ListsAnswer::Unknown(VANISHED.to_owned())),
+            UserAnswer::Banned(why) => return Ok(ListsAnswer::Refused(why)),
         };
-        let friends = told.friends.into_iter().map(|friend| FriendLine {
+        let friends = friends.friends.into_iter().map(|friend| FriendLine {
             owner: accid.to_owned(),
             friend: friend.faccid,
             remark: Some(friend.alias.unwrap_or_default()),
@@ -127,7 +127,7 @@ impl NetEase {
             created_at: friend.createtime.and_then(rfc3339),
             updated_at: None,
         });
-        Ok(Found::Lists(Lists { friends: friends.collect(), blocked: blacklist }))
+        Ok(ListsAnswer::Lists(Lists { friends: friends.collect(), blocked: blacklist }))
     }
 
     async fn post<T: DeserializeOwned>(
@@ -135,7 +135,7 @@ impl NetEase {
         accid: &str,
         path: &str,
         form: &[(&str, &str)],
-    ) -> Result<Told<T>, VendorError> {
+    ) -> Result<UserAnswer<T>, PullError> {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         let url = format!("{}{path}", self.base);
         let request = || {
@@ -152,7 +152,7 @@ impl NetEase {
                 .body(Full::new(Bytes::from(body.clone())))
                 .map_err(|error| error.to_string())
         };
-        self.client.call(&format!("POST {path} of {accid}"), request, judge).await
+        self.client.call(&format!("POST {path} of {accid}"), request, classify).await
     }
 }
 
@@ -161,30 +161,32 @@ fn check_sum(secret: &str, nonce: &str, time: &str) -> String {
     hex::encode(Sha1::new().chain_update(secret).chain_update(nonce).chain_update(time).finalize())
 }
 
-fn judge<T: DeserializeOwned>(answer: &Answer) -> Verdict<Told<T>> {
-    let outcome: Outcome = match answer.json() {
-        Ok(outcome) => outcome,
-        Err(_) if answer.status == StatusCode::OK || answer.status.is_server_error() => {
-            return Verdict::Again(answer.in_words());
+fn classify<T: DeserializeOwned>(response: &Response) -> Outcome<UserAnswer<T>> {
+    let result: ResultBody = match response.json() {
+        Ok(result) => result,
+        Err(_) if response.status == StatusCode::OK || response.status.is_server_error() => {
+            return Outcome::Retry(response.summary());
         }
-        Err(_) => return Verdict::Never(answer.in_words()),
+        Err(_) => return Outcome::Failed(response.summary()),
     };
-    let desc = outcome.desc.as_deref().unwrap_or_default().to_lowercase();
+    let desc = result.desc.as_deref().unwrap_or_default().to_lowercase();
     let says = |text: &str| desc.contains(text);
-    match outcome.code {
-        200 => match answer.json() {
-            Ok(found) => Verdict::Done(Told::This(found)),
-            Err(why) => Verdict::Again(why),
+    match result.code {
+        200 => match response.json() {
+            Ok(found) => Outcome::Done(UserAnswer::Found(found)),
+            Err(why) => Outcome::Retry(why),
         },
-        404 => Verdict::Done(Told::Unknown),
+        404 => Outcome::Done(UserAnswer::Unknown),
         // "alice not register"
-        414 if says("not register") => Verdict::Done(Told::Unknown),
-        422 => Verdict::Done(Told::Barred(answer.in_words())),
-        403 | 414 if OF_THE_APP.iter().any(|word| says(word)) => Verdict::Never(answer.in_words()),
-        403 | 414 => Verdict::Refused(answer.in_words()),
-        416 => Verdict::TooOften(answer.retry_after().unwrap_or(PENALTY)),
-        408 | 415 | 500..600 => Verdict::Again(answer.in_words()),
-        _ => Verdict::Never(answer.in_words()),
+        414 if says("not register") => Outcome::Done(UserAnswer::Unknown),
+        422 => Outcome::Done(UserAnswer::Banned(response.summary())),
+        403 | 414 if OF_THE_APP.iter().any(|word| says(word)) => {
+            Outcome::Failed(response.summary())
+        }
+        403 | 414 => Outcome::Refused(response.summary()),
+        416 => Outcome::Throttled(response.retry_after().unwrap_or(PENALTY)),
+        408 | 415 | 500..600 => Outcome::Retry(response.summary()),
+        _ => Outcome::Failed(response.summary()),
     }
 }
 

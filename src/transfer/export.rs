@@ -1,4 +1,4 @@
-//! Out of an app, into a folder.
+//! Exporting: from an app to files of a folder.
 
 use std::{
     fs::{self, File},
@@ -7,7 +7,12 @@ use std::{
 
 use futures_util::TryStreamExt as _;
 
-use super::{Audience, Format, Kind, TransferError, Writer};
+use super::{
+    error::TransferError,
+    files::{Format, Kind},
+    progress::ProgressSink,
+    write::Writer,
+};
 use crate::{
     domain::Record,
     ops::{Call, bulk::Export},
@@ -16,25 +21,25 @@ use crate::{
 /// How many lines were written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Exported {
-    /// Of each kind, in the order of [`Kind::ALL`].
+    /// The count of each kind, in the order of [`Kind::ALL`].
     pub lines: [u64; 3],
 }
 
-/// Writes an app as of one moment into the folder, which is made if need be. The files have their
-/// names once they are whole.
+/// Writes an app as of one moment to files of the folder, which is created if missing. A file is called
+/// "….part" until all of them are complete.
 ///
 /// # Errors
-/// [`TransferError`], also when a file of such a name is there already.
+/// [`TransferError`], also when the folder holds such a file already.
 pub async fn export(
     call: &Call,
     folder: &Path,
     format: Format,
-    audience: &mut dyn Audience,
+    progress: &mut dyn ProgressSink,
 ) -> Result<Exported, TransferError> {
     fs::create_dir_all(folder).map_err(TransferError::file(folder))?;
     let whole = Kind::ALL.map(|kind| folder.join(kind.as_str()).with_extension(format.extension()));
-    if let Some(there) = whole.iter().find(|path| path.exists()) {
-        return Err(TransferError::content(there, "is there already"));
+    if let Some(path) = whole.iter().find(|path| path.exists()) {
+        return Err(TransferError::content(path, "is there already"));
     }
     let parts = whole.each_ref().map(|path| path.with_added_extension("part"));
     let mut writers = Vec::new();
@@ -42,7 +47,7 @@ pub async fn export(
         let file = File::create(path).map_err(TransferError::file(path))?;
         writers.push(Writer::new(file, kind, format).map_err(TransferError::file(path))?);
     }
-    audience.begin("exporting", None);
+    progress.begin("exporting", None);
     let mut exported = Exported::default();
     let mut session = Export::open(&call.core).await?;
     let mut records = session.records(call);
@@ -54,7 +59,7 @@ pub async fn export(
         };
         writers[at].write(&record).map_err(TransferError::file(&parts[at]))?;
         exported.lines[at] += 1;
-        audience.advance(1);
+        progress.advance(1);
     }
     for (writer, part) in writers.into_iter().zip(&parts) {
         writer.finish().map_err(TransferError::file(part))?;

@@ -1,10 +1,10 @@
-//! The members of a line, whatever the form of its file, and the record they make.
+//! The members of a line, the same in JSON and CSV, and the record that they are parsed to.
 
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
-use super::Kind;
+use super::files::Kind;
 use crate::domain::{
     BadLine, BlockRecord, EntryTexts, Extension, FriendRecord, Nickname, Record, Remark,
     UserRecord, Username, from_unix_millis,
@@ -64,19 +64,19 @@ pub(super) enum Line {
     Block(BlockLine),
 }
 
-/// What becomes of a line that has something beside its names that can't be kept: a text that is too
-/// long, a UUID or a time that is none.
+/// How an import treats a line with a value that can't be stored beside valid names: a text that is too
+/// long, a malformed UUID or time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unkeepable {
-    /// It is a bad line.
+pub enum InvalidValues {
+    /// The line is not imported.
     Refuse,
-    /// It goes in without that.
+    /// The line is imported without that value.
     LeaveOut,
 }
 
 impl Kind {
-    /// The columns of a CSV file, in the order in which an export has them. The first
-    /// [`Self::required`] must be there.
+    /// The columns of a CSV file, in the order of an export. The first [`Self::required`] are
+    /// required.
     pub(super) const fn columns(self) -> &'static [&'static str] {
         match self {
             Self::Users => {
@@ -95,7 +95,7 @@ impl Kind {
         }
     }
 
-    /// How many of the columns, from the first, must be there.
+    /// How many of the columns, from the first, are required.
     pub(super) const fn required(self) -> usize {
         match self {
             Self::Users => 1,
@@ -106,31 +106,31 @@ impl Kind {
 
 impl Line {
     pub(super) fn from_json(kind: Kind, text: &str) -> Result<Self, BadLine> {
-        // An array would be taken for the members in their order.
+        // serde reads an array as the members in their order.
         if !text.trim_start().starts_with('{') {
-            return Err(BadLine("is no JSON object".to_owned()));
+            return Err(BadLine("is not a JSON object".to_owned()));
         }
         let read = match kind {
             Kind::Users => serde_json::from_str(text).map(Self::User),
             Kind::Friends => serde_json::from_str(text).map(Self::Friend),
             Kind::Blocks => serde_json::from_str(text).map(Self::Block),
         };
-        // The position within the one line would be taken for one within the file.
+        // " at line 1 column 7" counts within this line, and would read as a position in the file.
         read.map_err(|error| {
             let words = error.to_string();
             let words = words.rsplit_once(" at line ").map_or(words.as_str(), |(words, _)| words);
-            BadLine(format!("is no JSON object as expected: {words}"))
+            BadLine(format!("is not the expected JSON object: {words}"))
         })
     }
 
-    /// From the cells of a CSV line: `cell` gives that of a column, if the file has the column.
+    /// Reads the cells of a CSV line: `cell` returns the cell of a column, if the file has the column.
     pub(super) fn from_cells<'a>(
         kind: Kind,
         cell: impl Fn(&str) -> Option<&'a str>,
     ) -> Result<Self, BadLine> {
         let text = |column: &str| cell(column).map(str::to_owned);
         let name = |column: &str| text(column).unwrap_or_default();
-        // An empty cell of these says nothing; an empty text is one.
+        // An empty cell means no value here, but an empty text in a column of texts.
         let value = |column: &str| text(column).filter(|text| !text.is_empty());
         Ok(match kind {
             Kind::Users => Self::User(UserLine {
@@ -191,9 +191,12 @@ impl Line {
         }
     }
 
-    /// The record, and what was left out of it.
-    pub(super) fn parse(self, unkeepable: Unkeepable) -> Result<(Record, Vec<BadLine>), BadLine> {
-        let mut members = Members { unkeepable, left_out: Vec::new() };
+    /// The record, and why values were left out of it.
+    pub(super) fn parse(
+        self,
+        invalid_values: InvalidValues,
+    ) -> Result<(Record, Vec<BadLine>), BadLine> {
+        let mut members = Members { invalid_values, left_out: Vec::new() };
         let record = match self {
             Self::User(user) => Record::User(UserRecord {
                 username: Username::parse("username", &user.username)?,
@@ -234,9 +237,9 @@ impl Line {
     }
 }
 
-/// Parses the members that need not be there.
+/// Parses the optional members.
 struct Members {
-    unkeepable: Unkeepable,
+    invalid_values: InvalidValues,
     left_out: Vec<BadLine>,
 }
 
@@ -248,7 +251,7 @@ impl Members {
     ) -> Result<Option<T>, BadLine> {
         match text.map(|text| parse(&text)).transpose() {
             Ok(value) => Ok(value),
-            Err(why) if self.unkeepable == Unkeepable::LeaveOut => {
+            Err(why) if self.invalid_values == InvalidValues::LeaveOut => {
                 self.left_out.push(why.into());
                 Ok(None)
             }
@@ -260,7 +263,7 @@ impl Members {
 impl TryFrom<&Record> for Line {
     type Error = BadLine;
 
-    /// Fails for a time in a year that RFC 3339 has no room for.
+    /// Fails for a time in a year that RFC 3339 can't write.
     fn try_from(record: &Record) -> Result<Self, BadLine> {
         let text = |field: &str, owner: &Username, time: Option<OffsetDateTime>| {
             let text = time.map(|time| time.format(&Rfc3339)).transpose();
@@ -310,17 +313,17 @@ fn two(
     Ok((name, other))
 }
 
-/// A time that is given in milliseconds since 1970.
+/// Writes a time that is given in milliseconds since 1970; `None` for one that can't be written.
 pub(crate) fn rfc3339(millis: i64) -> Option<String> {
     from_unix_millis(millis)?.format(&Rfc3339).ok()
 }
 
 fn uuid(text: &str) -> Result<Uuid, BadLine> {
-    Uuid::parse_str(text).map_err(|_| BadLine("uuid: is none".to_owned()))
+    Uuid::parse_str(text).map_err(|_| BadLine("uuid: is not a UUID".to_owned()))
 }
 
-/// In UTC, within the years that every reader of it can write: what is further away is a mistake, and
-/// Postgres and RFC 3339 each end somewhere else.
+/// Parses a time, and turns it to UTC. Only the years 1970 to 9999 are accepted: others are mistakes,
+/// and neither Postgres nor RFC 3339 can write all of them.
 fn time(field: &str, text: &str) -> Result<OffsetDateTime, BadLine> {
     let time = OffsetDateTime::parse(text, &Rfc3339)
         .map_err(|_| BadLine(format!("{field}: must be a time as 2026-11-21T12:00:00Z")))?;

@@ -1,8 +1,14 @@
-//! From files into an app.
+//! Importing: from files into an app.
 
 use std::collections::BTreeMap;
 
-use super::{Audience, Kind, Source, TransferError, fields::Unkeepable, read::Reader};
+use super::{
+    error::TransferError,
+    fields::InvalidValues,
+    files::{Kind, Source},
+    progress::ProgressSink,
+    read::Reader,
+};
 use crate::{
     domain::{BadLine, BlockRecord, FriendRecord, Place, Record, Refusal, UserRecord},
     ops::{
@@ -11,65 +17,66 @@ use crate::{
     },
 };
 
-/// How many lines are read at a time.
+/// How many lines are read and staged at a time.
 const BATCH: usize = 5000;
 
 /// How to import.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// What is done with what is there.
+    /// How users and entries that exist already are treated.
     pub existing: Existing,
-    /// What is done with what can't be kept.
-    pub unkeepable: Unkeepable,
-    /// Whether anything is written at all.
+    /// How a line with a value that can't be stored is treated.
+    pub invalid_values: InvalidValues,
+    /// Whether anything is written.
     pub write: bool,
-    /// Whether it is compared, at the end, with what is there.
+    /// Whether the files are compared, at the end, with what is in the app.
     pub compare: bool,
 }
 
-/// What became of the lines of one kind.
+/// Counts of the lines of one kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lines {
-    /// How many there were, empty ones not counted.
+pub struct LineCounts {
+    /// All lines, without empty ones.
     pub read: u64,
-    /// How many of them hold no record.
+    /// Lines that hold no record.
     pub bad: u64,
-    /// How many went in without something that can't be kept.
+    /// Lines that were imported without a value that can't be stored.
     pub cut: u64,
-    /// What became of the others.
+    /// What the import did with the others.
     pub tally: Tally,
 }
 
-/// What became of everything.
+/// What an import did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// The lines of each kind, in the order of [`Kind::ALL`].
-    pub lines: [Lines; 3],
-    /// How many differences there are of each kind, if it was compared.
+    /// The counts of each kind, in the order of [`Kind::ALL`].
+    pub lines: [LineCounts; 3],
+    /// How many differences of each kind were found, if the import was compared.
     pub differences: BTreeMap<&'static str, u64>,
 }
 
 impl Report {
-    /// Whether all of it went in, and nothing differs.
+    /// Whether every line was imported whole, and nothing differs.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        let clean = |lines: &Lines| (lines.bad, lines.cut, lines.tally.refused) == (0, 0, 0);
+        let clean = |lines: &LineCounts| (lines.bad, lines.cut, lines.tally.refused) == (0, 0, 0);
         self.lines.iter().all(clean) && self.differences.is_empty()
     }
 }
 
-/// Imports these files. What does not go in is told with its file and line, and stops nothing.
+/// Imports files. A line that can't be imported is reported with its file and number, and the import
+/// goes on.
 ///
 /// # Errors
-/// [`TransferError`] when a file can't be read further, or the database failed for good. What went in
-/// stays; to import the same again goes on.
+/// [`TransferError`] when a file can't be read, or when the database keeps failing. What was imported
+/// stays; importing the same files again continues.
 pub async fn import(
     call: &Call,
     sources: &[Source],
     options: Options,
-    audience: &mut dyn Audience,
+    progress: &mut dyn ProgressSink,
 ) -> Result<Report, TransferError> {
-    let mut import = Import { call, sources, options, audience, report: Report::default() };
+    let mut import = Import { call, sources, options, progress, report: Report::default() };
     let mut staging = Staging::open(&call.core).await?;
     for number in 0..sources.len() {
         import.read(number, &mut staging).await?;
@@ -89,17 +96,17 @@ struct Import<'a> {
     call: &'a Call,
     sources: &'a [Source],
     options: Options,
-    audience: &'a mut dyn Audience,
+    progress: &'a mut dyn ProgressSink,
     report: Report,
 }
 
 impl Import<'_> {
-    /// Reads a file: users go in at once, all else is staged.
+    /// Reads a file: users are created at once, friends and blocks are staged.
     async fn read(&mut self, number: usize, staging: &mut Staging) -> Result<(), TransferError> {
         let source = &self.sources[number];
         let file = u16::try_from(number).expect("sources() bounds how many");
-        self.audience.begin(&format!("reading {}", source.path.display()), None);
-        let mut reader = Reader::open(source, self.options.unkeepable)?;
+        self.progress.begin(&format!("reading {}", source.path.display()), None);
+        let mut reader = Reader::open(source, self.options.invalid_values)?;
         loop {
             let mut batch = Batch::default();
             let mut read = 0;
@@ -112,11 +119,11 @@ impl Import<'_> {
                     Ok((record, left_out)) => {
                         lines.cut += u64::from(!left_out.is_empty());
                         batch.push(place, record);
-                        left_out.iter().for_each(|why| self.complain(place, &left_out_of(why)));
+                        left_out.iter().for_each(|why| self.report_line(place, &left_out_of(why)));
                     }
                     Err(why) => {
                         lines.bad += 1;
-                        self.complain(place, &why.0);
+                        self.report_line(place, &why.0);
                     }
                 }
             }
@@ -124,7 +131,7 @@ impl Import<'_> {
                 return Ok(());
             }
             self.report.lines[source.kind as usize].read += read as u64;
-            self.audience.advance(read as u64);
+            self.progress.advance(read as u64);
             self.take(batch, staging).await?;
         }
     }
@@ -133,8 +140,8 @@ impl Import<'_> {
         if !batch.users.is_empty() {
             staging.users(self.call, &batch.users).await?;
             if self.options.write {
-                let (sources, audience) = (self.sources, &mut *self.audience);
-                let mut tell = |told| report_told(sources, audience, told, false);
+                let (sources, progress) = (self.sources, &mut *self.progress);
+                let mut tell = |told| forward(sources, progress, told, false);
                 let created =
                     bulk::create(self.call, &batch.users, self.options.existing, &mut tell).await?;
                 self.report.lines[Kind::Users as usize].tally += created;
@@ -150,20 +157,20 @@ impl Import<'_> {
     }
 
     async fn write(&mut self, staging: &mut Staging) -> Result<(), TransferError> {
-        let good = |lines: Lines| lines.read - lines.bad;
+        let good = |lines: LineCounts| lines.read - lines.bad;
         let [_, friends, blocks] = self.report.lines;
         let (sources, existing) = (self.sources, self.options.existing);
         if friends.read > 0 {
-            self.audience.begin("making friends", Some(good(friends)));
-            let audience = &mut *self.audience;
-            let mut tell = |told| report_told(sources, audience, told, true);
+            self.progress.begin("making friends", Some(good(friends)));
+            let progress = &mut *self.progress;
+            let mut tell = |told| forward(sources, progress, told, true);
             let made = bulk::befriend(self.call, staging, existing, &mut tell).await?;
             self.report.lines[Kind::Friends as usize].tally = made;
         }
         if blocks.read > 0 {
-            self.audience.begin("blocking", Some(good(blocks)));
-            let audience = &mut *self.audience;
-            let mut tell = |told| report_told(sources, audience, told, true);
+            self.progress.begin("blocking", Some(good(blocks)));
+            let progress = &mut *self.progress;
+            let mut tell = |told| forward(sources, progress, told, true);
             let made = bulk::block(self.call, staging, &mut tell).await?;
             self.report.lines[Kind::Blocks as usize].tally = made;
         }
@@ -171,45 +178,45 @@ impl Import<'_> {
     }
 
     async fn compare(&mut self, staging: &mut Staging) -> Result<(), TransferError> {
-        self.audience.begin("comparing", None);
-        let (audience, found) = (&mut *self.audience, &mut self.report.differences);
+        self.progress.begin("comparing", None);
+        let (progress, found) = (&mut *self.progress, &mut self.report.differences);
         staging
             .compare(|difference| {
                 *found.entry(difference.kind()).or_default() += 1;
-                audience.problem(&difference.to_string());
+                progress.problem(&difference.to_string());
             })
             .await?;
         Ok(())
     }
 
-    fn complain(&mut self, place: Place, why: &str) {
-        let problem = format!("{}: {why}", in_words(self.sources, place));
-        self.audience.problem(&problem);
+    fn report_line(&mut self, place: Place, why: &str) {
+        let problem = format!("{}: {why}", position(self.sources, place));
+        self.progress.problem(&problem);
     }
 }
 
 fn left_out_of(why: &BadLine) -> String {
-    format!("goes in without what can't be kept: {why}")
+    format!("is imported without an invalid value: {why}")
 }
 
-fn report_told(sources: &[Source], audience: &mut dyn Audience, told: Told, count: bool) {
+fn forward(sources: &[Source], progress: &mut dyn ProgressSink, told: Told, count: bool) {
     match told {
-        Told::Through(lines) if count => audience.advance(lines as u64),
+        Told::Through(lines) if count => progress.advance(lines as u64),
         Told::Through(_) => {}
         Told::Refused(place, refusal) => {
             let why = match refusal {
                 Refusal::Contradicts(first) => {
-                    format!("says otherwise than {}", in_words(sources, first))
+                    format!("contradicts {}", position(sources, first))
                 }
                 refusal => refusal.to_string(),
             };
-            audience.problem(&format!("{}: {why}", in_words(sources, place)));
+            progress.problem(&format!("{}: {why}", position(sources, place)));
         }
     }
 }
 
-/// "friends.jsonl:17", as compilers and editors write it.
-fn in_words(sources: &[Source], place: Place) -> String {
+/// "friends.jsonl:17", as compilers write positions and editors read them.
+fn position(sources: &[Source], place: Place) -> String {
     format!("{}:{}", sources[usize::from(place.file)].path.display(), place.line)
 }
 

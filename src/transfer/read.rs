@@ -8,57 +8,61 @@ use std::{
 };
 
 use super::{
-    Format, Source, TransferError,
-    fields::{Line, Unkeepable},
+    error::TransferError,
+    fields::{InvalidValues, Line},
+    files::{Format, Source},
 };
 use crate::domain::{BadLine, Record, without_byte_order_mark};
 
-/// The longest line, in bytes: several times what the longest texts come to when every character is
-/// escaped.
+/// The longest line, in bytes: several times the length of a line with the longest texts, each
+/// character of them escaped.
 const LONGEST: usize = 64 * 1024;
 
-/// A line that was read: its number, and the record with what was left out of it.
+/// A line: its number, and the record with why values were left out of it.
 pub(super) type Numbered = (u64, Result<(Record, Vec<BadLine>), BadLine>);
 
-/// The lines of a file.
+/// Reads the lines of a file.
 pub(super) struct Reader<'a> {
     source: &'a Source,
-    unkeepable: Unkeepable,
-    lines: Lines,
+    invalid_values: InvalidValues,
+    parser: Parser,
 }
 
-enum Lines {
+enum Parser {
     Json { file: BufReader<File>, line: u64 },
-    Csv(Box<CsvLines>),
+    Csv(Box<CsvParser>),
 }
 
-struct CsvLines {
-    reader: csv::Reader<Watched<BufReader<File>>>,
+struct CsvParser {
+    reader: csv::Reader<Recorder<BufReader<File>>>,
     columns: Vec<String>,
     raw: Rc<RefCell<Raw>>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn open(source: &'a Source, unkeepable: Unkeepable) -> Result<Self, TransferError> {
+    pub(super) fn open(
+        source: &'a Source,
+        invalid_values: InvalidValues,
+    ) -> Result<Self, TransferError> {
         let path = &source.path;
         let mut file = BufReader::new(File::open(path).map_err(TransferError::file(path))?);
         skip_byte_order_mark(&mut file).map_err(TransferError::file(path))?;
-        let lines = match source.format {
-            Format::JsonLines => Lines::Json { file, line: 0 },
-            Format::Csv => Lines::Csv(Box::new(CsvLines::begin(source, file)?)),
+        let parser = match source.format {
+            Format::JsonLines => Parser::Json { file, line: 0 },
+            Format::Csv => Parser::Csv(Box::new(CsvParser::begin(source, file)?)),
         };
-        Ok(Self { source, unkeepable, lines })
+        Ok(Self { source, invalid_values, parser })
     }
 
-    /// The next line that is not empty; nothing at the end.
+    /// The next line that is not empty; `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<Numbered>, TransferError> {
         let path = &self.source.path;
-        let read = match &mut self.lines {
-            Lines::Json { file, line } => next_json(self.source, file, line),
-            Lines::Csv(lines) => return lines.next(self.source, self.unkeepable),
+        let read = match &mut self.parser {
+            Parser::Json { file, line } => next_json(self.source, file, line),
+            Parser::Csv(csv) => return csv.next(self.source, self.invalid_values),
         };
         let read = read.map_err(TransferError::file(path))?;
-        Ok(read.map(|(line, read)| (line, read.and_then(|read| read.parse(self.unkeepable)))))
+        Ok(read.map(|(line, read)| (line, read.and_then(|read| read.parse(self.invalid_values)))))
     }
 }
 
@@ -90,17 +94,17 @@ fn next_json(
         let read = match str::from_utf8(&line) {
             Ok(text) if text.trim().is_empty() => continue,
             Ok(text) => Line::from_json(source.kind, text),
-            Err(_) => Err(no_text()),
+            Err(_) => Err(not_utf8()),
         };
         return Ok(Some((*number, read)));
     }
 }
 
-impl CsvLines {
+impl CsvParser {
     fn begin(source: &Source, mut file: BufReader<File>) -> Result<Self, TransferError> {
         let raw = Rc::new(RefCell::new(Raw::default()));
         let start = file.stream_position().map_err(TransferError::file(&source.path))?;
-        let file = Watched { inner: file, start, raw: Rc::clone(&raw) };
+        let file = Recorder { inner: file, start, raw: Rc::clone(&raw) };
         let mut reader =
             csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(file);
         let mut columns = csv::StringRecord::new();
@@ -136,7 +140,7 @@ impl CsvLines {
     fn next(
         &mut self,
         source: &Source,
-        unkeepable: Unkeepable,
+        invalid_values: InvalidValues,
     ) -> Result<Option<Numbered>, TransferError> {
         let mut cells = csv::ByteRecord::new();
         let failed = |raw: &RefCell<Raw>, error: csv::Error| {
@@ -155,10 +159,10 @@ impl CsvLines {
             return Ok(Some((line, Err(why))));
         }
         let line = self.raw.borrow_mut().take_up_to(end);
-        Ok(Some((line, self.line(source, &cells).and_then(|read| read.parse(unkeepable)))))
+        Ok(Some((line, self.line(source, &cells).and_then(|read| read.parse(invalid_values)))))
     }
 
-    /// Goes on with the line after the one that this offset stands in.
+    /// Continues with the line after the one that holds this offset.
     fn go_on_below(&mut self, at: u64) -> csv::Result<()> {
         let next = self.reader.get_mut().line_after(at)?;
         self.raw.borrow_mut().go_on(at, next);
@@ -176,7 +180,7 @@ impl CsvLines {
             return Err(BadLine(format!("has {has} cells under {wanted} columns")));
         }
         let cells: Result<Vec<&str>, _> = cells.iter().map(str::from_utf8).collect();
-        let cells = cells.map_err(|_| no_text())?;
+        let cells = cells.map_err(|_| not_utf8())?;
         Line::from_cells(source.kind, |column| {
             let at = self.columns.iter().position(|name| name == column)?;
             Some(cells[at])
@@ -188,27 +192,27 @@ fn too_long() -> BadLine {
     BadLine(format!("is longer than {LONGEST} bytes"))
 }
 
-fn no_text() -> BadLine {
-    BadLine("is no UTF-8".to_owned())
+fn not_utf8() -> BadLine {
+    BadLine("is not UTF-8".to_owned())
 }
 
-/// How far the parser reads for one line: a quote that is opened and not closed would make all the
-/// rest one cell.
-const FAR: usize = 16 * LONGEST;
+/// The longest record that the CSV parser may read, in bytes: an unclosed quote would turn all the rest
+/// of the file into one cell.
+const LONGEST_RECORD: usize = 16 * LONGEST;
 
-/// A file as its parser reads it.
-struct Watched<R> {
+/// The file of a CSV parser, which records the bytes that the parser reads.
+struct Recorder<R> {
     inner: R,
-    /// Where in the file the parser began.
+    /// The offset in the file at which the parser began.
     start: u64,
     raw: Rc<RefCell<Raw>>,
 }
 
-impl<R: Read> Read for Watched<R> {
+impl<R: Read> Read for Recorder<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut raw = self.raw.borrow_mut();
-        // As at the end of the file, so that the parser gives what it has.
-        if raw.is_far() {
+        // Pretends that the file ends, so that the parser returns what it has read.
+        if raw.is_too_long() {
             return Ok(0);
         }
         let read = self.inner.read(buffer)?;
@@ -217,7 +221,7 @@ impl<R: Read> Read for Watched<R> {
     }
 }
 
-impl<R: Seek> Seek for Watched<R> {
+impl<R: Seek> Seek for Recorder<R> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let to = match to {
             SeekFrom::Start(at) => SeekFrom::Start(self.start + at),
@@ -227,25 +231,25 @@ impl<R: Seek> Seek for Watched<R> {
     }
 }
 
-impl<R: BufRead + Seek> Watched<R> {
-    /// Where the line after that of this offset begins, or the file ends.
+impl<R: BufRead + Seek> Recorder<R> {
+    /// The offset at which the line after the one that holds `at` begins, or the file ends.
     fn line_after(&mut self, at: u64) -> io::Result<u64> {
         self.seek(SeekFrom::Start(at))?;
         Ok(at + self.inner.skip_until(b'\n')? as u64)
     }
 }
 
-/// What the parser has read and made no record of yet, to count lines and look for quotes in: the
-/// parser's own count lags behind after "\r\n" and empty lines, and it forgives a quote that is not
-/// closed.
+/// The bytes that the parser has read and not returned in a record yet. Lines are counted and unclosed
+/// quotes are found in them: the parser's own count is late after "\r\n" and empty lines, and the parser
+/// accepts an unclosed quote.
 #[derive(Default)]
 struct Raw {
     bytes: Vec<u8>,
-    /// How many of them belong to records before.
+    /// How many of `bytes` belong to records that were returned.
     taken: usize,
-    /// The offset in the file of the first of them.
+    /// The offset in the file of the first of `bytes`.
     offset: u64,
-    /// How many lines ended before what is not taken.
+    /// How many lines end before the bytes that are not taken yet.
     lines: u64,
 }
 
@@ -255,13 +259,13 @@ impl Raw {
         self.offset += self.taken as u64;
         self.taken = 0;
         self.bytes.extend_from_slice(more);
-        // Empty lines belong to no record, however many they are.
+        // Empty lines belong to no record.
         let blank = self.bytes.iter().take_while(|byte| is_end(**byte)).count();
         self.pass(blank);
     }
 
-    fn is_far(&self) -> bool {
-        self.bytes.len() - self.taken > FAR
+    fn is_too_long(&self) -> bool {
+        self.bytes.len() - self.taken > LONGEST_RECORD
     }
 
     /// The line at which the next record begins.
@@ -270,29 +274,29 @@ impl Raw {
         self.lines + 1 + ends(&rest[..rest.iter().take_while(|byte| is_end(**byte)).count()])
     }
 
-    /// Passes a record, which ends at this offset of the file. Returns the line at which it began.
+    /// Takes the record that ends at this offset of the file. Returns the line at which it began.
     fn take_up_to(&mut self, end: u64) -> u64 {
         let line = self.begins_at();
         self.pass(self.index(end) - self.taken);
         line
     }
 
-    /// Passes the line of this offset, and begins anew where the next one does.
+    /// Skips the line that holds `at`, and starts over at `next`, where the following line begins.
     fn go_on(&mut self, at: u64, next: u64) {
         let lines = self.lines + ends(&self.bytes[self.taken..self.index(at)]) + 1;
         *self = Self { offset: next, lines, ..Self::default() };
     }
 
-    /// Where the record that ends at this offset is not what it seems, and how: a quote is not closed,
-    /// or closed amid a cell, so that lines below may have been taken for text; or it has no end.
+    /// Where and why the record that ends at this offset can't be trusted: a quote is not closed, or is
+    /// closed inside a cell, so that lines below may have been read as text; or the record is too long.
     fn broken(&self, end: u64) -> Option<(u64, BadLine)> {
         let record = &self.bytes[self.taken..self.index(end)];
         let blank = record.iter().take_while(|byte| is_end(**byte)).count();
         let (at, why) = match broken_quote(record) {
             Some(quote) => {
-                (quote, BadLine("a cell begins with a quote and ends without".to_owned()))
+                (quote, BadLine("a cell begins with a quote and ends without one".to_owned()))
             }
-            None if self.is_far() => (blank, too_long()),
+            None if self.is_too_long() => (blank, too_long()),
             None => return None,
         };
         Some((self.offset + (self.taken + at) as u64, why))
@@ -312,7 +316,7 @@ fn is_end(byte: u8) -> bool {
     matches!(byte, b'\r' | b'\n')
 }
 
-/// How many lines end in this.
+/// How many lines end in these bytes.
 fn ends(bytes: &[u8]) -> u64 {
     bytes.iter().filter(|byte| **byte == b'\n').count() as u64
 }
@@ -323,7 +327,7 @@ fn broken_quote(record: &[u8]) -> Option<usize> {
         Begin,
         Plain,
         Quoted,
-        /// After a quote within a quoted cell: it is over, or the quote is doubled.
+        /// After a quote in a quoted cell: the cell ends here, or the quote is doubled.
         Quote,
     }
     let (mut at, mut opened) = (At::Begin, 0);

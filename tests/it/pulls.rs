@@ -85,7 +85,7 @@ fn ring_report(size: usize, there: bool) -> Vec<String> {
         true => format!("{lines} lines, 0 added, {lines} there already"),
     };
     vec![
-        format!("pulled: {size} users, 0 unknown there"),
+        format!("pulled: {size} users, 0 unknown to the vendor"),
         format!("users: {}", words(size)),
         format!("friends: {}", words(2 * size)),
         format!("blocks: {}", words(2 * size)),
@@ -260,11 +260,10 @@ async fn every_difference_is_named() {
     let folder = TempDir::new().unwrap();
     let done = ran(easemob(&app, &stand, folder.path(), &[])).await;
     done.badly(&[
-        "pulled: 5 users, 1 unknown there",
+        "pulled: 5 users, 1 unknown to the vendor",
         "users: 5 lines, 2 added, 2 there already, 1 bad",
-        "friends: 8 lines, 5 added, 1 there already, 2 not taken, 1 made that only the other side \
-         speaks of, 1 without a text that can't be kept",
-        "blocks: 2 lines, 1 added, 0 there already, 1 not taken",
+        "friends: 8 lines, 5 added, 1 there already, 2 not imported, 1 added for the other side, 1 imported without an invalid value",
+        "blocks: 2 lines, 1 added, 0 there already, 1 not imported",
         "differences: 6",
         "  blocks missing: 1",
         "  blocks too many: 1",
@@ -274,7 +273,7 @@ async fn every_difference_is_named() {
         "  texts that differ: 1",
     ]);
     for told in [
-        "goes in without what can't be kept: remark: must be at most 128 characters long",
+        "is imported without an invalid value: remark: must be at most 128 characters long",
         "username: must be 1-64 bytes",
         "there is no user stranger",
         "bob has no friend stranger",
@@ -286,7 +285,10 @@ async fn every_difference_is_named() {
     ] {
         assert!(done.said.contains(told), "{told}: {}", done.said);
     }
-    assert_eq!(missing(folder.path()), [("ghost".to_owned(), "is unknown there".to_owned())]);
+    assert_eq!(
+        missing(folder.path()),
+        [("ghost".to_owned(), "is unknown to the vendor".to_owned())]
+    );
     assert_eq!(tenant.entry("alice", "carol").await.unwrap().remark, "");
     assert_eq!(tenant.friends_of("carol").await.unwrap(), ["alice", "bob"]);
     assert!(tenant.profile("ghost").await.is_err());
@@ -302,7 +304,7 @@ async fn a_dry_run_pulls_and_compares_and_writes_nothing() {
     let stand = Stand::start(ring(3), |_| None).await;
     let folder = TempDir::new().unwrap();
     ran(easemob(&app, &stand, folder.path(), &["--dry-run"])).await.badly(&[
-        "pulled: 3 users, 0 unknown there",
+        "pulled: 3 users, 0 unknown to the vendor",
         "users: 3 lines",
         "friends: 6 lines",
         "blocks: 6 lines",
@@ -333,13 +335,14 @@ async fn a_user_with_a_nickname_that_can_not_be_kept_comes_without_it_and_with_a
     let folder = TempDir::new().unwrap();
     let done = ran(easemob(&app, &stand, folder.path(), &[])).await;
     done.badly(&[
-        "pulled: 2 users, 0 unknown there",
-        "users: 2 lines, 2 added, 0 there already, 1 without a text that can't be kept",
+        "pulled: 2 users, 0 unknown to the vendor",
+        "users: 2 lines, 2 added, 0 there already, 1 imported without an invalid value",
         "friends: 2 lines, 2 added, 0 there already",
         "blocks: 0 lines, 0 added, 0 there already",
         "differences: none",
     ]);
-    for told in ["nickname: must be at most 100", "uuid: is none", "created_at: must be from 1970"]
+    for told in
+        ["nickname: must be at most 100", "uuid: is not a UUID", "created_at: must be from 1970"]
     {
         assert!(done.said.contains(told), "{told}: {}", done.said);
     }
@@ -370,7 +373,11 @@ async fn only_the_named_users_are_pulled_if_some_are_named() {
     let flags = ["--users", names.to_str().unwrap()];
     let done = ran(easemob(&app, &stand, &pulled, &flags)).await;
     assert!(!done.ok, "nobody is unknown, and the neighbours are not there");
-    assert!(done.printed.starts_with("pulled: 2 users, 1 unknown there\n"), "{}", done.printed);
+    assert!(
+        done.printed.starts_with("pulled: 2 users, 1 unknown to the vendor\n"),
+        "{}",
+        done.printed
+    );
     assert_eq!(tenant.friends_of("user01").await.unwrap(), ["user02"]);
     assert!(stand.asked("GET /org/app/users").iter().all(|asked| asked.call.contains("blocks")));
 }
@@ -406,7 +413,8 @@ async fn what_is_missing_for_a_pull_is_named() {
         let ran = ran(command).await;
         assert!(!ran.ok && ran.said.contains(why), "{why}: {}", ran.said);
     };
-    refused(easemob(&app, &stand, folder.path(), &[]), "is no http:// or https:// address").await;
+    refused(easemob(&app, &stand, folder.path(), &[]), "is not an http:// or https:// address")
+        .await;
     let mut command = easemob(&app, &stand, folder.path(), &[]);
     command.env_remove("BEFRIEND_EASEMOB_CLIENT_SECRET");
     refused(command, "set BEFRIEND_EASEMOB_CLIENT_SECRET, or give --client-secret-file").await;
@@ -425,7 +433,7 @@ async fn what_is_missing_for_a_pull_is_named() {
     ];
     let mut command = binary::command(&netease);
     command.env("BEFRIEND_NETEASE_APP_SECRET", SECRET);
-    refused(command, "NetEase lists no users: name them by --users").await;
+    refused(command, "NetEase's API can't list users: name them by --users").await;
     let mut nowhere = netease;
     nowhere[2] = "no#app";
     let mut command = binary::command(&nowhere);
@@ -441,7 +449,7 @@ fn missing(folder: &Path) -> Vec<(String, String)> {
     lines.map(|line| (word(&line["username"]), word(&line["why"]))).collect()
 }
 
-/// The note of how far a pull is.
-fn note(folder: &Path) -> Value {
+/// The checkpoint of a pull.
+fn checkpoint(folder: &Path) -> Value {
     serde_json::from_slice(&fs::read(folder.join("progress.json")).unwrap()).unwrap()
 }

@@ -1,4 +1,4 @@
-//! The first minutes of a new user: a demo app with a few users, and commands to paste.
+//! `--demo`: an app with a few users to try befriend with, and commands to paste.
 
 use std::{env, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use tokio::{net::TcpListener, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::receiver::{self, Answers};
+use super::receiver::{self, Behavior};
 use crate::{
     domain::{
         AppKey, AppLimitsChange, BodyFormat, CallbackUrl, CredentialsChange, Error, EventType,
@@ -22,17 +22,14 @@ use crate::{
 const APP_KEY: &str = "demo#demo";
 const NETEASE_APP_KEY: &str = "demo";
 
-/// Where the demo's own receiver is called.
+/// The path of the callback receiver in this process.
 const RECEIVER_PATH: &str = "/befriend-demo";
 
 const USERS: [(&str, &str); 5] =
     [("alice", "Alice"), ("bob", "Bob"), ("carol", "Carol"), ("dave", "Dave"), ("erin", "Erin")];
 
-/// Makes the demo app, if it is not there yet, and prints what can be done with it.
-///
-/// # Errors
-/// Those of the database.
-pub async fn prepare(
+/// Creates the demo app, if it does not exist yet, and prints commands that use it.
+pub(in crate::cli) async fn prepare(
     core: &Arc<Core>,
     address: SocketAddr,
     tls: bool,
@@ -56,7 +53,7 @@ pub async fn prepare(
     }
     match receive_callbacks(core, deadline, &key, stop).await {
         Ok(()) => {}
-        // The user's own rules come first; everything else can be tried all the same.
+        // The app has as many rules as it can, made by hand: the rest of the demo works without one.
         Err(error @ Error::CallbackRuleLimitExceeded { .. }) => {
             tracing::warn!(%error, "the demo receives no callbacks");
         }
@@ -64,16 +61,16 @@ pub async fn prepare(
     }
     let issued = tokens::issue_as_operator(core, deadline, &key, Duration::ZERO).await?;
     let secret = netease_secret(core, deadline, &key).await?;
-    let shown = Shown {
+    let credentials = Credentials {
         token: issued.token.reveal(),
         operator_token: operator_token.map(Secret::reveal),
         netease_secret: secret.as_ref().map(Secret::reveal),
     };
-    print!("{}", text(address, tls, shown));
+    print!("{}", instructions(address, tls, &credentials));
     Ok(())
 }
 
-/// The demo app's AppSecret, made at the first start; none without a key to seal it with.
+/// The demo app's AppSecret, generated at the first start; `None` without a key to seal it with.
 async fn netease_secret(
     core: &Core,
     deadline: Instant,
@@ -84,10 +81,10 @@ async fn netease_secret(
     {
         return Ok(Some(secret));
     }
-    let made = uuid::Uuid::new_v4().simple().to_string();
-    let change = CredentialsChange::parse(("", ""), (NETEASE_APP_KEY, &made), false)?;
+    let generated = uuid::Uuid::new_v4().simple().to_string();
+    let change = CredentialsChange::parse(("", ""), (NETEASE_APP_KEY, &generated), false)?;
     match apps::set_credentials(core, deadline, key, &change).await {
-        Ok(_) => Ok(Some(Secret::presented(&made))),
+        Ok(_) => Ok(Some(Secret::presented(&generated))),
         Err(error @ Error::Invalid(_)) => {
             tracing::warn!(%error, "the demo has no NetEase credentials");
             Ok(None)
@@ -96,8 +93,8 @@ async fn netease_secret(
     }
 }
 
-/// What the demo shows of its secrets.
-struct Shown<'a> {
+/// The credentials that stand in the printed commands.
+struct Credentials<'a> {
     token: &'a str,
     operator_token: Option<&'a str>,
     netease_secret: Option<&'a str>,
@@ -110,11 +107,11 @@ async fn receive_callbacks(
     key: &AppKey,
     stop: CancellationToken,
 ) -> Result<(), Error> {
-    let broken = |error: std::io::Error| Error::Internal(format!("the demo receiver: {error}"));
-    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(broken)?;
-    let listen = listener.local_addr().map_err(broken)?;
+    let failed = |error: std::io::Error| Error::Internal(format!("the demo receiver: {error}"));
+    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
+    let listen = listener.local_addr().map_err(failed)?;
     let url = CallbackUrl::parse("url", &format!("http://{listen}{RECEIVER_PATH}"))?;
-    // The rule of an earlier start goes on at the new port.
+    // The rule of an earlier start is kept, with the new port.
     let rules = callback_rules::list(core, deadline, key).await?;
     let kept = rules.iter().find(|rule| rule.url.uri().path() == RECEIVER_PATH);
     let rule = match kept {
@@ -133,18 +130,19 @@ async fn receive_callbacks(
             callback_rules::create(core, deadline, key, choice, None).await?
         }
     };
-    let answers =
-        Answers { secret: Some(rule.secret), status: StatusCode::OK, delay: Duration::ZERO };
-    tokio::spawn(receiver::serve(listener, answers, stop));
+    let behavior =
+        Behavior { secret: Some(rule.secret), status: StatusCode::OK, delay: Duration::ZERO };
+    tokio::spawn(receiver::serve(listener, behavior, stop));
     Ok(())
 }
 
-/// What is printed. Every line that starts with the command's name can be pasted as it is.
-fn text(address: SocketAddr, tls: bool, shown: Shown<'_>) -> String {
-    let token = shown.token;
+/// The text that the demo prints. Every line that is no comment can be pasted as it is.
+fn instructions(address: SocketAddr, tls: bool, credentials: &Credentials<'_>) -> String {
+    let token = credentials.token;
     let grpcurl = env::var("BEFRIEND_GRPCURL").unwrap_or_else(|_| "grpcurl".to_owned());
-    // Nobody has to trust a certificate to try things on their own machine.
-    let (wire, option) = if tls { ("TLS", "-insecure") } else { ("without TLS", "-plaintext") };
+    // Certificates are not checked: the commands run on this machine, often with a self-signed one.
+    let (transport, option) =
+        if tls { ("TLS", "-insecure") } else { ("without TLS", "-plaintext") };
     let (scheme, insecure) = if tls { ("https", " -k") } else { ("http", "") };
     let call = |title: &str, token: &str, message: &str, method: &str| {
         format!(
@@ -153,10 +151,10 @@ fn text(address: SocketAddr, tls: bool, shown: Shown<'_>) -> String {
         )
     };
     let mut text = format!(
-        "\nbefriend listens on {address} (gRPC and HTTP, {wire}). Ctrl-C ends it; the data stays.\n\
+        "\nbefriend listens on {address} (gRPC and HTTP, {transport}). Ctrl-C ends it; the data stays.\n\
          The app {APP_KEY} has the users alice, bob, carol, dave and erin.\n\
          A token of the app: {token}\n\
-         Each change of a list sends a callback, which is received here and printed below.\n\n\
+         Each change of a list sends a callback, which this process receives and prints below.\n\n\
          Paste these into another terminal:\n\n\
          # What is there?\n{grpcurl} {option} {address} list\n"
     );
@@ -196,7 +194,7 @@ fn text(address: SocketAddr, tls: bool, shown: Shown<'_>) -> String {
          curl{insecure} -H 'Authorization: Bearer {token}' \
          {scheme}://{address}/demo/demo/users/alice/contacts/users\n"
     );
-    if let Some(secret) = shown.netease_secret {
+    if let Some(secret) = credentials.netease_secret {
         text += &format!(
             "# Alice's friends, as NetEase's clients ask\n\
              now=$(date +%s); curl{insecure} -H 'AppKey: {NETEASE_APP_KEY}' -H 'Nonce: demo' \
@@ -205,7 +203,7 @@ fn text(address: SocketAddr, tls: bool, shown: Shown<'_>) -> String {
              -d 'accid=alice&updatetime=0' {scheme}://{address}/nimserver/friend/get.action\n"
         );
     }
-    if let Some(operator) = shown.operator_token {
+    if let Some(operator) = credentials.operator_token {
         text += &call("All apps, as the operator", operator, "{}", "AppService/ListApps");
     }
     text.push('\n');

@@ -1,5 +1,5 @@
-//! A receiver of callbacks for development: checks signatures, prints what came, and answers as it is
-//! told to.
+//! `befriend receiver`: receives callbacks during development. It checks signatures, prints each
+//! callback, and answers as its settings say.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -15,52 +15,49 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    cli::{error::CommandError, listener::listen, signals::stop_on_signal},
     clock::Clock,
     config::{Shown, any_duration},
     delivery::sign,
     domain::{Invalid, SigningSecret},
 };
 
-/// The largest body that is taken; ours are far smaller.
+/// The largest body that is accepted, in bytes; the service's own are far smaller.
 const MAX_BODY: usize = 1024 * 1024;
 
-/// How old a signature may be: Standard Webhooks' advice against replays.
+/// How old a signature may be: as Standard Webhooks recommends, against replays.
 const MAX_AGE_SECONDS: u64 = 300;
 
-/// The settings of `befriend receiver`.
 #[derive(Args, Clone, Debug)]
-pub struct ReceiverArgs {
-    /// Where to listen.
+pub(in crate::cli) struct ReceiverArgs {
+    /// The address to listen on.
     #[arg(
         long,
         env = "BEFRIEND_RECEIVER_LISTEN",
         value_name = "ADDRESS:PORT",
         default_value = "127.0.0.1:8090"
     )]
-    pub listen: SocketAddr,
+    listen: SocketAddr,
 
-    /// The rule's secret; without one signatures are not checked.
+    /// The secret of the callback rule. Without it, signatures are not checked.
     #[arg(long, env = "BEFRIEND_RECEIVER_SECRET", value_name = "SECRET", hide_env_values = true)]
-    pub secret: Option<String>,
+    secret: Option<String>,
 
     /// The HTTP status to answer with.
     #[arg(long, value_name = "STATUS", default_value_t = 200, value_parser = clap::value_parser!(u16).range(200..=599))]
-    pub status: u16,
+    status: u16,
 
-    /// How long to wait before the answer.
+    /// How long to wait before answering.
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = any_duration)]
-    pub delay: Shown<Duration>,
+    delay: Shown<Duration>,
 }
 
 impl ReceiverArgs {
-    /// How the receiver answers. The secret is read here and not by clap, whose complaint would show
-    /// it; an empty one is none, since compose files can't leave a variable out.
-    ///
-    /// # Errors
-    /// When the secret is none.
-    pub fn answers(&self) -> Result<Answers, Invalid> {
+    /// Parses the secret here, because the error message of clap would show it. An empty secret counts
+    /// as absent: a compose file can't leave a variable out.
+    fn behavior(&self) -> Result<Behavior, Invalid> {
         let secret = self.secret.as_deref().filter(|text| !text.is_empty());
-        Ok(Answers {
+        Ok(Behavior {
             secret: secret.map(|text| SigningSecret::parse("--secret", text)).transpose()?,
             status: StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK),
             delay: self.delay.0,
@@ -68,50 +65,56 @@ impl ReceiverArgs {
     }
 }
 
-/// How a receiver answers.
+/// How a receiver treats callbacks.
 #[derive(Clone, Debug)]
-pub struct Answers {
-    /// What signatures are checked with, if they are.
-    pub secret: Option<SigningSecret>,
-    /// The HTTP status.
-    pub status: StatusCode,
-    /// How long before the answer.
-    pub delay: Duration,
+pub(super) struct Behavior {
+    /// Signatures are checked with this, if it is set.
+    pub(super) secret: Option<SigningSecret>,
+    /// The HTTP status of its answers.
+    pub(super) status: StatusCode,
+    /// How long to wait before answering.
+    pub(super) delay: Duration,
 }
 
-/// Receives until `stop`.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(
+/// Receives callbacks until a signal.
+pub(in crate::cli) async fn run(args: ReceiverArgs) -> Result<(), CommandError> {
+    let behavior = args.behavior()?;
+    let stop = stop_on_signal();
+    let listener = listen(args.listen).await?;
+    println!("receiving callbacks on http://{}", listener.local_addr()?);
+    Ok(serve(listener, behavior, stop).await?)
+}
+
+/// Receives callbacks until `stop`.
+pub(super) async fn serve(
     listener: TcpListener,
-    answers: Answers,
+    behavior: Behavior,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
-    let router = Router::new().fallback(receive).with_state(Arc::new(answers));
+    let router = Router::new().fallback(receive).with_state(Arc::new(behavior));
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 
-async fn receive(State(answers): State<Arc<Answers>>, request: Request<Body>) -> StatusCode {
+async fn receive(State(behavior): State<Arc<Behavior>>, request: Request<Body>) -> StatusCode {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
         return StatusCode::PAYLOAD_TOO_LARGE;
     };
-    let checked = match &answers.secret {
-        None => "signature not checked",
-        Some(secret) if is_signed(secret, &parts.headers, &body) => "signature verified",
-        Some(_) => "SIGNATURE WRONG",
+    let (verdict, forged) = match &behavior.secret {
+        None => ("signature not checked", false),
+        Some(secret) if is_signed(secret, &parts.headers, &body) => ("signature verified", false),
+        Some(_) => ("SIGNATURE WRONG", true),
     };
     let id = header(&parts.headers, "webhook-id");
-    println!("callback {id} ({checked}): {}", String::from_utf8_lossy(&body));
-    if checked == "SIGNATURE WRONG" {
+    println!("callback {id} ({verdict}): {}", String::from_utf8_lossy(&body));
+    if forged {
         return StatusCode::UNAUTHORIZED;
     }
-    tokio::time::sleep(answers.delay).await;
-    answers.status
+    tokio::time::sleep(behavior.delay).await;
+    behavior.status
 }
 
-/// Whether one of the signatures is by `secret`, over this body and not long ago.
+/// Whether one of the signatures was made with `secret`, for this body, and is recent.
 fn is_signed(secret: &SigningSecret, headers: &HeaderMap, body: &[u8]) -> bool {
     let Ok(timestamp) = header(headers, "webhook-timestamp").parse::<i64>() else {
         return false;

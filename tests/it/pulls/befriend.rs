@@ -5,7 +5,7 @@ use std::fs;
 use befriend::{clock::Clock, proto};
 use tempfile::TempDir;
 
-use super::{note, ran};
+use super::{checkpoint, ran};
 use crate::support::{Tenant, TestApp, binary, invariants};
 
 /// A service with an app of everything that both vendors' APIs tell.
@@ -67,9 +67,9 @@ async fn an_app_is_the_same_after_a_pull_through_the_easemob_surface() {
     let words = [words.as_flattened(), &[&to.database_url]].concat();
     let first = ran(binary::command(&words)).await;
     assert!(first.ok, "{}{}", first.said, first.printed);
-    assert_eq!(note(&pulled)["pulled"], 131);
+    assert_eq!(checkpoint(&pulled)["pulled"], 131);
     let lines: Vec<&str> = first.printed.lines().collect();
-    assert_eq!(lines[0], "pulled: 131 users, 0 unknown there");
+    assert_eq!(lines[0], "pulled: 131 users, 0 unknown to the vendor");
     assert_eq!(lines[1], "users: 131 lines, 131 added, 0 there already");
     assert!(lines[2].ends_with(" added, 0 there already"), "{lines:?}");
     assert_eq!(lines[3], "blocks: 71 lines, 71 added, 0 there already");

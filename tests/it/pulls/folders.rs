@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
 use tempfile::TempDir;
 
-use super::{SECRET, easemob, note, ran, ring, ring_report, stand::Stand, target, well};
+use super::{SECRET, checkpoint, easemob, ran, ring, ring_report, stand::Stand, target, well};
 
 #[tokio::test]
 async fn a_folder_is_of_the_users_it_was_begun_with() {
@@ -33,7 +33,11 @@ async fn a_folder_is_of_the_users_it_was_begun_with() {
     // The same names, written in another way.
     fs::write(&names, "USER01\n\nuser02").unwrap();
     let same = ran(easemob(&app, &stand, &some, &named)).await;
-    assert!(same.printed.starts_with("pulled: 2 users, 0 unknown there\n"), "{}", same.said);
+    assert!(
+        same.printed.starts_with("pulled: 2 users, 0 unknown to the vendor\n"),
+        "{}",
+        same.said
+    );
     assert_eq!(tenant.friends_of("user01").await.unwrap(), ["user00", "user02"]);
 }
 
@@ -49,14 +53,14 @@ async fn names_are_folded_and_pulled_once_and_bad_ones_are_named_by_their_lines(
     for _ in 0..2 {
         let done = ran(easemob(&app, &stand, &pulled, &flags)).await;
         assert!(!done.ok);
-        let first = "pulled: 3 users, 0 unknown there, 2 bad names\n";
+        let first = "pulled: 3 users, 0 unknown to the vendor, 2 bad names\n";
         assert!(done.printed.starts_with(first), "{}{}", done.printed, done.said);
         for line in [3, 4] {
             let told = format!("{}:{line}: username: must be 1-64 bytes", names.display());
             assert!(done.said.contains(&told), "{told}: {}", done.said);
         }
     }
-    assert_eq!(note(&pulled)["listed"], 3);
+    assert_eq!(checkpoint(&pulled)["listed"], 3);
     for name in ["user01", "user02", "user03"] {
         assert_eq!(stand.asked(&format!("GET /org/app/user/{name}/contacts")).len(), 1);
         tenant.profile(name).await.unwrap();
@@ -94,7 +98,7 @@ async fn a_full_disk_loses_and_doubles_nothing() {
     let failed = ran(short).await;
     failed.badly(&[]);
     assert!(failed.said.contains("File too large"), "{}", failed.said);
-    assert_eq!(note(&pulled)["listed"], SIZE);
+    assert_eq!(checkpoint(&pulled)["listed"], SIZE);
     well(&ran(easemob(&app, &stand, &pulled, &flags)).await, &ring_report(SIZE, false));
     for (name, lines) in [("listed", SIZE), ("users", SIZE), ("friends", 2 * SIZE)] {
         let text = fs::read_to_string(pulled.join(name).with_extension("jsonl")).unwrap();

@@ -10,7 +10,7 @@ use std::{
 use tempfile::TempDir;
 
 use super::{
-    SECRET, easemob, missing, note, ran, ring,
+    SECRET, checkpoint, easemob, missing, ran, ring,
     stand::{Asked, Data, Instead, Stand, not_found},
     target,
 };
@@ -75,7 +75,8 @@ async fn a_user_whom_netease_refuses_is_named_and_stops_nothing() {
         let done = ran(netease(&app, &stand, &pulled, &names)).await;
         assert!(!done.ok);
         assert!(
-            done.printed.starts_with("pulled: 2 users, 1 unknown there, 4 refused there\n"),
+            done.printed
+                .starts_with("pulled: 2 users, 1 unknown to the vendor, 4 refused by the vendor\n"),
             "{}",
             done.printed
         );
@@ -83,7 +84,7 @@ async fn a_user_whom_netease_refuses_is_named_and_stops_nothing() {
             "bob: POST /friend/get.action of bob: 200 OK: {\"code\":414,\"desc\":\"bad accid\"}",
             "carol: POST /user/listBlackAndMuteList.action of carol: 200 OK: {\"code\":403,",
             "dave: 200 OK: {\"code\":422,\"desc\":\"account banned\"}",
-            "frank: is unknown there",
+            "frank: is unknown to the vendor",
             "gina: POST /friend/get.action of gina: ",
         ] {
             assert!(done.said.contains(told), "{told}: {}", done.said);
@@ -102,14 +103,17 @@ async fn an_app_that_netease_refuses_ends_the_pull() {
     let told = netease_stand(|_, _| Some((414, "AppKey or CheckSum does not match"))).await;
     let failed = ran(netease(&app, &told, &elsewhere, &names)).await;
     assert!(failed.said.contains("POST /friend/get.action of alice: 200 OK:"), "{}", failed.said);
-    assert_eq!(note(&elsewhere)["pulled"], 0);
+    assert_eq!(checkpoint(&elsewhere)["pulled"], 0);
     // Without a word of what is wrong: nobody at all is told of.
     let silent = netease_stand(|_, _| Some((403, "forbidden"))).await;
     let pulled = folder.path().join("silent");
     let failed = ran(netease(&app, &silent, &pulled, &names)).await;
     failed.badly(&[]);
     assert!(failed.said.contains("(so far it refuses all)"), "{}", failed.said);
-    assert_eq!((&note(&pulled)["pulled"], &note(&pulled)["refused"]), (&0.into(), &0.into()));
+    assert_eq!(
+        (&checkpoint(&pulled)["pulled"], &checkpoint(&pulled)["refused"]),
+        (&0.into(), &0.into())
+    );
 }
 
 #[tokio::test]
@@ -131,14 +135,15 @@ async fn refusals_count_only_while_others_are_told_of() {
     let failed = ran(netease(&app, &shut, &pulled, &names)).await;
     failed.badly(&[]);
     assert!(failed.said.contains("of alice: 200 OK: {\"code\":403"), "{}", failed.said);
-    assert_eq!(note(&pulled)["refused"], 0, "they are asked for again when it answers");
+    assert_eq!(checkpoint(&pulled)["refused"], 0, "they are asked for again when it answers");
     // Bots without end, while others are told of.
     let bots =
         netease_stand(|accid, _| accid.starts_with("bot").then_some((403, "forbidden"))).await;
     let pulled = folder.path().join("bots");
     let done = ran(netease(&app, &bots, &pulled, &names)).await;
     assert!(
-        done.printed.starts_with("pulled: 1 users, 0 unknown there, 120 refused there\n"),
+        done.printed
+            .starts_with("pulled: 1 users, 0 unknown to the vendor, 120 refused by the vendor\n"),
         "{}{}",
         done.printed,
         done.said
@@ -163,14 +168,14 @@ async fn a_user_whom_easemob_refuses_or_forgets_is_named_and_stops_nothing() {
     assert!(!done.ok);
     let printed = &done.printed;
     assert!(
-        printed.starts_with("pulled: 2 users, 1 unknown there, 2 refused there\n"),
+        printed.starts_with("pulled: 2 users, 1 unknown to the vendor, 2 refused by the vendor\n"),
         "{printed}{}",
         done.said
     );
     let missing = missing(folder.path());
     let reasons = [
         ("user00", "GET /user/user00/contacts: 400 Bad Request: {\"error\":\"illegal_argument\"}"),
-        ("user02", "became unknown there while the lists were read"),
+        ("user02", "became unknown to the vendor while the lists were read"),
         ("user03", "GET /users/user03/blocks/users: 403 Forbidden: forbidden"),
     ];
     for ((name, why), expected) in missing.iter().zip(reasons) {

@@ -65,10 +65,9 @@ async fn every_bad_line_is_named_by_its_number_and_the_rest_goes_in() {
     fs::write(files.path().join("blocks.jsonl"), [blocks.as_bytes(), b"\xff\n"].concat()).unwrap();
     let ran = import(&app, "acme#chat", files.path(), &[]);
     ran.badly(&[
-        "users: 11 lines, 2 added, 1 there already, 1 not taken, 7 bad",
-        "friends: 13 lines, 3 added, 1 there already, 3 not taken, 1 made that only the other \
-         side speaks of, 6 bad",
-        "blocks: 7 lines, 2 added, 1 there already, 1 not taken, 3 bad",
+        "users: 11 lines, 2 added, 1 there already, 1 not imported, 7 bad",
+        "friends: 13 lines, 3 added, 1 there already, 3 not imported, 1 added for the other side, 6 bad",
+        "blocks: 7 lines, 2 added, 1 there already, 1 not imported, 3 bad",
     ]);
     let name = "must be 1-64 bytes of a-z 0-9 _ . - @";
     complaints(
@@ -76,13 +75,13 @@ async fn every_bad_line_is_named_by_its_number_and_the_rest_goes_in() {
         &[
             &format!("users.jsonl:2: username: {name}"),
             "users.jsonl:4: nickname: must be at most 100 characters long",
-            "users.jsonl:6: uuid: is none",
-            "users.jsonl:7: says otherwise than users.jsonl:5",
-            "users.jsonl:9: is no JSON object as expected: missing field `username`",
-            "users.jsonl:10: is no JSON object as expected: unknown field `Nickname`, expected one \
+            "users.jsonl:6: uuid: is not a UUID",
+            "users.jsonl:7: contradicts users.jsonl:5",
+            "users.jsonl:9: is not the expected JSON object: missing field `username`",
+            "users.jsonl:10: is not the expected JSON object: unknown field `Nickname`, expected one \
              of `username`, `nickname`, `activated`, `uuid`, `created_at`, `modified_at`",
             "users.jsonl:11: is longer than 65536 bytes",
-            "users.jsonl:12: is no JSON object as expected: EOF while parsing an object",
+            "users.jsonl:12: is not the expected JSON object: EOF while parsing an object",
             "friends.jsonl:2: owner and friend are the same user, alice",
             "friends.jsonl:3: there is no user nobody",
             "friends.jsonl:4: there is no user nobody",
@@ -90,12 +89,12 @@ async fn every_bad_line_is_named_by_its_number_and_the_rest_goes_in() {
             "friends.jsonl:6: extension: must be at most 256 characters long",
             "friends.jsonl:7: remark: must not contain NUL (U+0000)",
             "friends.jsonl:8: created_at: must be a time as 2026-11-21T12:00:00Z",
-            "friends.jsonl:9: says otherwise than friends.jsonl:1",
-            "friends.jsonl:13: is no JSON object",
+            "friends.jsonl:9: contradicts friends.jsonl:1",
+            "friends.jsonl:13: is not a JSON object",
             "blocks.jsonl:2: there is no user nobody",
             "blocks.jsonl:3: owner and blocked are the same user, alice",
-            "blocks.jsonl:6: is no JSON object",
-            "blocks.jsonl:7: is no UTF-8",
+            "blocks.jsonl:6: is not a JSON object",
+            "blocks.jsonl:7: is not UTF-8",
         ],
     );
     assert_eq!(tenant.friends_of("alice").await.unwrap(), ["bob", "dave"]);
@@ -124,8 +123,7 @@ async fn a_csv_line_is_named_by_the_line_it_begins_at() {
     let ran = import(&app, "acme#chat", files.path(), &[]);
     ran.badly(&[
         "users: 3 lines, 2 added, 0 there already, 1 bad",
-        "friends: 5 lines, 2 added, 0 there already, 1 not taken, 2 made that only the other side \
-         speaks of, 2 bad",
+        "friends: 5 lines, 2 added, 0 there already, 1 not imported, 2 added for the other side, 2 bad",
         "blocks: 0 lines, 0 added, 0 there already",
     ]);
     complaints(
@@ -179,7 +177,7 @@ async fn one_direction_makes_both_and_each_side_keeps_its_own_texts() {
     ]);
     import(&app, "acme#chat", files.path(), &[]).well(&[
         "users: 0 lines, 0 added, 0 there already",
-        "friends: 3 lines, 3 added, 0 there already, 1 made that only the other side speaks of",
+        "friends: 3 lines, 3 added, 0 there already, 1 added for the other side",
         "blocks: 0 lines, 0 added, 0 there already",
     ]);
     let remark = async |owner: &str, friend: &str| {
@@ -231,8 +229,8 @@ async fn what_is_there_stays_unless_it_is_to_be_overwritten() {
     let before = tenant.head("alice").await.unwrap();
     let ran = import(&app, "acme#chat", files.path(), &[]);
     ran.badly(&[
-        "users: 1 lines, 0 added, 0 there already, 1 not taken",
-        "friends: 2 lines, 0 added, 0 there already, 2 not taken",
+        "users: 1 lines, 0 added, 0 there already, 1 not imported",
+        "friends: 2 lines, 0 added, 0 there already, 2 not imported",
         "blocks: 0 lines, 0 added, 0 there already",
     ]);
     let why = "is there already with other texts, which stay";
@@ -275,9 +273,8 @@ async fn a_full_list_takes_the_lines_that_come_first() {
     let ran = import(&app, "acme#chat", files.path(), &[]);
     ran.badly(&[
         "users: 0 lines, 0 added, 0 there already",
-        "friends: 7 lines, 4 added, 1 there already, 2 not taken, 2 made that only the other side \
-         speaks of",
-        "blocks: 4 lines, 2 added, 1 there already, 1 not taken",
+        "friends: 7 lines, 4 added, 1 there already, 2 not imported, 2 added for the other side",
+        "blocks: 4 lines, 2 added, 1 there already, 1 not imported",
     ]);
     let full = |list: &str, of: &str| format!("the {list} list of {of} is full: the limit is 2");
     complaints(

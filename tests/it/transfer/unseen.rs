@@ -15,7 +15,7 @@ fn named(ran: &Ran, expected: &[&str]) {
 
 #[tokio::test]
 async fn a_quote_that_is_not_closed_costs_its_line_and_none_below() {
-    const WHY: &str = "a cell begins with a quote and ends without";
+    const WHY: &str = "a cell begins with a quote and ends without one";
     let (app, tenant) = acme(&["alice", "bob", "carol", "dave", "erin", "frank"]).await;
     let files = folder(&[(
         "friends.csv",
@@ -31,7 +31,7 @@ async fn a_quote_that_is_not_closed_costs_its_line_and_none_below() {
     let ran = import(&app, "acme#chat", files.path(), &[]);
     ran.badly(&[
         "users: 0 lines, 0 added, 0 there already",
-        "friends: 6 lines, 3 added, 0 there already, 3 made that only the other side speaks of, 3 \
+        "friends: 6 lines, 3 added, 0 there already, 3 added for the other side, 3 \
          bad",
         "blocks: 0 lines, 0 added, 0 there already",
     ]);
@@ -66,9 +66,9 @@ async fn a_line_without_an_end_costs_itself_however_much_follows() {
     named(
         &ran,
         &[
-            "friends.csv:2: a cell begins with a quote and ends without",
+            "friends.csv:2: a cell begins with a quote and ends without one",
             &format!("friends.csv:{long}: is longer than 65536 bytes"),
-            &format!("friends.csv:{last}: a cell begins with a quote and ends without"),
+            &format!("friends.csv:{last}: a cell begins with a quote and ends without one"),
         ],
     );
     assert_eq!(tenant.friends_of("alice").await.unwrap(), ["bob"]);
@@ -98,7 +98,7 @@ async fn a_time_goes_in_as_utc_or_not_at_all() {
     let ran = import(&app, "acme#chat", files.path(), &[]);
     ran.badly(&[
         "users: 3 lines, 1 added, 0 there already, 2 bad",
-        "friends: 6 lines, 2 added, 0 there already, 2 made that only the other side speaks of, 4 \
+        "friends: 6 lines, 2 added, 0 there already, 2 added for the other side, 4 \
          bad",
         "blocks: 1 lines, 0 added, 0 there already, 1 bad",
     ]);
@@ -211,8 +211,8 @@ async fn nobody_is_a_friend_of_a_user_who_is_half_gone() {
     let ran = import(&app, "acme#chat", files.path(), &["--overwrite"]);
     ran.badly(&[
         "users: 0 lines, 0 added, 0 there already",
-        "friends: 4 lines, 0 added, 0 there already, 1 changed, 3 not taken",
-        "blocks: 1 lines, 0 added, 0 there already, 1 not taken",
+        "friends: 4 lines, 0 added, 0 there already, 1 changed, 3 not imported",
+        "blocks: 1 lines, 0 added, 0 there already, 1 not imported",
     ]);
     named(
         &ran,

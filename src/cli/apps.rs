@@ -1,0 +1,232 @@
+//! `befriend app`: creates, shows, changes and deletes apps.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use tokio::time::Instant;
+
+use super::{
+    core::{app_key, deadline},
+    error::CommandError,
+};
+use crate::{
+    config,
+    domain::{App, AppLimitsChange, CredentialsChange, PageSizes, Secret},
+    ops::{Core, access::apps, maintenance::deleted_apps},
+};
+
+/// How long `befriend app delete` may take to purge the users of an app and their lists.
+const PURGE_TIMEOUT: Duration = Duration::from_hours(1);
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AppCommand {
+    /// Create an app and print its credentials. The secret is shown only now.
+    Create {
+        /// The app key, as "org#app".
+        app_key: String,
+        #[command(flatten)]
+        limits: LimitArgs,
+    },
+    /// Show an app.
+    Get {
+        /// The app key, as "org#app".
+        app_key: String,
+    },
+    /// Show all apps.
+    List,
+    /// Change an app's limits.
+    Update {
+        /// The app key, as "org#app".
+        app_key: String,
+        #[command(flatten)]
+        limits: LimitArgs,
+    },
+    /// Replace an app's client_secret and print the new one. The old one is invalid at once.
+    RotateSecret {
+        /// The app key, as "org#app".
+        app_key: String,
+        /// Revoke all tokens of the app too.
+        #[arg(long)]
+        revoke_tokens: bool,
+    },
+    /// Give an app credentials of your own choice, such as those that its clients have already.
+    ///
+    /// A pair that is not given stays as it is.
+    SetCredentials {
+        /// The app key, as "org#app".
+        app_key: String,
+        #[command(flatten)]
+        credentials: CredentialArgs,
+    },
+    /// Delete an app with all its users and lists.
+    Delete {
+        /// The app key, as "org#app".
+        app_key: String,
+        /// Confirm the deletion.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct LimitArgs {
+    /// How many friends a user can have.
+    #[arg(long, value_name = "N")]
+    friend_limit: Option<i32>,
+    /// How many users a user can block.
+    #[arg(long, value_name = "N")]
+    block_limit: Option<i32>,
+    /// How many calls of one operation the app can make in a second.
+    #[arg(long, value_name = "N")]
+    requests_per_second: Option<i32>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(super) struct CredentialArgs {
+    /// Easemob's client_id.
+    #[arg(
+        long,
+        env = "CLIENT_ID",
+        value_name = "ID",
+        default_value = "",
+        hide_default_value = true
+    )]
+    client_id: String,
+    /// Easemob's client_secret. Other users of the machine can see a flag, but not the variable.
+    #[arg(
+        long,
+        env = "CLIENT_SECRET",
+        value_name = "SECRET",
+        default_value = "",
+        hide_default_value = true,
+        hide_env_values = true,
+        value_parser = config::secret
+    )]
+    client_secret: Secret,
+    /// NetEase's AppKey.
+    #[arg(
+        long,
+        env = "NETEASE_APP_KEY",
+        value_name = "KEY",
+        default_value = "",
+        hide_default_value = true
+    )]
+    netease_app_key: String,
+    /// NetEase's AppSecret. Other users of the machine can see a flag, but not the variable.
+    #[arg(
+        long,
+        env = "NETEASE_APP_SECRET",
+        value_name = "SECRET",
+        default_value = "",
+        hide_default_value = true,
+        hide_env_values = true,
+        value_parser = config::secret
+    )]
+    netease_app_secret: Secret,
+    /// Remove the app's AppKey and AppSecret.
+    #[arg(long)]
+    remove_netease: bool,
+    /// The key that seals the AppSecret: the same as the service's. Not needed with the private
+    /// Postgres.
+    #[arg(
+        long,
+        env = "BEFRIEND_CREDENTIALS_KEY",
+        value_name = "KEYS",
+        hide_env_values = true,
+        value_parser = config::secret
+    )]
+    credentials_key: Option<Secret>,
+}
+
+impl AppCommand {
+    /// The key to seal secrets with, if the command line has one.
+    pub(super) fn credentials_key(&self) -> Option<&Secret> {
+        match self {
+            Self::SetCredentials { credentials, .. } => credentials.credentials_key.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+impl From<LimitArgs> for AppLimitsChange {
+    fn from(args: LimitArgs) -> Self {
+        Self {
+            friend_limit: args.friend_limit,
+            block_limit: args.block_limit,
+            requests_per_second: args.requests_per_second,
+        }
+    }
+}
+
+impl CredentialArgs {
+    fn change(&self) -> Result<CredentialsChange, CommandError> {
+        Ok(CredentialsChange::parse(
+            (&self.client_id, self.client_secret.reveal()),
+            (&self.netease_app_key, self.netease_app_secret.reveal()),
+            self.remove_netease,
+        )?)
+    }
+}
+
+pub(super) async fn run(core: &Core, command: AppCommand) -> Result<(), CommandError> {
+    let deadline = deadline();
+    match command {
+        AppCommand::Create { app_key: key, limits } => {
+            let (app, secret) =
+                apps::create(core, deadline, &app_key(&key)?, limits.into()).await?;
+            print_app(&app, Some(&secret));
+        }
+        AppCommand::Get { app_key: key } => {
+            print_app(&apps::get(core, &app_key(&key)?).await?, None);
+        }
+        AppCommand::List => {
+            let size = PageSizes { max: 100, default: 100 }.choose(0)?;
+            let mut next = Some(String::new());
+            while let Some(after) = next {
+                let page = apps::list(core, &after, size).await?;
+                page.items.iter().for_each(|app| print_app(app, None));
+                next = page.next;
+            }
+        }
+        AppCommand::Update { app_key: key, limits } => {
+            let app = apps::update(core, deadline, &app_key(&key)?, limits.into()).await?;
+            print_app(&app, None);
+        }
+        AppCommand::RotateSecret { app_key: key, revoke_tokens } => {
+            let (app, secret) =
+                apps::rotate_secret(core, deadline, &app_key(&key)?, revoke_tokens).await?;
+            print_app(&app, Some(&secret));
+        }
+        AppCommand::SetCredentials { app_key: key, credentials } => {
+            let (key, change) = (app_key(&key)?, credentials.change()?);
+            print_app(&apps::set_credentials(core, deadline, &key, &change).await?, None);
+        }
+        AppCommand::Delete { app_key: key, yes } => {
+            if !yes {
+                let why = format!("--yes is missing: {key} would be deleted with all its users");
+                return Err(why.into());
+            }
+            apps::delete(core, deadline, &app_key(&key)?).await?;
+            deleted_apps::purge(core, Instant::now() + PURGE_TIMEOUT).await?;
+            println!("{key} is deleted");
+        }
+    }
+    Ok(())
+}
+
+/// Prints an app as "name: value" lines and an empty line: to be read by people and by `awk`.
+fn print_app(app: &App, secret: Option<&Secret>) {
+    println!("app_key: {}", app.key);
+    println!("uuid: {}", app.id);
+    println!("client_id: {}", app.client_id);
+    if let Some(secret) = secret {
+        println!("client_secret: {}", secret.reveal());
+    }
+    if let Some(netease_app_key) = &app.netease_app_key {
+        println!("netease_app_key: {netease_app_key}");
+    }
+    println!("friend_limit: {}", app.limits.friend_limit);
+    println!("block_limit: {}", app.limits.block_limit);
+    println!("requests_per_second: {}", app.limits.requests_per_second);
+    println!();
+}

@@ -1,0 +1,108 @@
+//! The database of a command: the one that `--database-url` names, else the private Postgres.
+
+use std::{path::PathBuf, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{error::CommandError, secrets::load_or_generate};
+use crate::{
+    config::{DatabaseArgs, ServeArgs},
+    domain::{Error, Secret, SecretKind},
+    ops::Core,
+    private_postgres::{self, Keeper},
+    store,
+};
+
+/// How long the private Postgres may take to start: enough to recover from a crash under load.
+const START_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// How many connections the private Postgres takes: a service's pool, and the commands beside it.
+const PRIVATE_CONNECTIONS: u16 = 100;
+
+/// How long to wait between two attempts to reach a database that does not answer.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+
+pub(super) struct Database {
+    pub(super) url: String,
+    private: Option<Private>,
+}
+
+/// The private Postgres, and the folder of its data.
+struct Private {
+    keeper: Keeper,
+    data_dir: PathBuf,
+}
+
+impl Database {
+    /// Starts or joins the private Postgres, unless the settings name another database.
+    pub(super) async fn open(args: &DatabaseArgs) -> Result<Self, CommandError> {
+        // A compose file can't leave a variable out, only empty.
+        if let Some(url) = args.database_url.as_ref().filter(|url| !url.is_empty()) {
+            return Ok(Self { url: url.clone(), private: None });
+        }
+        let data_dir = args.data_dir.clone().unwrap_or_else(private_postgres::default_data_dir);
+        let settings = private_postgres::Settings {
+            data_dir: data_dir.clone(),
+            database: "befriend".to_owned(),
+            start_timeout: START_TIMEOUT,
+            fsync: true,
+            max_connections: PRIVATE_CONNECTIONS,
+        };
+        let keeper = tokio::task::spawn_blocking(move || Keeper::start(settings)).await??;
+        let url = keeper.url().to_owned();
+        Ok(Self { url, private: Some(Private { keeper, data_dir }) })
+    }
+
+    /// Whether it is the private Postgres, whose schema every command brings up to date.
+    pub(super) fn is_private(&self) -> bool {
+        self.private.is_some()
+    }
+
+    /// Sets the credentials key that is kept beside the private Postgres, unless the settings have one.
+    pub(super) fn set_credentials_key(&self, args: &mut ServeArgs) -> Result<(), CommandError> {
+        let given = args.credentials_key.as_ref().is_some_and(|key| !key.reveal().is_empty());
+        if !given && let Some(private) = &self.private {
+            let kind = SecretKind::CredentialsKey;
+            let key = load_or_generate(&private.data_dir, "credentials-key", kind)?;
+            args.credentials_key = Some(key);
+        }
+        Ok(())
+    }
+
+    /// The operator's token that is kept beside the private Postgres; `None` for another database.
+    pub(super) fn operator_token(&self) -> Result<Option<Secret>, CommandError> {
+        let Some(private) = &self.private else { return Ok(None) };
+        let kind = SecretKind::OperatorToken;
+        load_or_generate(&private.data_dir, "operator-token", kind).map(Some)
+    }
+
+    pub(super) async fn close(self) -> Result<(), CommandError> {
+        if let Some(private) = self.private {
+            tokio::task::spawn_blocking(move || private.keeper.stop()).await??;
+        }
+        Ok(())
+    }
+}
+
+/// Waits until the database answers, at most `longest`: it may be starting together with this process.
+/// The next use of the database reports what is wrong with one that still does not answer.
+pub(super) async fn wait_for_database(core: &Core, longest: Duration) {
+    let deadline = Instant::now() + longest;
+    while let Err(error) = core.db.probe().await {
+        // Waiting does not help against a wrong password, user or database.
+        let may_pass = matches!(error, Error::Unavailable(_));
+        if !may_pass || Instant::now() >= deadline {
+            return;
+        }
+        tracing::info!(%error, "waiting for the database");
+        tokio::time::sleep(RETRY_INTERVAL).await;
+    }
+}
+
+/// `befriend migrate`.
+pub(super) async fn migrate(args: &DatabaseArgs) -> Result<(), CommandError> {
+    let database = Database::open(args).await?;
+    store::migrate(&database.url).await?;
+    println!("the schema is at version {}", store::expected_version());
+    database.close().await
+}
