@@ -19,7 +19,7 @@ use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
     domain::{App, Error, Outage, Secret},
-    ops::Core,
+    ops::{Batchers, Call, Context, Core},
 };
 
 /// How many calls that need no token may be under way at once, and how long each may take: a login is
@@ -43,6 +43,7 @@ pub struct Gate(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     core: Arc<Core>,
+    batchers: Arc<Batchers>,
     room: Semaphore,
     strangers: Semaphore,
     max_duration: Duration,
@@ -74,6 +75,7 @@ impl Gate {
     pub fn new(core: Arc<Core>, settings: GateSettings) -> Self {
         Self(Arc::new(Shared {
             core,
+            batchers: Arc::default(),
             room: Semaphore::new(settings.max_in_flight),
             strangers: Semaphore::new(settings.max_in_flight.min(STRANGERS)),
             max_duration: settings.max_duration,
@@ -84,6 +86,13 @@ impl Gate {
     #[must_use]
     pub fn core(&self) -> &Arc<Core> {
         &self.0.core
+    }
+
+    /// The call of an app that was let in.
+    #[must_use]
+    pub fn call(&self, app: Arc<App>, deadline: Instant) -> Call {
+        let (core, batchers) = (Arc::clone(&self.0.core), Arc::clone(&self.0.batchers));
+        Call { context: Context { core, app, deadline }, batchers }
     }
 
     /// Checks the caller by `admit`, counts the call, and does `work`, all before the deadline: what

@@ -9,7 +9,7 @@ use crate::{
     clock::Clock,
     config::{DatabaseArgs, ServeArgs},
     domain::AppKey,
-    ops::{Call, Core, access::apps},
+    ops::{Call, Context, Core, access::apps},
     server, store,
 };
 
@@ -51,5 +51,6 @@ pub(super) fn app_key(text: &str) -> Result<AppKey, CommandError> {
 /// A call in the name of an app, as its own token would make it.
 pub(super) async fn call(core: &Arc<Core>, key: &str) -> Result<Call, CommandError> {
     let app = apps::get(core, &app_key(key)?).await?;
-    Ok(Call { core: Arc::clone(core), app: Arc::new(app), deadline: deadline() })
+    let (core, app) = (Arc::clone(core), Arc::new(app));
+    Ok(Call::alone(Context { core, app, deadline: deadline() }))
 }

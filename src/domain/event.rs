@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Invalid, OwnerKey, Username};
+use super::{Invalid, OwnerKey, UserRef, Username};
 
 macro_rules! event_types {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)+) => {
@@ -78,7 +78,7 @@ pub struct NewEvent<'a> {
     /// What happened.
     pub event_type: EventType,
     /// In whose list.
-    pub owner: (OwnerKey, &'a Username),
+    pub owner: UserRef<'a>,
     /// The owner's version of the change.
     pub version: i64,
     /// The other user.

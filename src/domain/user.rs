@@ -148,7 +148,7 @@ pub struct User {
 }
 
 /// The head of a user's lists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ListHead {
     /// How many friends.
     pub friend_count: i32,

@@ -29,7 +29,7 @@ impl FriendService for FriendApi {
         let (owner, friend) = pair(&message.owner, &message.friend)?;
         let extension = Extension::parse("server_extension", &message.server_extension)?;
         let user = friends::add(&call, &owner, &friend, &extension).await?;
-        Ok(Response::new(proto::AddFriendResponse { friend: Some(user.into()) }))
+        Ok(Response::new(proto::AddFriendResponse { friend: Some(user.friend.into()) }))
     }
 
     async fn remove_friend(
@@ -39,7 +39,7 @@ impl FriendService for FriendApi {
         let (call, message) = app_call(request)?;
         let (owner, friend) = pair(&message.owner, &message.friend)?;
         let user = friends::remove(&call, &owner, &friend, message.clear_remark).await?;
-        Ok(Response::new(proto::RemoveFriendResponse { friend: Some(user.into()) }))
+        Ok(Response::new(proto::RemoveFriendResponse { friend: Some(user.friend.into()) }))
     }
 
     async fn remove_all_friends(

@@ -21,7 +21,7 @@ use super::methods::{Access, Method, Methods};
 use crate::{
     domain::{App, Error, Invalid, Secret},
     gate::{self, Caller, Connection, Gate, REQUEST_ID, RequestLog},
-    ops::{Call, Core, access::authenticate},
+    ops::{Core, access::authenticate},
 };
 
 /// The gate, as a layer around the routes.
@@ -122,8 +122,7 @@ where
     gate.pass(log, caller, patience, admit, |admitted| {
         let deadline = admitted.deadline;
         if let Some(app) = admitted.app {
-            let core = Arc::clone(gate.core());
-            request.extensions_mut().insert(Call { core, app, deadline });
+            request.extensions_mut().insert(gate.call(app, deadline));
         }
         request.extensions_mut().insert(Deadline(deadline));
         let answer = inner.call(request);

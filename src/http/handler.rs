@@ -199,11 +199,11 @@ impl<A: VendorApi> Endpoint<A> {
         let result = self.gate.pass(log, caller, None, admit, |admitted| async move {
             let body = read::body(body, self.max_body).await?;
             let request = A::read_body(head, body)?;
-            let (core, deadline) = (Arc::clone(core), admitted.deadline);
+            let deadline = admitted.deadline;
             match (&route.run, admitted.app) {
-                (Run::App(run), Some(app)) => run(request, Call { core, app, deadline }).await,
+                (Run::App(run), Some(app)) => run(request, self.gate.call(app, deadline)).await,
                 (Run::App(_), None) => Err(Error::Unauthenticated.into()),
-                (Run::Login(run), _) => run(request, core, deadline).await,
+                (Run::Login(run), _) => run(request, Arc::clone(core), deadline).await,
             }
         });
         let result = result.await;

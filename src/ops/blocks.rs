@@ -2,17 +2,18 @@
 
 use std::collections::HashSet;
 
-use sqlx::PgConnection;
-
-use super::{Call, blockings::Blocking, changes::record_events, found};
+use super::{
+    batch::block_users::BlockUsers,
+    call::Call,
+    changes::{block, heads::Heads, list_changes::ListChanges},
+    found, refuse_self,
+};
 use crate::{
-    domain::{
-        BlockedUsers, Error, EventType, Invalid, NewEvent, OwnerKey, Page, PageSize, User, Username,
-    },
+    domain::{BlockedUsers, Error, Page, PageSize, User, UserRef, Username},
     store::{blocks, users},
 };
 
-/// Puts users into the owner's block list, all or none; who is in it already stays as they are.
+/// Puts users into the owner's block list, all or none; those who are in it already stay as they are.
 /// Returns the users asked for, each once.
 ///
 /// # Errors
@@ -22,32 +23,33 @@ pub async fn block(
     owner: &Username,
     usernames: &[Username],
 ) -> Result<Vec<Username>, Error> {
-    if let Some(at) = usernames.iter().position(|name| name == owner) {
-        return Err(Error::Invalid(Invalid::SelfRelation {
-            field: format!("usernames[{at}]"),
-            username: owner.clone(),
-        }));
+    for (at, name) in usernames.iter().enumerate() {
+        refuse_self(|| format!("usernames[{at}]"), owner, name)?;
     }
-    let mut seen = HashSet::new();
-    let wanted: Vec<&Username> = usernames.iter().filter(|name| seen.insert(*name)).collect();
-    let keyed = |name: &Username| (call.key(name), name.clone());
-    let blocked = wanted.iter().copied().map(keyed).collect();
-    let blocking = Blocking { call: call.clone(), owner: keyed(owner), blocked };
-    call.core.turns.blockings.join(blocking).await?;
-    Ok(wanted.into_iter().cloned().collect())
+    let users = each_once(usernames);
+    let (context, owner) = (call.context.clone(), owner.clone());
+    let item = BlockUsers { context, owner, users: users.clone() };
+    call.batchers.block_users.submit(item).await?;
+    Ok(users)
 }
 
-/// Takes a user out of the owner's block list; who is not in it stays so. Returns the user's profile.
+fn each_once(usernames: &[Username]) -> Vec<Username> {
+    let mut seen = HashSet::new();
+    usernames.iter().filter(|name| seen.insert(*name)).cloned().collect()
+}
+
+/// Takes a user out of the owner's block list; one who is not in it stays out. Returns the user's
+/// profile.
 ///
 /// # Errors
 /// `UserNotFound`.
 pub async fn unblock(call: &Call, owner: &Username, username: &Username) -> Result<User, Error> {
-    let released = unblock_all(call, owner, std::slice::from_ref(username)).await?;
-    let profile = released.into_iter().next();
-    profile.ok_or_else(|| Error::Internal("nobody was told to be unblocked".to_owned()))
+    let profiles = unblock_all(call, owner, std::slice::from_ref(username)).await?;
+    let profile = profiles.into_iter().next();
+    profile.ok_or_else(|| Error::Internal("an unblocked user has no profile".to_owned()))
 }
 
-/// Takes users out of the owner's block list, all or none; who is not in it stays so. Returns the
+/// Takes users out of the owner's block list, all or none; those who are not in it stay out. Returns the
 /// profile of each of them, once, in the order given.
 ///
 /// # Errors
@@ -57,66 +59,33 @@ pub async fn unblock_all(
     owner: &Username,
     usernames: &[Username],
 ) -> Result<Vec<User>, Error> {
-    let mut seen = HashSet::new();
-    let wanted: Vec<&Username> = usernames.iter().filter(|name| seen.insert(*name)).collect();
-    let owner_key = call.key(owner);
-    call.core
-        .db
-        .retrying(|| async {
-            let mut tx = call.core.db.begin(call.deadline).await?;
-            found(users::lock(&mut tx, owner_key).await?, owner)?;
-            let mut profiles = Vec::with_capacity(wanted.len());
-            for name in &wanted {
-                profiles.push(found(users::get(&mut tx, call.key(name)).await?, name)?.user);
+    let core = &call.core;
+    let names = each_once(usernames);
+    let owner = call.user(owner);
+    let unblocked = core.db.retrying(|| async {
+        let pairs: Vec<[UserRef<'_>; 2]> =
+            names.iter().map(|name| [owner, call.user(name)]).collect();
+        let mut tx = core.db.begin(call.deadline).await?;
+        // Only the owner's head changes. The others' profiles are read without a lock.
+        let heads = Heads::lock(&mut tx, [owner.key]).await?;
+        heads.user(owner)?;
+        let mut profiles = Vec::with_capacity(pairs.len());
+        for [_, user] in &pairs {
+            profiles.push(found(users::get(&mut tx, user.key).await?, user.name)?.user);
+        }
+        let mut changes = ListChanges::new(core, heads);
+        block::read_blocks(&mut changes, &mut tx, &pairs).await?;
+        for [owner, user] in pairs {
+            if block::is_blocked(&changes, owner, user) {
+                block::end(&mut changes, call.app.id, owner, user);
             }
-            let places: Vec<_> = wanted.iter().map(|name| (owner_key, *name)).collect();
-            let standing = blocks::standing(&mut tx, &places).await?;
-            if !standing.is_empty() {
-                let in_order = places.iter().filter(|place| standing.contains(place));
-                let blocked: Vec<&Username> = in_order.map(|(_, name)| *name).collect();
-                release(&mut tx, call, owner, &blocked).await?;
-                call.commit(tx, [owner_key]).await?;
-            }
-            Ok(profiles)
-        })
-        .await
-}
-
-/// Takes `blocked`, all of whom are in it, out of a locked user's block list.
-pub(super) async fn release(
-    tx: &mut PgConnection,
-    call: &Call,
-    owner: &Username,
-    blocked: &[&Username],
-) -> Result<(), Error> {
-    let Ok(count @ 1..) = i32::try_from(blocked.len()) else {
-        return Ok(());
-    };
-    let owner_key = call.key(owner);
-    let last = users::lose_blocks(tx, owner_key, count).await?;
-    let entries = numbered(call, last - i64::from(count), blocked);
-    let now = call.core.clock.now();
-    blocks::bury(tx, (owner_key, owner), &entries, now).await?;
-    let told = entries.iter().map(|(_, friend, version)| NewEvent {
-        event_type: EventType::BlockRemoved,
-        owner: (owner_key, owner),
-        version: *version,
-        friend,
-        detail: "",
+        }
+        if !changes.is_empty() {
+            changes.commit(tx, core).await?;
+        }
+        Ok(profiles)
     });
-    record_events::record(tx, call, told.collect()).await
-}
-
-/// Each user with their key and the owner's version of the change, counting up from `before`.
-fn numbered<'a>(
-    call: &Call,
-    before: i64,
-    usernames: &[&'a Username],
-) -> Vec<(OwnerKey, &'a Username, i64)> {
-    (before + 1..)
-        .zip(usernames)
-        .map(|(version, username)| (call.key(username), *username, version))
-        .collect()
+    unblocked.await
 }
 
 /// A page of a block list, newest first, older than the entry of version `before`.
@@ -129,8 +98,8 @@ pub async fn list(
     before: i64,
     size: PageSize,
 ) -> Result<Page<Username, i64>, Error> {
-    let (db, key) = (&call.core.db, call.key(owner));
-    let rows = db.read(async |db| blocks::page(db, key, before, size).await).await?;
+    let key = call.key(owner);
+    let rows = call.core.db.read(async |db| blocks::page(db, key, before, size).await).await?;
     let rows = found(rows, owner)?;
     Ok(Page::cut(rows, size, |(_, version)| *version).map(|(username, _)| username))
 }
@@ -152,6 +121,7 @@ pub async fn list_whole(call: &Call, owner: &Username) -> Result<Vec<Username>, 
 }
 
 async fn newest(call: &Call, owner: &Username, limit: i64) -> Result<BlockedUsers, Error> {
-    let (db, key) = (&call.core.db, call.key(owner));
-    found(db.read(async |db| blocks::newest(db, key, limit).await).await?, owner)
+    let key = call.key(owner);
+    let blocked = call.core.db.read(async |db| blocks::newest(db, key, limit).await).await?;
+    found(blocked, owner)
 }

@@ -1,22 +1,26 @@
 //! Friend requests: send, accept, reject, cancel, list.
-//!
-//! A request that nobody answered in time is overdue, and counts as expired from that moment on,
-//! whether [`super::maintenance::expiry`] has come to it or not.
-
-use sqlx::PgConnection;
 
 use super::{
-    Call, changes::record_events, found, friends as friend_ops, locks::Locked, maintenance::expiry,
+    call::Call,
+    changes::{
+        block,
+        friendship::{self, NewTexts, Side},
+        heads::Heads,
+        list_changes::{Events, ListChanges},
+        request::{self, Ending, Waiting},
+    },
+    found,
+    maintenance::expiry,
+    refuse_self,
 };
 use crate::{
     domain::{
-        Error, EventType, Extension, Friend, FriendRequest, Invalid, NewEvent, Page, PageSize,
+        Error, EventType, Extension, Friend, FriendRequest, NewEvent, Page, PageSize,
         RequestDirection, RequestMessage, RequestState, Username,
     },
     store::{
-        blocks, friends,
+        Tx,
         requests::{self, Between, Wanted},
-        users,
     },
 };
 
@@ -32,17 +36,11 @@ pub async fn send(
     recipient: &Username,
     message: &RequestMessage,
 ) -> Result<FriendRequest, Error> {
-    if requester == recipient {
-        return Err(Invalid::SelfRelation {
-            field: "recipient".to_owned(),
-            username: requester.clone(),
-        }
-        .into());
-    }
-    let between = between(call, requester, recipient);
+    refuse_self(|| "recipient".to_owned(), requester, recipient)?;
+    let between = request::between(call, requester, recipient);
     loop {
         let sent = call.core.db.retrying(|| try_to_send(call, between, message)).await;
-        // Overdue requests take no place. Each turn more has ended some of them.
+        // Overdue requests are still counted. Each round has expired some of them.
         if let Err(Error::RequestLimitExceeded { username, .. }) = &sent
             && expiry::make_room(call, username).await?
         {
@@ -57,73 +55,52 @@ async fn try_to_send(
     between: Between<'_>,
     message: &RequestMessage,
 ) -> Result<FriendRequest, Error> {
-    let (requester, recipient) = (between.requester, between.recipient);
-    let mut tx = call.core.db.begin(call.deadline).await?;
-    lock(&mut tx, between).await?;
-    if !friends::are_friends(&mut tx, requester.0, &[recipient.1]).await?.is_empty() {
-        let (requester, recipient) = (requester.1.clone(), recipient.1.clone());
+    let Between { requester, recipient } = between;
+    let crossing = Between { requester: recipient, recipient: requester };
+    let (mut tx, mut changes) = lock(call, between).await?;
+    friendship::read_pairs(&mut changes, &mut tx, &[[requester, recipient]]).await?;
+    if friendship::are_friends(&changes, requester, recipient) {
+        let (requester, recipient) = (requester.name.clone(), recipient.name.clone());
         return Err(Error::AlreadyFriends { requester, recipient });
     }
-    if blocks::between(&mut tx, recipient.0, requester.1).await?.0 {
-        return Err(blocked(recipient.1, requester.1));
-    }
-    let crossing = swapped(between);
-    if pending(call, requests::get(&mut tx, crossing).await?).is_some() {
-        // What the second one says answers the first one.
-        let said = (message, &Extension::default());
-        let (crossed, _) = agree(&mut tx, call, crossing, said).await?;
-        call.commit(tx, between.keys()).await?;
+    block::read_blocks(&mut changes, &mut tx, &[[recipient, requester]]).await?;
+    refuse_blocked(&changes, between)?;
+    if request::waiting(&changes, crossing) == Waiting::Yes {
+        // The message of the second request answers the first one.
+        let (crossed, _) = agree(&mut changes, call, crossing, (message, ""))?;
+        changes.commit(tx, &call.core).await?;
         return Ok(crossed);
     }
-    match pending(call, requests::get(&mut tx, between).await?) {
-        Some(same) if same.message == message.as_str() => return Ok(same),
-        Some(_) => {
-            for key in between.keys() {
-                users::next_version(&mut tx, key).await?;
+    match request::waiting(&changes, between) {
+        Waiting::Yes => {
+            let same = last(&changes, between)?;
+            if same.message == message.as_str() {
+                return Ok(same);
             }
-            let now = call.core.clock.now();
-            requests::set_message(&mut tx, between, message, now).await?;
+            request::set_message(&mut changes, between, message.as_str());
         }
-        None => {
-            // Overdue ones that are not cleaned up yet, either way, are still counted.
-            settle(&mut tx, call, between, RequestState::Expired).await?;
-            open(&mut tx, call, between, message).await?;
+        Waiting::No | Waiting::Overdue => {
+            // Overdue requests, either way, are still counted.
+            request::settle(&mut changes, [requester, recipient], RequestState::Expired);
+            let limit = call.core.bounds.pending_requests;
+            let version = request::open(&mut changes, between, message.as_str(), limit)?;
+            let event = NewEvent {
+                event_type: EventType::FriendRequestSent,
+                owner: requester,
+                version,
+                friend: recipient.name,
+                detail: message.as_str(),
+            };
+            changes.record(call.app.id, event);
         }
     }
-    let request = requests::get(&mut tx, between).await?;
-    let request = pending(call, request).ok_or_else(|| not_found(between))?;
-    call.commit(tx, between.keys()).await?;
-    Ok(request)
+    let sent = last(&changes, between)?;
+    changes.commit(tx, &call.core).await?;
+    Ok(sent)
 }
 
-/// Writes a new pending request, counted on both sides, and tells of it.
-async fn open(
-    tx: &mut PgConnection,
-    call: &Call,
-    between: Between<'_>,
-    message: &RequestMessage,
-) -> Result<(), Error> {
-    let limit = call.core.bounds.pending_requests;
-    let full =
-        |username: &Username| Error::RequestLimitExceeded { username: username.clone(), limit };
-    let (requester, recipient) = (between.requester, between.recipient);
-    let sent = users::change_requests(tx, requester.0, (0, 1), limit).await?;
-    let sent = sent.ok_or_else(|| full(requester.1))?;
-    let got = users::change_requests(tx, recipient.0, (1, 0), limit).await?;
-    let got = got.ok_or_else(|| full(recipient.1))?;
-    requests::put(tx, between, [sent, got], message, call.core.clock.now()).await?;
-    let event = NewEvent {
-        event_type: EventType::FriendRequestSent,
-        owner: requester,
-        version: sent,
-        friend: recipient.1,
-        detail: message.as_str(),
-    };
-    record_events::record(tx, call, vec![event]).await
-}
-
-/// Agrees to a pending request: the two are friends at once. The requester's entry in the recipient's
-/// list gets the server extension; it is returned with the request. Agreeing again changes nothing.
+/// Accepts a pending request: the two are friends at once. The requester's entry in the recipient's list
+/// gets the server extension; it is returned with the request. Accepting again changes nothing.
 ///
 /// # Errors
 /// `UserNotFound`, `RequestNotFound`, `Blocked`, `FriendLimitExceeded`.
@@ -134,57 +111,52 @@ pub async fn accept(
     answer: &RequestMessage,
     server_extension: &Extension,
 ) -> Result<(FriendRequest, Friend), Error> {
-    let between = between(call, requester, recipient);
-    call.core
-        .db
-        .retrying(|| async {
-            let mut tx = call.core.db.begin(call.deadline).await?;
-            lock(&mut tx, between).await?;
-            let request = requests::get(&mut tx, between).await?;
-            if let Some(done) = request.as_ref().filter(|r| r.state == RequestState::Accepted)
-                && let Some(friend) =
-                    friends::get(&mut tx, between.recipient, between.requester).await?
-            {
-                return Ok((done.clone(), friend));
-            }
-            if pending(call, request).is_none() {
-                return Err(not_found(between));
-            }
-            let blocks = blocks::between(&mut tx, between.recipient.0, requester).await?;
-            if blocks.0 {
-                return Err(blocked(recipient, requester));
-            }
-            if blocks.1 {
-                return Err(blocked(requester, recipient));
-            }
-            let accepted = agree(&mut tx, call, between, (answer, server_extension)).await?;
-            call.commit(tx, between.keys()).await?;
-            Ok(accepted)
-        })
-        .await
+    let between = request::between(call, requester, recipient);
+    let accepted = call.core.db.retrying(|| async {
+        let Between { requester, recipient } = between;
+        let (mut tx, mut changes) = lock(call, between).await?;
+        friendship::read_pairs(&mut changes, &mut tx, &[[requester, recipient]]).await?;
+        request::read(&mut changes, &mut tx, &[between]).await?;
+        if let Some(done) = request::last(&changes, between)
+            && done.state == RequestState::Accepted
+            && let Some(entry) = friendship::entry(&changes, recipient, requester)
+        {
+            return Ok((done, entry));
+        }
+        if request::waiting(&changes, between) != Waiting::Yes {
+            return Err(not_found(between));
+        }
+        let either_way = [[recipient, requester], [requester, recipient]];
+        block::read_blocks(&mut changes, &mut tx, &either_way).await?;
+        refuse_blocked(&changes, between)?;
+        refuse_blocked(&changes, Between { requester: recipient, recipient: requester })?;
+        let accepted = agree(&mut changes, call, between, (answer, server_extension.as_str()))?;
+        changes.commit(tx, &call.core).await?;
+        Ok(accepted)
+    });
+    accepted.await
 }
 
-/// Turns a pending request into a friendship, with the recipient's answer and the server extension of
+/// Turns a waiting request into a friendship, with the recipient's answer and the server extension of
 /// the recipient's entry.
-async fn agree(
-    tx: &mut PgConnection,
+fn agree<'a>(
+    changes: &mut ListChanges<'a>,
     call: &Call,
-    between: Between<'_>,
-    (answer, server_extension): (&RequestMessage, &Extension),
+    between: Between<'a>,
+    (answer, server_extension): (&'a RequestMessage, &'a str),
 ) -> Result<(FriendRequest, Friend), Error> {
-    let recipients = RequestDirection::Incoming;
-    let end = (RequestState::Accepted, answer.as_str());
-    close_and_tell(tx, call, between, end, recipients).await?;
-    settle(tx, call, between, RequestState::Accepted).await?;
-    let extensions = ["", server_extension.as_str()];
-    friend_ops::join(tx, call, between.requester, between.recipient, extensions).await?;
-    let request = requests::get(tx, between).await?.ok_or_else(|| not_found(between))?;
-    let friend = friends::get(tx, between.recipient, between.requester).await?;
-    let friend = friend.ok_or_else(|| Error::Internal("a new friend is missing".to_owned()))?;
-    Ok((request, friend))
+    let Between { requester, recipient } = between;
+    let actor = RequestDirection::Incoming;
+    request::answer(changes, call.app.id, between, (Ending::Accepted, answer.as_str()), actor);
+    let requesters = Side::new(requester, NewTexts::default());
+    let recipients = Side::new(recipient, NewTexts { server_extension, ..NewTexts::default() });
+    friendship::make(changes, &call.app, [requesters, recipients], Events::Record)?;
+    let entry = friendship::entry(changes, recipient, requester);
+    let entry = entry.ok_or_else(|| Error::Internal("a new friend is missing".to_owned()))?;
+    Ok((last(changes, between)?, entry))
 }
 
-/// Declines a pending request. Declining again is fine.
+/// Declines a pending request. Declining again changes nothing.
 ///
 /// # Errors
 /// `UserNotFound`, `RequestNotFound`.
@@ -194,12 +166,11 @@ pub async fn reject(
     recipient: &Username,
     answer: &RequestMessage,
 ) -> Result<FriendRequest, Error> {
-    let between = between(call, requester, recipient);
-    let recipients = RequestDirection::Incoming;
-    answer_with(call, between, (RequestState::Rejected, answer.as_str()), recipients).await
+    let between = request::between(call, requester, recipient);
+    end(call, between, (Ending::Rejected, answer.as_str()), RequestDirection::Incoming).await
 }
 
-/// Takes a pending request back. Taking it back again is fine.
+/// Takes a pending request back. Taking it back again changes nothing.
 ///
 /// # Errors
 /// `UserNotFound`, `RequestNotFound`.
@@ -209,152 +180,33 @@ pub async fn cancel(
     recipient: &Username,
     answer: &RequestMessage,
 ) -> Result<FriendRequest, Error> {
-    let between = between(call, requester, recipient);
-    let requesters = RequestDirection::Outgoing;
-    answer_with(call, between, (RequestState::Cancelled, answer.as_str()), requesters).await
+    let between = request::between(call, requester, recipient);
+    end(call, between, (Ending::Cancelled, answer.as_str()), RequestDirection::Outgoing).await
 }
 
-async fn answer_with(
+async fn end(
     call: &Call,
     between: Between<'_>,
-    end: (RequestState, &str),
+    (ending, answer): (Ending, &str),
     actor: RequestDirection,
 ) -> Result<FriendRequest, Error> {
-    call.core
-        .db
-        .retrying(|| async {
-            let mut tx = call.core.db.begin(call.deadline).await?;
-            lock(&mut tx, between).await?;
-            let request = requests::get(&mut tx, between).await?;
-            if let Some(done) = request.as_ref().filter(|request| request.state == end.0) {
-                return Ok(done.clone());
-            }
-            if pending(call, request).is_none() {
-                return Err(not_found(between));
-            }
-            close_and_tell(&mut tx, call, between, end, actor).await?;
-            let request = requests::get(&mut tx, between).await?;
-            call.commit(tx, between.keys()).await?;
-            request.ok_or_else(|| not_found(between))
-        })
-        .await
-}
-
-/// Ends a pending request as the doing of one side, and tells of it.
-async fn close_and_tell(
-    tx: &mut PgConnection,
-    call: &Call,
-    between: Between<'_>,
-    (state, answer): (RequestState, &str),
-    actor: RequestDirection,
-) -> Result<(), Error> {
-    let event_type = match state {
-        RequestState::Accepted => EventType::FriendRequestAccepted,
-        RequestState::Rejected => EventType::FriendRequestRejected,
-        RequestState::Cancelled => EventType::FriendRequestCancelled,
-        RequestState::Pending | RequestState::Expired => {
-            return Err(Error::Internal(format!("nobody makes a request {}", state.as_str())));
+    let ended = call.core.db.retrying(|| async {
+        let (mut tx, mut changes) = lock(call, between).await?;
+        request::read(&mut changes, &mut tx, &[between]).await?;
+        if let Some(done) = request::last(&changes, between)
+            && done.state == ending.state()
+        {
+            return Ok(done);
         }
-    };
-    let (requesters, recipients) = close(tx, call, between, state, answer).await?;
-    let (owner, version, friend) = match actor {
-        RequestDirection::Outgoing => (between.requester, requesters, between.recipient.1),
-        RequestDirection::Incoming => (between.recipient, recipients, between.requester.1),
-    };
-    let event = NewEvent { event_type, owner, version, friend, detail: answer };
-    record_events::record(tx, call, vec![event]).await
-}
-
-/// Cancels a pending request as the doing of one side. An overdue one ends as expired, which is
-/// nobody's doing and not told.
-async fn cancel_or_expire(
-    tx: &mut PgConnection,
-    call: &Call,
-    between: Between<'_>,
-    actor: RequestDirection,
-) -> Result<(), Error> {
-    if pending(call, requests::get(tx, between).await?).is_some() {
-        return close_and_tell(tx, call, between, (RequestState::Cancelled, ""), actor).await;
-    }
-    close(tx, call, between, RequestState::Expired, "").await.map(drop)
-}
-
-/// Ends a pending request on both sides, counters and versions included. Returns the new versions of
-/// requester and recipient.
-pub(super) async fn close(
-    tx: &mut PgConnection,
-    call: &Call,
-    between: Between<'_>,
-    state: RequestState,
-    answer: &str,
-) -> Result<(i64, i64), Error> {
-    let lost = || Error::Internal("a pending friend request was not counted".to_owned());
-    let (requester, recipient) = (between.requester.0, between.recipient.0);
-    let sent = users::change_requests(tx, requester, (0, -1), i32::MAX).await?.ok_or_else(lost)?;
-    let got = users::change_requests(tx, recipient, (-1, 0), i32::MAX).await?.ok_or_else(lost)?;
-    requests::close(tx, between, state, answer, call.core.clock.now()).await?;
-    Ok((sent, got))
-}
-
-/// Ends whatever is pending between two users, either way, both locked: as `state`, if it is not
-/// overdue. Not told: what happened between the two is.
-async fn settle(
-    tx: &mut PgConnection,
-    call: &Call,
-    there: Between<'_>,
-    state: RequestState,
-) -> Result<(), Error> {
-    for between in [there, swapped(there)] {
-        let request = requests::get(tx, between).await?;
-        if request.as_ref().is_some_and(|request| request.state == RequestState::Pending) {
-            let waits = pending(call, request).is_some();
-            let state = if waits { state } else { RequestState::Expired };
-            close(tx, call, between, state, "").await?;
+        if request::waiting(&changes, between) != Waiting::Yes {
+            return Err(not_found(between));
         }
-    }
-    Ok(())
-}
-
-/// The two became friends otherwise: whatever is pending between them is accepted. Both are locked.
-pub(super) async fn settle_between(
-    tx: &mut PgConnection,
-    call: &Call,
-    one: &Username,
-    other: &Username,
-) -> Result<(), Error> {
-    settle(tx, call, between(call, one, other), RequestState::Accepted).await
-}
-
-/// The owner blocks these users: what they asked of the owner is cancelled. All are locked.
-pub(super) async fn cancel_from(
-    tx: &mut PgConnection,
-    call: &Call,
-    owner: &Username,
-    blocked: &[&Username],
-) -> Result<(), Error> {
-    for requester in requests::pending_from(tx, call.key(owner), blocked).await? {
-        let between = between(call, &requester, owner);
-        cancel_or_expire(tx, call, between, RequestDirection::Incoming).await?;
-    }
-    Ok(())
-}
-
-/// A deleted user's request is forgotten on both sides; a pending one is cancelled, as that user's
-/// doing. Both are locked.
-pub(super) async fn forget(
-    tx: &mut PgConnection,
-    call: &Call,
-    leaving: &Username,
-    (other, direction, is_pending): &(Username, RequestDirection, bool),
-) -> Result<(), Error> {
-    let between = match direction {
-        RequestDirection::Incoming => between(call, other, leaving),
-        RequestDirection::Outgoing => between(call, leaving, other),
-    };
-    if *is_pending {
-        cancel_or_expire(tx, call, between, *direction).await?;
-    }
-    requests::remove(tx, between).await
+        request::answer(&mut changes, call.app.id, between, (ending, answer), actor);
+        let ended = last(&changes, between)?;
+        changes.commit(tx, &call.core).await?;
+        Ok(ended)
+    });
+    ended.await
 }
 
 /// A page of a user's requests, the newest first, sent before the version `before`.
@@ -370,58 +222,41 @@ pub async fn list(
     size: PageSize,
 ) -> Result<Page<FriendRequest, i64>, Error> {
     let owner = call.user(username);
-    let overdue = call.core.request_life.map(|life| call.core.clock.now() - life);
+    let overdue = request::overdue_before(&call.core);
     let wanted = Wanted { direction, states, before, overdue };
     let db = &call.core.db;
     let rows = db.read(async |db| requests::page(db, owner, wanted, size).await).await?;
-    let rows = found(rows, username)?;
-    let page = Page::cut(rows, size, |(_, version)| *version);
-    Ok(page.map(|(request, _)| with_expiry(call, request)))
+    let page = Page::cut(found(rows, username)?, size, |(_, version)| *version);
+    let life = call.core.request_life;
+    Ok(page.map(|(request, _)| request::with_expiry(life, request)))
 }
 
-async fn lock(tx: &mut PgConnection, between: Between<'_>) -> Result<(), Error> {
-    let locked = Locked::all(tx, [between.requester.0, between.recipient.0]).await?;
-    for (key, username) in [between.requester, between.recipient] {
-        found(locked.get(key), username)?;
+/// Opens a transaction, and locks both users of a request in it.
+async fn lock<'a>(call: &Call, between: Between<'_>) -> Result<(Tx, ListChanges<'a>), Error> {
+    let mut tx = call.core.db.begin(call.deadline).await?;
+    let heads = Heads::lock(&mut tx, between.keys()).await?;
+    heads.user(between.requester)?;
+    heads.user(between.recipient)?;
+    Ok((tx, ListChanges::new(&call.core, heads)))
+}
+
+/// Refuses a request to a recipient who blocks the requester.
+fn refuse_blocked(changes: &ListChanges<'_>, between: Between<'_>) -> Result<(), Error> {
+    let Between { requester, recipient } = between;
+    if !block::is_blocked(changes, recipient, requester) {
+        return Ok(());
     }
-    Ok(())
+    Err(Error::Blocked { blocker: recipient.name.clone(), blocked: requester.name.clone() })
 }
 
-/// The request, if it waits for an answer and is not overdue.
-pub(super) fn pending(call: &Call, request: Option<FriendRequest>) -> Option<FriendRequest> {
-    let request = with_expiry(call, request?);
-    let now = call.core.clock.now();
-    let waits = request.state == RequestState::Pending;
-    (waits && request.expires_at.is_none_or(|expires| expires > now)).then_some(request)
-}
-
-fn with_expiry(call: &Call, request: FriendRequest) -> FriendRequest {
-    let life = call.core.request_life.filter(|_| request.state == RequestState::Pending);
-    FriendRequest { expires_at: life.map(|life| request.created_at + life), ..request }
-}
-
-pub(super) fn between<'a>(
-    call: &Call,
-    requester: &'a Username,
-    recipient: &'a Username,
-) -> Between<'a> {
-    Between {
-        requester: (call.key(requester), requester),
-        recipient: (call.key(recipient), recipient),
-    }
-}
-
-fn swapped(between: Between<'_>) -> Between<'_> {
-    Between { requester: between.recipient, recipient: between.requester }
-}
-
-fn blocked(blocker: &Username, blocked: &Username) -> Error {
-    Error::Blocked { blocker: blocker.clone(), blocked: blocked.clone() }
+/// The last request between two users, which must be there.
+fn last(changes: &ListChanges<'_>, between: Between<'_>) -> Result<FriendRequest, Error> {
+    request::last(changes, between).ok_or_else(|| not_found(between))
 }
 
 fn not_found(between: Between<'_>) -> Error {
     Error::RequestNotFound {
-        requester: between.requester.1.clone(),
-        recipient: between.recipient.1.clone(),
+        requester: between.requester.name.clone(),
+        recipient: between.recipient.name.clone(),
     }
 }

@@ -22,7 +22,7 @@ use crate::{
     grpc::{self, GateLayer},
     http::Http,
     ops::{
-        Core, Turns,
+        Core,
         access::{
             caller_cache::CallerCache, login_throttle::LoginThrottle, rate_limits::RateLimits,
         },
@@ -97,7 +97,6 @@ pub fn core(
         rate_limits: RateLimits::new(args.rates()),
         outbox_signals: Arc::default(),
         message_ids: MessageIds::default(),
-        turns: Turns::default(),
     }))
 }
 

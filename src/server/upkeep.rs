@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::ops::{
     Core,
     maintenance::{deleted_apps, event_retention, expired_tokens, expiry, tombstones},
-    users,
+    user_deletion,
 };
 
 /// The time between two rounds. No call waits for a round, so it need not be short.
@@ -40,7 +40,7 @@ pub async fn round(core: &Arc<Core>) {
     if let Err(error) = event_retention::apply(core, deadline).await {
         tracing::warn!(%error, "old events can't be removed now");
     }
-    if let Err(error) = users::finish_leaving(core, deadline).await {
+    if let Err(error) = user_deletion::finish(core, deadline).await {
         tracing::warn!(%error, "deleted users can't be removed from lists now");
     }
     if let Err(error) = expiry::expire(core, deadline).await {

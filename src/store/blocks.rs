@@ -1,29 +1,30 @@
 //! `blocks` and `blocked_by`: each block stored under both users, so that one user's rows tell
 //! whether two may write to each other. Only `blocks` has versions and tombstones, and counts.
 
-use std::collections::HashSet;
-
 use sqlx::{PgConnection, query, query_as, query_scalar};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
+    all_changed,
     changes::{Headed, Since, SinceArrays, by_list},
-    statements,
-    users::uuids,
+    column, index, statements,
+    users::usernames,
 };
-use crate::domain::{BlockChange, BlockedUsers, Error, ListVersion, OwnerKey, PageSize, Username};
+use crate::domain::{
+    BlockChange, BlockedUsers, Error, ListVersion, OwnerKey, PageSize, UserRef, Username,
+};
 
 statements! {
-    STANDING = "\
--- blocks.standing
-select asked.position
-from unnest($1::uuid[], $2::text[]) with ordinality as asked (owner_key, name, position)
+    FIND = "\
+-- blocks.find
+select wanted.position
+from unnest($1::uuid[], $2::text[]) with ordinality as wanted (owner_key, name, position)
 where (
     select not deleted
     from blocks
-    where owner_key = asked.owner_key
-      and blocked_name = asked.name
+    where owner_key = wanted.owner_key
+      and blocked_name = wanted.name
 )";
     NAMES = "\
 -- blocks.names
@@ -69,9 +70,9 @@ select u.block_count, array(
 from users u
 where u.owner_key = $1
   and u.deleted_at is null";
-    PUT = "\
--- blocks.put
-insert into blocks as kept (owner_key, blocked_name, version, created_at, updated_at)
+    UPSERT = "\
+-- blocks.upsert
+insert into blocks as stored (owner_key, blocked_name, version, created_at, updated_at)
 select owner_key, blocked_name, version, created_at, $5
 from unnest($1::uuid[], $2::text[], $3::bigint[], $4::timestamptz[])
     as fresh (owner_key, blocked_name, version, created_at)
@@ -80,22 +81,28 @@ set version = excluded.version,
     deleted = false,
     created_at = excluded.created_at,
     updated_at = excluded.updated_at
-where kept.deleted";
-    PUT_BLOCKED_BY = "\
--- blocks.put_blocked_by
+where stored.deleted";
+    INSERT_BLOCKED_BY = "\
+-- blocks.insert_blocked_by
 insert into blocked_by (owner_key, blocker_name)
 select owner_key, blocker_name
 from unnest($1::uuid[], $2::text[]) as fresh (owner_key, blocker_name)";
-    BURY = "\
--- blocks.bury
+    TOMBSTONE = "\
+-- blocks.tombstone
 update blocks b
-set version = gone.version,
+set version = removed.version,
     deleted = true,
     updated_at = $4
-from unnest($2::text[], $3::bigint[]) as gone (blocked_name, version)
-where b.owner_key = $1
-  and b.blocked_name = gone.blocked_name
+from unnest($1::uuid[], $2::text[], $3::bigint[]) as removed (owner_key, blocked_name, version)
+where b.owner_key = removed.owner_key
+  and b.blocked_name = removed.blocked_name
   and not b.deleted";
+    DELETE_BLOCKED_BY = "\
+-- blocks.delete_blocked_by
+delete from blocked_by b
+using unnest($1::uuid[], $2::text[]) as removed (owner_key, blocker_name)
+where b.owner_key = removed.owner_key
+  and b.blocker_name = removed.blocker_name";
     CHANGES = "\
 -- blocks.changes
 select asked.position, u.version, u.blocks_purged_to, b.blocked_name, b.deleted,
@@ -111,21 +118,6 @@ left join lateral (
     order by version
     limit asked.rows
 ) b on true";
-    BETWEEN = "\
--- blocks.between
-select exists (
-           select
-           from blocks
-           where owner_key = $1
-             and blocked_name = $2
-             and not deleted
-       ),
-       exists (
-           select
-           from blocked_by
-           where owner_key = $1
-             and blocker_name = $2
-       )";
     OWNERS_OF_TOMBSTONES = "\
 -- blocks.owners_of_tombstones
 select distinct owner_key
@@ -148,24 +140,20 @@ with gone as (
 )
 select max(version)
 from gone";
-    REMOVE_BLOCKED_BY = "\
--- blocks.remove_blocked_by
-delete from blocked_by
-where owner_key = any($1)
-  and blocker_name = $2";
 }
 
-/// Of these entries, each a place in an owner's list, those that stand. Looked up one by one: see
-/// `relations`.
-pub(crate) async fn standing<'a>(
+/// Those of the wanted blocks, each an owner and a blocked user, that are live. Postgres looks them up
+/// one by one: see `relations`.
+pub(crate) async fn find<'a>(
     db: &mut PgConnection,
-    asked: &[(OwnerKey, &'a Username)],
-) -> Result<HashSet<(OwnerKey, &'a Username)>, Error> {
-    let (keys, names): (Vec<Uuid>, Vec<&str>) =
-        asked.iter().map(|(key, name)| (key.as_uuid(), name.as_str())).unzip();
-    let positions: Vec<i64> = query_scalar(STANDING).bind(keys).bind(names).fetch_all(db).await?;
-    let place = |position: i64| asked.get(usize::try_from(position - 1).ok()?).copied();
-    Ok(positions.into_iter().filter_map(place).collect())
+    wanted: &[[UserRef<'a>; 2]],
+) -> Result<Vec<[UserRef<'a>; 2]>, Error> {
+    let positions: Vec<i64> = query_scalar(FIND)
+        .bind(column(wanted, |[owner, _]| owner.key.as_uuid()))
+        .bind(column(wanted, |[_, blocked]| blocked.name.as_str()))
+        .fetch_all(db)
+        .await?;
+    Ok(positions.into_iter().map(|position| wanted[index(position)]).collect())
 }
 
 /// The first `limit` users whom a user blocks, in name order.
@@ -254,15 +242,6 @@ pub(crate) async fn changes(
     ))
 }
 
-/// Whether a user blocks another, and whether the other blocks the user.
-pub(crate) async fn between(
-    db: &mut PgConnection,
-    owner: OwnerKey,
-    other: &Username,
-) -> Result<(bool, bool), Error> {
-    Ok(query_as(BETWEEN).bind(owner.as_uuid()).bind(other.as_str()).fetch_one(db).await?)
-}
-
 /// Owners of some tombstones of `before` or earlier, the oldest first.
 pub(crate) async fn owners_of_tombstones(
     db: &mut PgConnection,
@@ -283,64 +262,64 @@ pub(crate) async fn purge(
     Ok(query_scalar(PURGE).bind(owner.as_uuid()).bind(before).fetch_one(db).await?)
 }
 
-/// An entry that is to be in an owner's list.
+/// A block to insert, or to write over its tombstone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NewBlock<'a> {
-    pub(crate) owner: (OwnerKey, &'a Username),
-    pub(crate) blocked: (OwnerKey, &'a Username),
+    pub(crate) owner: UserRef<'a>,
+    pub(crate) blocked: UserRef<'a>,
     pub(crate) version: i64,
     pub(crate) created_at: OffsetDateTime,
 }
 
-/// Makes entries in users' lists, on both sides. Returns how many; if that is less than was asked for,
-/// since some stand already, the other side is not written, and nothing of it may be committed.
-pub(crate) async fn put(
-    db: &mut PgConnection,
-    entries: &[NewBlock<'_>],
-    now: OffsetDateTime,
-) -> Result<u64, Error> {
-    let sides = |side: for<'e> fn(&NewBlock<'e>) -> (OwnerKey, &'e Username)| {
-        entries.iter().map(side).map(|(key, name)| (key.as_uuid(), name.as_str())).unzip()
-    };
-    let (owners, blockers): (Vec<Uuid>, Vec<&str>) = sides(|entry| entry.owner);
-    let (blocked, names): (Vec<Uuid>, Vec<&str>) = sides(|entry| entry.blocked);
-    let versions: Vec<i64> = entries.iter().map(|entry| entry.version).collect();
-    let created: Vec<OffsetDateTime> = entries.iter().map(|entry| entry.created_at).collect();
-    let done = query(PUT)
-        .bind(owners)
-        .bind(names)
-        .bind(versions)
-        .bind(created)
-        .bind(now)
-        .execute(&mut *db)
-        .await?;
-    if done.rows_affected() == entries.len() as u64 {
-        query(PUT_BLOCKED_BY).bind(blocked).bind(blockers).execute(db).await?;
-    }
-    Ok(done.rows_affected())
+/// A block to turn into a tombstone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RemovedBlock<'a> {
+    pub(crate) owner: UserRef<'a>,
+    pub(crate) blocked: UserRef<'a>,
+    pub(crate) version: i64,
 }
 
-/// Takes entries out of a locked user's list, on both sides.
-pub(crate) async fn bury(
+/// Makes blocks, under both users. None of them may be live already.
+pub(crate) async fn upsert(
     db: &mut PgConnection,
-    owner: (OwnerKey, &Username),
-    unblocked: &[(OwnerKey, &Username, i64)],
+    blocks: &[NewBlock<'_>],
     now: OffsetDateTime,
 ) -> Result<(), Error> {
-    let names: Vec<&str> = unblocked.iter().map(|(_, name, _)| name.as_str()).collect();
-    let versions: Vec<i64> = unblocked.iter().map(|(_, _, version)| *version).collect();
-    let keys: Vec<OwnerKey> = unblocked.iter().map(|(key, ..)| *key).collect();
-    query(BURY)
-        .bind(owner.0.as_uuid())
-        .bind(names)
-        .bind(versions)
+    let done = query(UPSERT)
+        .bind(column(blocks, |block| block.owner.key.as_uuid()))
+        .bind(column(blocks, |block| block.blocked.name.as_str()))
+        .bind(column(blocks, |block| block.version))
+        .bind(column(blocks, |block| block.created_at))
         .bind(now)
         .execute(&mut *db)
         .await?;
-    query(REMOVE_BLOCKED_BY).bind(uuids(&keys)).bind(owner.1.as_str()).execute(db).await?;
-    Ok(())
+    all_changed(done.rows_affected(), blocks.len())?;
+    let done = query(INSERT_BLOCKED_BY)
+        .bind(column(blocks, |block| block.blocked.key.as_uuid()))
+        .bind(column(blocks, |block| block.owner.name.as_str()))
+        .execute(db)
+        .await?;
+    all_changed(done.rows_affected(), blocks.len())
 }
 
-fn usernames(names: Vec<String>) -> Vec<Username> {
-    names.into_iter().map(Username::from_store).collect()
+/// Ends live blocks, under both users.
+pub(crate) async fn tombstone(
+    db: &mut PgConnection,
+    removed: &[RemovedBlock<'_>],
+    now: OffsetDateTime,
+) -> Result<(), Error> {
+    let done = query(TOMBSTONE)
+        .bind(column(removed, |block| block.owner.key.as_uuid()))
+        .bind(column(removed, |block| block.blocked.name.as_str()))
+        .bind(column(removed, |block| block.version))
+        .bind(now)
+        .execute(&mut *db)
+        .await?;
+    all_changed(done.rows_affected(), removed.len())?;
+    let done = query(DELETE_BLOCKED_BY)
+        .bind(column(removed, |block| block.blocked.key.as_uuid()))
+        .bind(column(removed, |block| block.owner.name.as_str()))
+        .execute(db)
+        .await?;
+    all_changed(done.rows_affected(), removed.len())
 }

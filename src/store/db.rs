@@ -170,12 +170,12 @@ impl Db {
         self.begin_with(deadline, None).await
     }
 
-    /// Opens a transaction that several callers share. If it is to be `brief`, it fails early where a
-    /// row is locked elsewhere for long.
+    /// Opens the transaction of a batch. With `brief` a statement that waits long for a locked row fails
+    /// early.
     ///
     /// # Errors
     /// As [`Db::begin`].
-    pub async fn begin_shared(&self, brief: bool, deadline: Instant) -> Result<Tx, Error> {
+    pub async fn begin_batch(&self, deadline: Instant, brief: bool) -> Result<Tx, Error> {
         self.begin_with(deadline, brief.then_some(BRIEF)).await
     }
 

@@ -1,40 +1,87 @@
-//! `friends`: friend lists, two rows a friendship, tombstones kept.
+//! `friends` as transactions look at it and change it: entries of many lists by one statement each. A
+//! friendship is two rows, one in each list; a removed row stays as a tombstone.
+//!
+//! The caller has locked the owners of all entries. Only the clearing of remarks that tombstones keep
+//! needs no lock, because no caller sees them.
 
-use sqlx::{FromRow, PgConnection, Row as _, postgres::PgRow, query, query_as, query_scalar};
+use std::borrow::Cow;
+
+use sqlx::{FromRow, PgConnection, query, query_as, query_scalar};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{all_changed, statements, users::uuids};
-use crate::domain::{Error, Friend, FriendEntry, OwnerKey, PageSize, Username};
+use super::{
+    all_changed, column, index, statements,
+    users::{usernames, uuids},
+};
+use crate::domain::{Error, Friend, OwnerKey, UserRef, Username};
 
 statements! {
-    GET = "\
--- friends.get
-select f.friend_name, f.version, f.remark, f.extension, f.server_extension, f.created_at,
-       f.updated_at,
-       exists (
-           select
-           from friends
-           where owner_key = $3
-             and friend_name = $4
-             and not deleted
-       ) as bidirectional
-from friends f
-join users u on u.owner_key = f.owner_key and u.deleted_at is null
-join users o on o.owner_key = $3 and o.deleted_at is null
-where f.owner_key = $1
-  and f.friend_name = $2
-  and not f.deleted";
-    ARE_FRIENDS = "\
--- friends.are_friends
-select other.name
-from unnest($2::text[]) as other (name)
-where (
-    select not deleted
+    // `limit 1` and the scalar subquery keep Postgres from planning joins over whole lists or all users:
+    // see `relations`.
+    FIND = "\
+-- friends.find
+select wanted.position, f.version, f.deleted, f.remark, f.extension, f.server_extension,
+       f.created_at, f.updated_at,
+       (
+           select true
+           from users
+           where owner_key = wanted.friend_key
+             and deleted_at is null
+       ) is not null as friend_exists
+from unnest($1::uuid[], $2::text[], $3::uuid[])
+    with ordinality as wanted (owner_key, friend_name, friend_key, position)
+cross join lateral (
+    select version, deleted, remark, extension, server_extension, created_at, updated_at
     from friends
-    where owner_key = $1
-      and friend_name = other.name
-)";
+    where owner_key = wanted.owner_key
+      and friend_name = wanted.friend_name
+    limit 1
+) f";
+    UPSERT = "\
+-- friends.upsert
+insert into friends as stored (owner_key, friend_name, version, remark, extension,
+                               server_extension, created_at, updated_at)
+select owner_key, friend_name, version, remark, extension, server_extension, created_at, $8
+from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[],
+            $7::timestamptz[])
+    as fresh (owner_key, friend_name, version, remark, extension, server_extension, created_at)
+on conflict (owner_key, friend_name) do update
+set version = excluded.version,
+    deleted = false,
+    remark = excluded.remark,
+    extension = excluded.extension,
+    server_extension = excluded.server_extension,
+    created_at = excluded.created_at,
+    updated_at = excluded.updated_at
+where stored.deleted";
+    UPDATE_TEXTS = "\
+-- friends.update_texts
+update friends f
+set remark = changed.remark,
+    extension = changed.extension,
+    server_extension = changed.server_extension,
+    version = changed.version,
+    updated_at = $7
+from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[])
+    as changed (owner_key, friend_name, remark, extension, server_extension, version)
+where f.owner_key = changed.owner_key
+  and f.friend_name = changed.friend_name
+  and not f.deleted";
+    TOMBSTONE = "\
+-- friends.tombstone
+update friends f
+set version = removed.version,
+    deleted = true,
+    remark = case when removed.clear_remark then '' else f.remark end,
+    extension = '',
+    server_extension = '',
+    updated_at = $5
+from unnest($1::uuid[], $2::text[], $3::bigint[], $4::boolean[])
+    as removed (owner_key, friend_name, version, clear_remark)
+where f.owner_key = removed.owner_key
+  and f.friend_name = removed.friend_name
+  and not f.deleted";
     NAMES = "\
 -- friends.names
 select friend_name
@@ -43,8 +90,8 @@ where owner_key = $1
   and not deleted
 order by friend_name
 limit $2";
-    KEEPERS = "\
--- friends.keepers
+    OWNERS_KEEPING_REMARK = "\
+-- friends.owners_keeping_remark
 select f.owner_key
 from friends f
 join users u on u.owner_key = f.owner_key and u.app_id = $1
@@ -53,175 +100,163 @@ where f.friend_name = $2
   and f.remark <> ''
 order by f.owner_key
 limit $3";
-    PAGES = "\
--- friends.pages
-select u.owner_key is not null as found, page.names, page.remarks
-from unnest($1::uuid[], $2::text[], $3::bigint[])
-    with ordinality as asked (owner_key, after, rows, position)
-left join users u on u.owner_key = asked.owner_key and u.deleted_at is null
-left join lateral (
-    select string_agg(textsend(friend_name), '\\x00') as names,
-           string_agg(textsend(remark), '\\x00') as remarks
-    from (
-        select friend_name, remark
-        from friends
-        where owner_key = u.owner_key
-          and friend_name > asked.after
-          and not deleted
-        order by friend_name
-        limit asked.rows
-    ) entries
-) page on true
-order by asked.position";
-    ALL = "\
--- friends.all
-select array(
-    select friend_name
-    from friends
-    where owner_key = u.owner_key
-      and not deleted
-    order by friend_name
-)
-from users u
-where u.owner_key = $1
-  and u.deleted_at is null";
-    PUT = "\
--- friends.put
-insert into friends as kept (owner_key, friend_name, version, server_extension, created_at,
-                             updated_at)
-select owner_key, friend_name, version, server_extension, $5, $5
-from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[])
-    as fresh (owner_key, friend_name, version, server_extension)
-on conflict (owner_key, friend_name) do update
-set version = excluded.version,
-    deleted = false,
-    extension = '',
-    server_extension = excluded.server_extension,
-    created_at = excluded.created_at,
-    updated_at = excluded.updated_at
-where kept.deleted";
-    BURY = "\
--- friends.bury
-update friends f
-set version = gone.version,
-    deleted = true,
-    remark = case when gone.clear_remark then '' else f.remark end,
-    extension = '',
-    server_extension = '',
-    updated_at = $5
-from unnest($1::uuid[], $2::text[], $3::bigint[], $4::boolean[])
-    as gone (owner_key, friend_name, version, clear_remark)
-where f.owner_key = gone.owner_key
-  and f.friend_name = gone.friend_name
-  and not f.deleted";
-    FORGET_REMARK = "\
--- friends.forget_remark
-update friends
-set remark = ''
-where owner_key = $1
-  and friend_name = $2
-  and deleted
-  and remark <> ''";
-    FORGET_REMARKS = "\
--- friends.forget_remarks
-update friends
-set remark = ''
-where owner_key = $1
-  and deleted
-  and remark <> ''";
-    FORGET_REMARKS_ON = "\
--- friends.forget_remarks_on
+    CLEAR_KEPT_REMARK = "\
+-- friends.clear_kept_remark
 update friends
 set remark = ''
 where owner_key = any($1)
   and friend_name = $2
   and deleted
   and remark <> ''";
-    MUTUAL = "\
--- friends.mutual
-select f.friend_name
-from friends f
-join friends o on o.owner_key = $2 and o.friend_name = f.friend_name and not o.deleted
-where f.owner_key = $1
-  and f.friend_name > $3
-  and not f.deleted
-order by f.friend_name
-limit $4";
+    CLEAR_KEPT_REMARKS = "\
+-- friends.clear_kept_remarks
+update friends
+set remark = ''
+where owner_key = $1
+  and deleted
+  and remark <> ''";
 }
 
-#[derive(FromRow)]
-struct FriendRow {
-    friend_name: String,
-    version: i64,
-    remark: String,
-    extension: String,
-    server_extension: String,
-    created_at: OffsetDateTime,
-    updated_at: OffsetDateTime,
-    bidirectional: bool,
+/// A row of `friends`, found under the owner's lock.
+#[derive(Debug)]
+pub(crate) enum StoredEntry {
+    /// The two are friends.
+    Live {
+        entry: Friend,
+        /// False while the friend is deleted and this entry waits to be removed.
+        friend_exists: bool,
+    },
+    /// The friendship ended. The remark is kept for the case that it begins again.
+    Tombstone { remark: String },
 }
 
-impl From<FriendRow> for Friend {
-    fn from(row: FriendRow) -> Self {
-        Self {
-            username: Username::from_store(row.friend_name),
-            remark: row.remark,
-            extension: row.extension,
-            server_extension: row.server_extension,
-            bidirectional: row.bidirectional,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-            version: row.version,
-        }
-    }
-}
-
-/// An entry to make: at whose list, who, under which version, and with what.
+/// An entry to insert, or to write over its tombstone.
 pub(crate) struct NewEntry<'a> {
     pub(crate) owner: OwnerKey,
     pub(crate) friend: &'a Username,
     pub(crate) version: i64,
+    pub(crate) remark: Cow<'a, str>,
+    pub(crate) extension: &'a str,
     pub(crate) server_extension: &'a str,
+    pub(crate) created_at: OffsetDateTime,
 }
 
 /// An entry to turn into a tombstone.
-pub(crate) struct GoneEntry<'a> {
+pub(crate) struct RemovedEntry<'a> {
     pub(crate) owner: OwnerKey,
     pub(crate) friend: &'a Username,
     pub(crate) version: i64,
     pub(crate) clear_remark: bool,
 }
 
-/// One entry of a list; nothing when either user is deleted, also while the entry still waits for its
-/// clean-up. `bidirectional` is looked up in the friend's list.
-pub(crate) async fn get(
+#[derive(FromRow)]
+struct FoundRow {
+    position: i64,
+    version: i64,
+    deleted: bool,
+    remark: String,
+    extension: String,
+    server_extension: String,
+    created_at: OffsetDateTime,
+    updated_at: OffsetDateTime,
+    friend_exists: bool,
+}
+
+impl FoundRow {
+    fn into_entry(self, friend: &Username) -> StoredEntry {
+        if self.deleted {
+            return StoredEntry::Tombstone { remark: self.remark };
+        }
+        let entry = Friend {
+            username: friend.clone(),
+            remark: self.remark,
+            extension: self.extension,
+            server_extension: self.server_extension,
+            // Both rows of a friendship change in one transaction, under the locks of both users.
+            bidirectional: true,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            version: self.version,
+        };
+        StoredEntry::Live { entry, friend_exists: self.friend_exists }
+    }
+}
+
+/// Those of the wanted entries, each an owner and a friend, that have a row, by their index.
+pub(crate) async fn find(
     db: &mut PgConnection,
-    owner: (OwnerKey, &Username),
-    friend: (OwnerKey, &Username),
-) -> Result<Option<Friend>, Error> {
-    let row: Option<FriendRow> = query_as(GET)
-        .bind(owner.0.as_uuid())
-        .bind(friend.1.as_str())
-        .bind(friend.0.as_uuid())
-        .bind(owner.1.as_str())
-        .fetch_optional(db)
+    wanted: &[[UserRef<'_>; 2]],
+) -> Result<Vec<(usize, StoredEntry)>, Error> {
+    let rows: Vec<FoundRow> = query_as(FIND)
+        .bind(column(wanted, |[owner, _]| owner.key.as_uuid()))
+        .bind(column(wanted, |[_, friend]| friend.name.as_str()))
+        .bind(column(wanted, |[_, friend]| friend.key.as_uuid()))
+        .fetch_all(db)
         .await?;
-    Ok(row.map(Friend::from))
+    let found = |row: FoundRow| {
+        let at = index(row.position);
+        (at, row.into_entry(wanted[at][1].name))
+    };
+    Ok(rows.into_iter().map(found).collect())
 }
 
-/// Which of the others are friends of a user. Looked up one by one: see `relations`.
-pub(crate) async fn are_friends(
+/// Makes entries. None of them may be live already.
+pub(crate) async fn upsert(
     db: &mut PgConnection,
-    owner: OwnerKey,
-    others: &[&Username],
-) -> Result<Vec<Username>, Error> {
-    let names: Vec<&str> = others.iter().map(|name| name.as_str()).collect();
-    let found: Vec<String> =
-        query_scalar(ARE_FRIENDS).bind(owner.as_uuid()).bind(names).fetch_all(db).await?;
-    Ok(usernames(found))
+    entries: &[NewEntry<'_>],
+    now: OffsetDateTime,
+) -> Result<(), Error> {
+    let done = query(UPSERT)
+        .bind(column(entries, |entry| entry.owner.as_uuid()))
+        .bind(column(entries, |entry| entry.friend.as_str()))
+        .bind(column(entries, |entry| entry.version))
+        .bind(column(entries, |entry| &*entry.remark))
+        .bind(column(entries, |entry| entry.extension))
+        .bind(column(entries, |entry| entry.server_extension))
+        .bind(column(entries, |entry| entry.created_at))
+        .bind(now)
+        .execute(db)
+        .await?;
+    all_changed(done.rows_affected(), entries.len())
 }
 
-/// The first `limit` friends of a user.
+/// Writes remark, extensions and version of live entries.
+pub(crate) async fn update_texts(
+    db: &mut PgConnection,
+    changed: &[(OwnerKey, &Friend)],
+    now: OffsetDateTime,
+) -> Result<(), Error> {
+    let done = query(UPDATE_TEXTS)
+        .bind(column(changed, |(owner, _)| owner.as_uuid()))
+        .bind(column(changed, |(_, entry)| entry.username.as_str()))
+        .bind(column(changed, |(_, entry)| &*entry.remark))
+        .bind(column(changed, |(_, entry)| &*entry.extension))
+        .bind(column(changed, |(_, entry)| &*entry.server_extension))
+        .bind(column(changed, |(_, entry)| entry.version))
+        .bind(now)
+        .execute(db)
+        .await?;
+    all_changed(done.rows_affected(), changed.len())
+}
+
+/// Turns live entries into tombstones.
+pub(crate) async fn tombstone(
+    db: &mut PgConnection,
+    removed: &[RemovedEntry<'_>],
+    now: OffsetDateTime,
+) -> Result<(), Error> {
+    let done = query(TOMBSTONE)
+        .bind(column(removed, |entry| entry.owner.as_uuid()))
+        .bind(column(removed, |entry| entry.friend.as_str()))
+        .bind(column(removed, |entry| entry.version))
+        .bind(column(removed, |entry| entry.clear_remark))
+        .bind(now)
+        .execute(db)
+        .await?;
+    all_changed(done.rows_affected(), removed.len())
+}
+
+/// The first `limit` friends of a user, in name order.
 pub(crate) async fn names(
     db: &mut PgConnection,
     owner: OwnerKey,
@@ -232,171 +267,39 @@ pub(crate) async fn names(
     Ok(usernames(names))
 }
 
-/// Some of an app's users whose tombstones keep a remark on this one. Not looked up by that user's own
-/// tombstones: those keep nothing, and may be purged already.
-pub(crate) async fn keepers(
+/// Up to `limit` users of an app whose tombstones keep a remark on this friend. The friend's own
+/// tombstones can't be used to find them: those may be purged.
+pub(crate) async fn owners_keeping_remark(
     db: &mut PgConnection,
     app_id: Uuid,
     friend: &Username,
     limit: i64,
 ) -> Result<Vec<OwnerKey>, Error> {
-    let keys: Vec<Uuid> =
-        query_scalar(KEEPERS).bind(app_id).bind(friend.as_str()).bind(limit).fetch_all(db).await?;
+    let keys: Vec<Uuid> = query_scalar(OWNERS_KEEPING_REMARK)
+        .bind(app_id)
+        .bind(friend.as_str())
+        .bind(limit)
+        .fetch_all(db)
+        .await?;
     Ok(keys.into_iter().map(OwnerKey::from_store).collect())
 }
 
-/// Entries as they were read: names and remarks in one piece each. Whoever needs the entries makes
-/// them, by [`Self::entries`]: memory that one task takes and another gives back is dear.
-pub(crate) struct Entries(Option<Joined>);
-
-/// The names and the remarks of entries, each joined by [`JOINT`].
-struct Joined {
-    names: String,
-    remarks: String,
-}
-
-impl Entries {
-    fn read(list: &PgRow) -> Result<Self, Error> {
-        let joined = |column| -> Result<Option<String>, Error> {
-            let joined: Option<Vec<u8>> = list.try_get(column)?;
-            let joined = joined.map(String::from_utf8).transpose();
-            joined.map_err(|error| Error::Internal(error.to_string()))
-        };
-        let texts = joined("names")?.zip(joined("remarks")?);
-        Ok(Self(texts.map(|(names, remarks)| Joined { names, remarks })))
-    }
-
-    /// The entries, in order.
-    pub(crate) fn entries(&self) -> Vec<FriendEntry> {
-        let Some(Joined { names, remarks }) = &self.0 else { return Vec::new() };
-        let entry = |(name, remark): (&str, &str)| FriendEntry {
-            username: Username::from_store(name.to_owned()),
-            remark: remark.to_owned(),
-        };
-        let mut entries = Vec::with_capacity(names.matches(JOINT).count() + 1);
-        entries.extend(names.split(JOINT).zip(remarks.split(JOINT)).map(entry));
-        entries
-    }
-}
-
-/// What `friends.pages` puts between texts: NUL, which none of them can hold.
-const JOINT: char = '\0';
-
-/// Of each list the entries in username order, after a name, so many; nothing for one that there is
-/// no such user for.
-pub(crate) async fn pages(
-    db: &mut PgConnection,
-    asked: impl Iterator<Item = (OwnerKey, &str, PageSize)>,
-) -> Result<Vec<Option<Entries>>, Error> {
-    let (mut keys, mut after, mut rows) = (Vec::new(), Vec::new(), Vec::new());
-    for (key, name, size) in asked {
-        keys.push(key.as_uuid());
-        after.push(name);
-        rows.push(size.rows_to_read());
-    }
-    let lists = query(PAGES).bind(keys).bind(after).bind(rows).fetch_all(db).await?;
-    let page = |list: &PgRow| -> Result<Option<Entries>, Error> {
-        list.try_get::<bool, _>("found")?.then(|| Entries::read(list)).transpose()
-    };
-    lists.iter().map(page).collect()
-}
-
-/// All friends' names in order; nothing when there is no such user.
-pub(crate) async fn all(
-    db: &mut PgConnection,
-    owner: OwnerKey,
-) -> Result<Option<Vec<Username>>, Error> {
-    let names: Option<Vec<String>> =
-        query_scalar(ALL).bind(owner.as_uuid()).fetch_optional(db).await?;
-    Ok(names.map(usernames))
-}
-
-/// Makes entries, each anew or from its tombstone, whose remark it keeps.
-pub(crate) async fn put(
-    db: &mut PgConnection,
-    entries: &[NewEntry<'_>],
-    now: OffsetDateTime,
-) -> Result<(), Error> {
-    let owners: Vec<OwnerKey> = entries.iter().map(|e| e.owner).collect();
-    let friends: Vec<&str> = entries.iter().map(|e| e.friend.as_str()).collect();
-    let versions: Vec<i64> = entries.iter().map(|e| e.version).collect();
-    let extensions: Vec<&str> = entries.iter().map(|e| e.server_extension).collect();
-    let done = query(PUT)
-        .bind(uuids(&owners))
-        .bind(friends)
-        .bind(versions)
-        .bind(extensions)
-        .bind(now)
-        .execute(db)
-        .await?;
-    all_changed(done.rows_affected(), entries.len())
-}
-
-/// Turns entries into tombstones.
-pub(crate) async fn bury(
-    db: &mut PgConnection,
-    entries: &[GoneEntry<'_>],
-    now: OffsetDateTime,
-) -> Result<(), Error> {
-    let owners: Vec<OwnerKey> = entries.iter().map(|e| e.owner).collect();
-    let friends: Vec<&str> = entries.iter().map(|e| e.friend.as_str()).collect();
-    let versions: Vec<i64> = entries.iter().map(|e| e.version).collect();
-    let clear: Vec<bool> = entries.iter().map(|e| e.clear_remark).collect();
-    let done = query(BURY)
-        .bind(uuids(&owners))
-        .bind(friends)
-        .bind(versions)
-        .bind(clear)
-        .bind(now)
-        .execute(db)
-        .await?;
-    all_changed(done.rows_affected(), entries.len())
-}
-
-/// Clears the remark that a tombstone keeps. Nobody sees a tombstone's remark, so no version is
-/// taken.
-pub(crate) async fn forget_remark(
-    db: &mut PgConnection,
-    owner: OwnerKey,
-    friend: &Username,
-) -> Result<(), Error> {
-    query(FORGET_REMARK).bind(owner.as_uuid()).bind(friend.as_str()).execute(db).await?;
-    Ok(())
-}
-
-/// Clears the remarks that all tombstones of a list keep.
-pub(crate) async fn forget_remarks(db: &mut PgConnection, owner: OwnerKey) -> Result<(), Error> {
-    query(FORGET_REMARKS).bind(owner.as_uuid()).execute(db).await?;
-    Ok(())
-}
-
-/// Clears the remarks on one friend that tombstones of these owners' lists keep.
-pub(crate) async fn forget_remarks_on(
+/// Clears the remarks on one friend that tombstones in these owners' lists keep. No caller sees a
+/// tombstone's remark, so the lists' versions stay.
+pub(crate) async fn clear_kept_remark(
     db: &mut PgConnection,
     owners: &[OwnerKey],
     friend: &Username,
 ) -> Result<(), Error> {
-    query(FORGET_REMARKS_ON).bind(uuids(owners)).bind(friend.as_str()).execute(db).await?;
+    query(CLEAR_KEPT_REMARK).bind(uuids(owners)).bind(friend.as_str()).execute(db).await?;
     Ok(())
 }
 
-/// Users who are friends of both, in name order after `after`.
-pub(crate) async fn mutual(
+/// Clears the remarks that all tombstones in one list keep.
+pub(crate) async fn clear_kept_remarks(
     db: &mut PgConnection,
-    users: [OwnerKey; 2],
-    after: &str,
-    rows: i64,
-) -> Result<Vec<Username>, Error> {
-    let names: Vec<String> = query_scalar(MUTUAL)
-        .bind(users[0].as_uuid())
-        .bind(users[1].as_uuid())
-        .bind(after)
-        .bind(rows)
-        .fetch_all(db)
-        .await?;
-    Ok(usernames(names))
-}
-
-fn usernames(names: Vec<String>) -> Vec<Username> {
-    names.into_iter().map(Username::from_store).collect()
+    owner: OwnerKey,
+) -> Result<(), Error> {
+    query(CLEAR_KEPT_REMARKS).bind(owner.as_uuid()).execute(db).await?;
+    Ok(())
 }

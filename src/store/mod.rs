@@ -9,15 +9,14 @@
 
 pub(crate) mod apps;
 pub(crate) mod blocks;
-pub(crate) mod bulk;
 pub(crate) mod callback_rules;
 pub(crate) mod changes;
 mod copy;
 mod db;
-pub(crate) mod departures;
-pub(crate) mod entries;
 pub(crate) mod event_history;
+pub(crate) mod export;
 pub(crate) mod friend_changes;
+pub(crate) mod friend_lists;
 pub(crate) mod friends;
 pub(crate) mod heads;
 mod migrate;
@@ -28,6 +27,7 @@ pub(crate) mod relations;
 pub(crate) mod requests;
 pub(crate) mod staging;
 pub(crate) mod tokens;
+pub(crate) mod user_deletion;
 pub(crate) mod users;
 
 pub use db::{Db, DbSettings, Tx};
@@ -46,15 +46,25 @@ macro_rules! statements {
 }
 use statements;
 
-/// Locked entries change as they are meant to, on both sides, or not at all: fewer rows than meant stop
-/// the transaction.
-pub(crate) fn all_changed(rows: u64, meant: usize) -> Result<(), Error> {
-    if rows == meant as u64 {
+/// Checks that a statement changed as many rows as it was given. The rows are locked and were looked
+/// at before, so another number means that the lists of two users disagree; the transaction must end.
+fn all_changed(rows: u64, expected: usize) -> Result<(), Error> {
+    if rows == expected as u64 {
         return Ok(());
     }
     Err(Error::Internal(format!(
-        "{rows} entries changed where {meant} were meant to: the lists of two users disagree"
+        "{rows} rows changed where {expected} were expected: the lists of two users disagree"
     )))
+}
+
+/// One array parameter of a statement: a value of each item.
+fn column<'a, T, V>(items: &'a [T], value: impl Fn(&'a T) -> V) -> Vec<V> {
+    items.iter().map(value).collect()
+}
+
+/// The index of an item by its position: `with ordinality` counts from 1.
+fn index(position: i64) -> usize {
+    usize::try_from(position - 1).unwrap_or(usize::MAX)
 }
 
 /// Every statement that the service runs on its tables, for the tests of plans and types.
@@ -64,9 +74,9 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         tokens::STATEMENTS,
         users::STATEMENTS,
         heads::STATEMENTS,
-        departures::STATEMENTS,
+        user_deletion::STATEMENTS,
         friends::STATEMENTS,
-        entries::STATEMENTS,
+        friend_lists::STATEMENTS,
         friend_changes::STATEMENTS,
         blocks::STATEMENTS,
         relations::STATEMENTS,
@@ -75,7 +85,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         outbox::STATEMENTS,
         outbox_leases::STATEMENTS,
         event_history::STATEMENTS,
-        bulk::STATEMENTS,
+        export::STATEMENTS,
         // In this order: the tables come first.
         staging::STATEMENTS,
     ]

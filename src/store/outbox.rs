@@ -231,12 +231,12 @@ pub(crate) async fn add(
     now: OffsetDateTime,
 ) -> Result<(), Error> {
     let apps: Vec<Uuid> = events.iter().map(|(app_id, ..)| *app_id).collect();
-    let owners: Vec<OwnerKey> = events.iter().map(|(_, e, _)| e.owner.0).collect();
+    let owners: Vec<OwnerKey> = events.iter().map(|(_, e, _)| e.owner.key).collect();
     let versions: Vec<i64> = events.iter().map(|(_, e, _)| e.version).collect();
     let partitions: Vec<i16> = owners.iter().map(|key| partition_of(*key)).collect();
     let message_ids: Vec<i64> = events.iter().map(|(.., id)| *id).collect();
     let types: Vec<&str> = events.iter().map(|(_, e, _)| e.event_type.as_str()).collect();
-    let names: Vec<&str> = events.iter().map(|(_, e, _)| e.owner.1.as_str()).collect();
+    let names: Vec<&str> = events.iter().map(|(_, e, _)| e.owner.name.as_str()).collect();
     let friends: Vec<&str> = events.iter().map(|(_, e, _)| e.friend.as_str()).collect();
     let details: Vec<&str> = events.iter().map(|(_, e, _)| e.detail).collect();
     query(ADD)

@@ -1,25 +1,30 @@
 //! `friend_requests`: requests to become friends, under both users.
 
-use sqlx::{FromRow, PgConnection, query, query_as, query_scalar};
+use sqlx::{FromRow, PgConnection, query, query_as};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::statements;
+use super::{all_changed, column, index, statements};
 use crate::domain::{
-    Error, FriendRequest, OwnerKey, PageSize, RequestDirection, RequestMessage, RequestState,
-    UserRef, Username,
+    Error, FriendRequest, OwnerKey, PageSize, RequestDirection, RequestState, UserRef, Username,
 };
 
 statements! {
-    GET = "\
--- requests.get
-select other_name, state, sent_version, message, answer, created_at, updated_at
-from friend_requests
-where owner_key = $1
-  and direction = $2
-  and other_name = $3";
-    PUT = "\
--- requests.put
+    // The recipients' rows; the requesters' rows say the same.
+    FIND = "\
+-- requests.find
+select wanted.position, r.state, r.message, r.answer, r.created_at, r.updated_at
+from unnest($1::uuid[], $2::text[]) with ordinality as wanted (owner_key, other_name, position)
+cross join lateral (
+    select state, message, answer, created_at, updated_at
+    from friend_requests
+    where owner_key = wanted.owner_key
+      and direction = 'incoming'
+      and other_name = wanted.other_name
+    limit 1
+) r";
+    OPEN = "\
+-- requests.open
 insert into friend_requests (owner_key, direction, other_name, state, sent_version, message,
                              created_at, updated_at)
 select owner_key, direction, other_name, 'pending', version, $5, $6, $6
@@ -44,22 +49,15 @@ where r.owner_key = sides.owner_key
     CLOSE = "\
 -- requests.close
 update friend_requests r
-set state = $4,
-    answer = $5,
+set state = closed.state,
+    answer = closed.answer,
     updated_at = $6
-from unnest($1::uuid[], $2::text[], $3::text[]) as sides (owner_key, direction, other_name)
-where r.owner_key = sides.owner_key
-  and r.direction = sides.direction
-  and r.other_name = sides.other_name
+from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
+    as closed (owner_key, direction, other_name, state, answer)
+where r.owner_key = closed.owner_key
+  and r.direction = closed.direction
+  and r.other_name = closed.other_name
   and r.state = 'pending'";
-    PENDING_FROM = "\
--- requests.pending_from
-select other_name
-from friend_requests
-where owner_key = $1
-  and direction = 'incoming'
-  and other_name = any($2)
-  and state = 'pending'";
     PAGE = "\
 -- requests.page
 select r.other_name, r.state, r.sent_version, r.message, r.answer, r.created_at, r.updated_at
@@ -85,13 +83,13 @@ where u.owner_key = $1
 order by r.sent_version desc";
     OTHERS = "\
 -- requests.others
-select other_name, direction, state
+select other_name, direction
 from friend_requests
 where owner_key = $1
 order by direction, other_name
 limit $2";
-    REMOVE = "\
--- requests.remove
+    DELETE = "\
+-- requests.delete
 delete from friend_requests r
 using unnest($1::uuid[], $2::text[], $3::text[]) as sides (owner_key, direction, other_name)
 where r.owner_key = sides.owner_key
@@ -169,119 +167,152 @@ impl RequestRow {
 }
 
 /// The two users of a request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Between<'a> {
-    pub(crate) requester: (OwnerKey, &'a Username),
-    pub(crate) recipient: (OwnerKey, &'a Username),
+    pub(crate) requester: UserRef<'a>,
+    pub(crate) recipient: UserRef<'a>,
 }
 
 impl Between<'_> {
-    /// Their keys.
+    /// The keys of requester and recipient.
     pub(crate) fn keys(&self) -> [OwnerKey; 2] {
-        [self.requester.0, self.recipient.0]
-    }
-
-    /// The columns that find its two rows: the requester's first.
-    fn sides(&self) -> ([Uuid; 2], [&'static str; 2], [&str; 2]) {
-        (
-            [self.requester.0.as_uuid(), self.recipient.0.as_uuid()],
-            [RequestDirection::Outgoing.as_str(), RequestDirection::Incoming.as_str()],
-            [self.recipient.1.as_str(), self.requester.1.as_str()],
-        )
+        [self.requester.key, self.recipient.key]
     }
 }
 
-/// The last request from the one to the other, as the recipient's row has it.
-pub(crate) async fn get(
+/// A pending request to end, and how.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClosedRequest<'a> {
+    pub(crate) between: Between<'a>,
+    pub(crate) state: RequestState,
+    pub(crate) answer: &'a str,
+}
+
+/// The columns that find the two rows of each request, the requester's row first.
+#[derive(Default)]
+struct Sides<'a> {
+    owners: Vec<Uuid>,
+    directions: Vec<&'static str>,
+    others: Vec<&'a str>,
+}
+
+impl<'a> Sides<'a> {
+    fn of(requests: impl IntoIterator<Item = Between<'a>>) -> Self {
+        let mut sides = Self::default();
+        for Between { requester, recipient } in requests {
+            sides.owners.extend([requester.key.as_uuid(), recipient.key.as_uuid()]);
+            let (sent, got) = (RequestDirection::Outgoing, RequestDirection::Incoming);
+            sides.directions.extend([sent.as_str(), got.as_str()]);
+            sides.others.extend([recipient.name.as_str(), requester.name.as_str()]);
+        }
+        sides
+    }
+}
+
+#[derive(FromRow)]
+struct FoundRow {
+    position: i64,
+    state: String,
+    message: String,
+    answer: String,
+    created_at: OffsetDateTime,
+    updated_at: OffsetDateTime,
+}
+
+/// Of each of these pairs the last request from the one to the other, by the pair's index; a pair
+/// without a request is left out.
+pub(crate) async fn find(
     db: &mut PgConnection,
-    between: Between<'_>,
-) -> Result<Option<FriendRequest>, Error> {
-    let row: Option<RequestRow> = query_as(GET)
-        .bind(between.recipient.0.as_uuid())
-        .bind(RequestDirection::Incoming.as_str())
-        .bind(between.requester.1.as_str())
-        .fetch_optional(db)
+    wanted: &[Between<'_>],
+) -> Result<Vec<(usize, FriendRequest)>, Error> {
+    let rows: Vec<FoundRow> = query_as(FIND)
+        .bind(column(wanted, |between| between.recipient.key.as_uuid()))
+        .bind(column(wanted, |between| between.requester.name.as_str()))
+        .fetch_all(db)
         .await?;
-    let recipient = between.recipient.1;
-    Ok(row
-        .and_then(|row| row.into_request(recipient, RequestDirection::Incoming))
-        .map(|(request, _)| request))
+    let found = |row: FoundRow| {
+        let at = index(row.position);
+        let request = FriendRequest {
+            requester: wanted[at].requester.name.clone(),
+            recipient: wanted[at].recipient.name.clone(),
+            state: RequestState::from_store(&row.state),
+            message: row.message,
+            answer: row.answer,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            expires_at: None,
+        };
+        (at, request)
+    };
+    Ok(rows.into_iter().map(found).collect())
 }
 
-/// Writes a new pending request on both sides. `versions` are those of requester and recipient.
-pub(crate) async fn put(
+/// A pending request to write, under the new versions of requester and recipient.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OpenedRequest<'a> {
+    pub(crate) between: Between<'a>,
+    pub(crate) versions: [i64; 2],
+    pub(crate) message: &'a str,
+}
+
+/// Writes a new pending request, under both users.
+pub(crate) async fn open(
     db: &mut PgConnection,
-    between: Between<'_>,
-    versions: [i64; 2],
-    message: &RequestMessage,
+    opened: OpenedRequest<'_>,
     now: OffsetDateTime,
 ) -> Result<(), Error> {
-    let (owners, directions, others) = between.sides();
-    query(PUT)
-        .bind(owners.as_slice())
-        .bind(directions.as_slice())
-        .bind(others.as_slice())
-        .bind(versions.as_slice())
-        .bind(message.as_str())
+    let sides = Sides::of([opened.between]);
+    query(OPEN)
+        .bind(sides.owners)
+        .bind(sides.directions)
+        .bind(sides.others)
+        .bind(opened.versions.as_slice())
+        .bind(opened.message)
         .bind(now)
         .execute(db)
         .await?;
     Ok(())
 }
 
-/// Gives a request another message, on both sides.
+/// Gives a request another message, under both users.
 pub(crate) async fn set_message(
     db: &mut PgConnection,
     between: Between<'_>,
-    message: &RequestMessage,
+    message: &str,
     now: OffsetDateTime,
 ) -> Result<(), Error> {
-    let (owners, directions, others) = between.sides();
+    let sides = Sides::of([between]);
     query(SET_MESSAGE)
-        .bind(owners.as_slice())
-        .bind(directions.as_slice())
-        .bind(others.as_slice())
-        .bind(message.as_str())
+        .bind(sides.owners)
+        .bind(sides.directions)
+        .bind(sides.others)
+        .bind(message)
         .bind(now)
         .execute(db)
         .await?;
     Ok(())
 }
 
-/// Ends a pending request, on both sides.
+/// Ends pending requests, under both users.
 pub(crate) async fn close(
     db: &mut PgConnection,
-    between: Between<'_>,
-    state: RequestState,
-    answer: &str,
+    closed: &[ClosedRequest<'_>],
     now: OffsetDateTime,
 ) -> Result<(), Error> {
-    let (owners, directions, others) = between.sides();
+    let sides = Sides::of(closed.iter().map(|request| request.between));
+    let twice = |text: for<'a> fn(&ClosedRequest<'a>) -> &'a str| -> Vec<&str> {
+        closed.iter().map(text).flat_map(|text| [text, text]).collect()
+    };
     let done = query(CLOSE)
-        .bind(owners.as_slice())
-        .bind(directions.as_slice())
-        .bind(others.as_slice())
-        .bind(state.as_str())
-        .bind(answer)
+        .bind(sides.owners)
+        .bind(sides.directions)
+        .bind(sides.others)
+        .bind(twice(|request| request.state.as_str()))
+        .bind(twice(|request| request.answer))
         .bind(now)
         .execute(db)
         .await?;
-    if done.rows_affected() == 2 {
-        return Ok(());
-    }
-    Err(Error::Internal("the two sides of a friend request disagree".to_owned()))
-}
-
-/// Which of the others wait for a user's answer.
-pub(crate) async fn pending_from(
-    db: &mut PgConnection,
-    recipient: OwnerKey,
-    requesters: &[&Username],
-) -> Result<Vec<Username>, Error> {
-    let names: Vec<&str> = requesters.iter().map(|name| name.as_str()).collect();
-    let found: Vec<String> =
-        query_scalar(PENDING_FROM).bind(recipient.as_uuid()).bind(names).fetch_all(db).await?;
-    Ok(found.into_iter().map(Username::from_store).collect())
+    all_changed(done.rows_affected(), 2 * closed.len())
 }
 
 /// Which of a user's requests a page shows.
@@ -320,32 +351,20 @@ pub(crate) async fn page(
     Ok(Some(rows.into_iter().filter_map(|row| row.into_request(owner.name, direction)).collect()))
 }
 
-/// Some of a user's requests: the other user, the user's side, and whether it is pending.
+/// Up to `limit` requests of a user: the other user, and the user's side.
 pub(crate) async fn others(
     db: &mut PgConnection,
     owner: OwnerKey,
     limit: i64,
-) -> Result<Vec<(Username, RequestDirection, bool)>, Error> {
-    let rows: Vec<(String, String, String)> =
-        query_as(OTHERS).bind(owner.as_uuid()).bind(limit).fetch_all(db).await?;
-    Ok(rows
-        .into_iter()
-        .map(|(name, direction, state)| {
-            let direction = RequestDirection::from_store(&direction);
-            (Username::from_store(name), direction, state == "pending")
-        })
-        .collect())
+) -> Result<Vec<(Username, RequestDirection)>, Error> {
+    let rows = query_as(OTHERS).bind(owner.as_uuid()).bind(limit).fetch_all(db).await?;
+    Ok(sides(rows))
 }
 
-/// Removes a request, on both sides.
-pub(crate) async fn remove(db: &mut PgConnection, between: Between<'_>) -> Result<(), Error> {
-    let (owners, directions, others) = between.sides();
-    query(REMOVE)
-        .bind(owners.as_slice())
-        .bind(directions.as_slice())
-        .bind(others.as_slice())
-        .execute(db)
-        .await?;
+/// Deletes requests, under both users.
+pub(crate) async fn delete(db: &mut PgConnection, requests: &[Between<'_>]) -> Result<(), Error> {
+    let sides = Sides::of(requests.iter().copied());
+    query(DELETE).bind(sides.owners).bind(sides.directions).bind(sides.others).execute(db).await?;
     Ok(())
 }
 
@@ -365,22 +384,23 @@ pub(crate) async fn overdue(
         .collect())
 }
 
-/// Some pending requests of a user that were sent at `before` or earlier: the other user, and the
-/// user's side.
+/// Up to `limit` pending requests of a user that were sent at `before` or earlier: the other user, and
+/// the user's side.
 pub(crate) async fn overdue_of(
     db: &mut PgConnection,
     owner: OwnerKey,
     before: OffsetDateTime,
     limit: i64,
 ) -> Result<Vec<(Username, RequestDirection)>, Error> {
-    let rows: Vec<(String, String)> =
+    let rows =
         query_as(OVERDUE_OF).bind(owner.as_uuid()).bind(before).bind(limit).fetch_all(db).await?;
-    Ok(rows
-        .into_iter()
-        .map(|(name, direction)| {
-            (Username::from_store(name), RequestDirection::from_store(&direction))
-        })
-        .collect())
+    Ok(sides(rows))
+}
+
+fn sides(rows: Vec<(String, String)>) -> Vec<(Username, RequestDirection)> {
+    rows.into_iter()
+        .map(|(name, side)| (Username::from_store(name), RequestDirection::from_store(&side)))
+        .collect()
 }
 
 /// Removes up to `limit` rows of requests that ended at `before` or earlier. Returns how many.

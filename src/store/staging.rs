@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{copy::Rows, statements};
 use crate::domain::{
     BlockRecord, Difference, EntryTexts, Error, FriendRecord, Nickname, OwnerKey, Place,
-    UserRecord, Username,
+    UserRecord, UserRef, Username,
 };
 
 statements! {
@@ -207,8 +207,18 @@ pub(crate) struct StagedBlock {
     pub(crate) owner: (OwnerKey, Username),
     pub(crate) blocked: (OwnerKey, Username),
     pub(crate) created_at: Option<OffsetDateTime>,
-    /// The same stands further up.
+    /// True when an earlier record says the same.
     pub(crate) repeated: bool,
+}
+
+impl StagedBlock {
+    pub(crate) fn owner(&self) -> UserRef<'_> {
+        UserRef { key: self.owner.0, name: &self.owner.1 }
+    }
+
+    pub(crate) fn blocked(&self) -> UserRef<'_> {
+        UserRef { key: self.blocked.0, name: &self.blocked.1 }
+    }
 }
 
 #[derive(FromRow)]

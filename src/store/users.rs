@@ -3,30 +3,32 @@
 //! Whoever changes anything that a user owns holds the lock on that user's row first ([`lock`]), and
 //! takes the next version from it. Two users are locked in ascending key order, always.
 
-use sqlx::{FromRow, PgConnection, query, query_as, query_scalar};
+use sqlx::{FromRow, PgConnection, query, query_as};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::statements;
+use super::{all_changed, column, statements};
 use crate::domain::{Error, ListHead, Nickname, OwnerKey, User, Username};
 
 statements! {
     CREATE = "\
 -- users.create
-insert into users as kept (owner_key, app_id, username, uuid, nickname, activated, created_at,
+insert into users as stored (owner_key, app_id, username, uuid, nickname, activated, created_at,
                            modified_at)
-values ($1, $2, $3, $4, $5, true, $6, $6)
+select owner_key, $2, username, uuid, nickname, activated, created_at, modified_at
+from unnest($1::uuid[], $3::text[], $4::uuid[], $5::text[], $6::boolean[], $7::timestamptz[],
+            $8::timestamptz[])
+    as fresh (owner_key, username, uuid, nickname, activated, created_at, modified_at)
 on conflict (owner_key) do update
 set uuid = excluded.uuid,
     nickname = excluded.nickname,
-    activated = true,
+    activated = excluded.activated,
     created_at = excluded.created_at,
     modified_at = excluded.modified_at,
     deleted_at = null
-where kept.deleted_at is not null
-  and not kept.leaving
-returning username, uuid, nickname, activated, created_at, modified_at, friend_count, block_count,
-          version, incoming_requests, outgoing_requests";
+where stored.deleted_at is not null
+  and not stored.leaving
+returning owner_key";
     GET = "\
 -- users.get
 select username, uuid, nickname, activated, created_at, modified_at, friend_count, block_count,
@@ -34,20 +36,6 @@ select username, uuid, nickname, activated, created_at, modified_at, friend_coun
 from users
 where owner_key = $1
   and deleted_at is null";
-    LOCK = "\
--- users.lock
-select username, uuid, nickname, activated, created_at, modified_at, friend_count, block_count,
-       version, incoming_requests, outgoing_requests
-from users
-where owner_key = $1
-  and deleted_at is null
-for no key update";
-    LOCK_EVEN_DELETED = "\
--- users.lock_even_deleted
-select true
-from users
-where owner_key = $1
-for no key update";
     PAGE = "\
 -- users.page
 select username, uuid, nickname, activated, created_at, modified_at, friend_count, block_count,
@@ -76,53 +64,15 @@ where owner_key = $1
   and deleted_at is null
 returning username, uuid, nickname, activated, created_at, modified_at, friend_count, block_count,
           version, incoming_requests, outgoing_requests";
-    GAIN_FRIEND = "\
--- users.gain_friend
-update users
-set friend_count = friend_count + 1,
-    version = version + 1
-where owner_key = any($1)
-  and friend_count < $2
-returning owner_key, version";
-    GAIN_FRIENDS = "\
--- users.gain_friends
-update users
-set friend_count = friend_count + $2,
-    version = version + $2
-where owner_key = $1
-  and friend_count + $2 <= $3
-returning version";
-    LOSE_FRIEND = "\
--- users.lose_friend
-update users
-set friend_count = friend_count - 1,
-    version = version + 1
-where owner_key = any($1)
-returning owner_key, version";
-    LOSE_FRIENDS = "\
--- users.lose_friends
-update users
-set friend_count = friend_count - $2,
-    version = version + $2
-where owner_key = $1
-returning version";
-    LOSE_BLOCKS = "\
--- users.lose_blocks
-update users
-set block_count = block_count - $2,
-    version = version + $2
-where owner_key = $1
-returning version";
-    CHANGE_REQUESTS = "\
--- users.change_requests
-update users
-set incoming_requests = incoming_requests + $2,
-    outgoing_requests = outgoing_requests + $3,
-    version = version + 1
-where owner_key = $1
-  and ($2 <= 0 or incoming_requests + $2 <= $4)
-  and ($3 <= 0 or outgoing_requests + $3 <= $4)
-returning version";
+    SET_PROFILES = "\
+-- users.set_profiles
+update users u
+set nickname = fresh.nickname,
+    activated = fresh.activated,
+    modified_at = $4
+from unnest($1::uuid[], $2::text[], $3::boolean[]) as fresh (owner_key, nickname, activated)
+where u.owner_key = fresh.owner_key
+  and u.deleted_at is null";
     PURGED_FRIENDS_TO = "\
 -- users.purged_friends_to
 update users
@@ -139,12 +89,6 @@ select owner_key, version
 from users
 where owner_key = any($1)
   and deleted_at is null";
-    NEXT_VERSION = "\
--- users.next_version
-update users
-set version = version + 1
-where owner_key = $1
-returning version";
 }
 
 #[derive(FromRow)]
@@ -191,50 +135,58 @@ impl From<UserRow> for Account {
     }
 }
 
-/// Creates a user, anew when the name was deleted before; nothing when the name is taken, or its
-/// former holder is still leaving.
+/// A user to create.
+pub(crate) struct NewUser<'a> {
+    pub(crate) key: OwnerKey,
+    pub(crate) username: &'a Username,
+    pub(crate) uuid: Uuid,
+    pub(crate) nickname: &'a str,
+    pub(crate) activated: bool,
+    pub(crate) created_at: OffsetDateTime,
+    pub(crate) modified_at: OffsetDateTime,
+}
+
+/// Creates those of the users who do not exist, and returns their keys. Ascending by key, so that two
+/// of these can't deadlock.
 pub(crate) async fn create(
     db: &mut PgConnection,
     app_id: Uuid,
-    username: &Username,
-    nickname: &Nickname,
-    uuid: Uuid,
-    now: OffsetDateTime,
-) -> Result<Option<User>, Error> {
-    let row: Option<UserRow> = query_as(CREATE)
-        .bind(OwnerKey::of(app_id, username).as_uuid())
+    new: &[NewUser<'_>],
+) -> Result<Vec<OwnerKey>, Error> {
+    let keys: Vec<OwnerKey> = new.iter().map(|user| user.key).collect();
+    let rows: Vec<(Uuid,)> = query_as(CREATE)
+        .bind(uuids(&keys))
         .bind(app_id)
-        .bind(username.as_str())
-        .bind(uuid)
-        .bind(nickname.as_str())
-        .bind(now)
-        .fetch_optional(db)
+        .bind(column(new, |user| user.username.as_str()))
+        .bind(column(new, |user| user.uuid))
+        .bind(column(new, |user| user.nickname))
+        .bind(column(new, |user| user.activated))
+        .bind(column(new, |user| user.created_at))
+        .bind(column(new, |user| user.modified_at))
+        .fetch_all(db)
         .await?;
-    Ok(row.map(|row| Account::from(row).user))
+    Ok(rows.into_iter().map(|(key,)| OwnerKey::from_store(key)).collect())
+}
+
+/// Sets nickname and activation of locked users.
+pub(crate) async fn set_profiles(
+    db: &mut PgConnection,
+    profiles: &[(OwnerKey, &str, bool)],
+    now: OffsetDateTime,
+) -> Result<(), Error> {
+    let done = query(SET_PROFILES)
+        .bind(column(profiles, |(key, ..)| key.as_uuid()))
+        .bind(column(profiles, |(_, nickname, _)| *nickname))
+        .bind(column(profiles, |(.., activated)| *activated))
+        .bind(now)
+        .execute(db)
+        .await?;
+    all_changed(done.rows_affected(), profiles.len())
 }
 
 /// A user.
 pub(crate) async fn get(db: &mut PgConnection, key: OwnerKey) -> Result<Option<Account>, Error> {
     one(db, GET, key).await
-}
-
-/// A user, the row locked against changes until the transaction ends.
-pub(crate) async fn lock(db: &mut PgConnection, key: OwnerKey) -> Result<Option<Account>, Error> {
-    one(db, LOCK, key).await
-}
-
-/// Whether there is such a user, deleted or not; the row is locked.
-pub(crate) async fn lock_even_deleted(db: &mut PgConnection, key: OwnerKey) -> Result<bool, Error> {
-    is_there(db, LOCK_EVEN_DELETED, key).await
-}
-
-pub(super) async fn is_there(
-    db: &mut PgConnection,
-    statement: &'static str,
-    key: OwnerKey,
-) -> Result<bool, Error> {
-    let row: Option<bool> = query_scalar(statement).bind(key.as_uuid()).fetch_optional(db).await?;
-    Ok(row.is_some())
 }
 
 async fn one(
@@ -290,78 +242,6 @@ pub(crate) async fn set_activated(
     Ok(row.map(|row| Account::from(row).user))
 }
 
-/// Counts one friend more for each of the users whose list has room, and returns those with their
-/// new versions. All must be locked.
-pub(crate) async fn gain_friend(
-    db: &mut PgConnection,
-    keys: &[OwnerKey],
-    limit: i32,
-) -> Result<Vec<(OwnerKey, i64)>, Error> {
-    let rows: Vec<(Uuid, i64)> =
-        query_as(GAIN_FRIEND).bind(uuids(keys)).bind(limit).fetch_all(db).await?;
-    Ok(keyed(rows))
-}
-
-/// Counts `count` friends more for one user and returns the last of as many new versions; nothing
-/// when the list has no room.
-pub(crate) async fn gain_friends(
-    db: &mut PgConnection,
-    key: OwnerKey,
-    count: i32,
-    limit: i32,
-) -> Result<Option<i64>, Error> {
-    Ok(query_scalar(GAIN_FRIENDS)
-        .bind(key.as_uuid())
-        .bind(count)
-        .bind(limit)
-        .fetch_optional(db)
-        .await?)
-}
-
-/// Counts one friend less for each of the users and returns their new versions. All must be locked.
-pub(crate) async fn lose_friend(
-    db: &mut PgConnection,
-    keys: &[OwnerKey],
-) -> Result<Vec<(OwnerKey, i64)>, Error> {
-    let rows: Vec<(Uuid, i64)> = query_as(LOSE_FRIEND).bind(uuids(keys)).fetch_all(db).await?;
-    Ok(keyed(rows))
-}
-
-/// Counts `count` friends less for one user and returns the last of as many new versions.
-pub(crate) async fn lose_friends(
-    db: &mut PgConnection,
-    key: OwnerKey,
-    count: i32,
-) -> Result<i64, Error> {
-    Ok(query_scalar(LOSE_FRIENDS).bind(key.as_uuid()).bind(count).fetch_one(db).await?)
-}
-
-/// Counts `count` blocked users less and returns the last of as many new versions.
-pub(crate) async fn lose_blocks(
-    db: &mut PgConnection,
-    key: OwnerKey,
-    count: i32,
-) -> Result<i64, Error> {
-    Ok(query_scalar(LOSE_BLOCKS).bind(key.as_uuid()).bind(count).fetch_one(db).await?)
-}
-
-/// Counts a locked user's pending requests on by so many incoming and outgoing ones, and returns the
-/// new version; nothing when more than `limit` of the kind that grows would be pending.
-pub(crate) async fn change_requests(
-    db: &mut PgConnection,
-    key: OwnerKey,
-    by: (i32, i32),
-    limit: i32,
-) -> Result<Option<i64>, Error> {
-    Ok(query_scalar(CHANGE_REQUESTS)
-        .bind(key.as_uuid())
-        .bind(by.0)
-        .bind(by.1)
-        .bind(limit)
-        .fetch_optional(db)
-        .await?)
-}
-
 /// Notes up to which version tombstones of a locked user's friend list were purged.
 pub(crate) async fn purged_friends_to(
     db: &mut PgConnection,
@@ -391,9 +271,8 @@ pub(crate) async fn versions(
     Ok(keyed(rows))
 }
 
-/// Takes a locked user's next version.
-pub(crate) async fn next_version(db: &mut PgConnection, key: OwnerKey) -> Result<i64, Error> {
-    Ok(query_scalar(NEXT_VERSION).bind(key.as_uuid()).fetch_one(db).await?)
+pub(super) fn usernames(names: Vec<String>) -> Vec<Username> {
+    names.into_iter().map(Username::from_store).collect()
 }
 
 pub(super) fn uuids(keys: &[OwnerKey]) -> Vec<Uuid> {

@@ -13,7 +13,7 @@ use crate::{
     domain::{BadLine, BlockRecord, FriendRecord, Place, Record, Refusal, UserRecord},
     ops::{
         Call,
-        bulk::{self, Existing, Staging, Tally, Told},
+        bulk::{self, Existing, ImportEvent, Staging, Tally},
     },
 };
 
@@ -199,11 +199,11 @@ fn left_out_of(why: &BadLine) -> String {
     format!("is imported without an invalid value: {why}")
 }
 
-fn forward(sources: &[Source], progress: &mut dyn ProgressSink, told: Told, count: bool) {
+fn forward(sources: &[Source], progress: &mut dyn ProgressSink, told: ImportEvent, count: bool) {
     match told {
-        Told::Through(lines) if count => progress.advance(lines as u64),
-        Told::Through(_) => {}
-        Told::Refused(place, refusal) => {
+        ImportEvent::Progress(lines) if count => progress.advance(lines as u64),
+        ImportEvent::Progress(_) => {}
+        ImportEvent::Refused(place, refusal) => {
             let why = match refusal {
                 Refusal::Contradicts(first) => {
                     format!("contradicts {}", position(sources, first))

@@ -86,7 +86,7 @@ const HOT: &[Expected] = &[
         rows: 10.0,
     },
     Expected {
-        statement: "friends.pages",
+        statement: "friend_lists.pages",
         arguments: "array[md5('user1'), md5('user2')]::uuid[], array['user2', ''], \
                     array[11, 11]::bigint[]",
         uses: &["using users_pkey on users", "Index Only Scan using friends_pkey on friends"],
@@ -107,25 +107,13 @@ const HOT: &[Expected] = &[
         rows: 20.0,
     },
     Expected {
-        statement: "friends.all",
+        statement: "friend_lists.all",
         arguments: "md5('user1')::uuid",
         uses: &["using users_pkey on users", "Index Only Scan using friends_pkey on friends"],
         rows: 3001.0,
     },
     Expected {
-        statement: "friends.are_friends",
-        arguments: "md5('user1')::uuid, $names",
-        uses: &["Index Only Scan using friends_pkey on friends"],
-        rows: 100.0,
-    },
-    Expected {
-        statement: "friends.are_friends",
-        arguments: "md5('user1')::uuid, array['user2']",
-        uses: &["Index Only Scan using friends_pkey on friends"],
-        rows: 1.0,
-    },
-    Expected {
-        statement: "friends.get",
+        statement: "friend_lists.get",
         arguments: "md5('user2')::uuid, 'user3', md5('user3')::uuid, 'user2'",
         uses: &[
             "Index Scan using friends_pkey on friends f",
@@ -140,39 +128,42 @@ const HOT: &[Expected] = &[
         rows: 150.0,
     },
     Expected {
-        statement: "friends.put",
+        // A hundred entries of one user's list of thousands: each is looked up by its key.
+        statement: "friends.find",
+        arguments: "array_fill(md5('user1')::uuid, array[100]), $names, \
+                    array_fill(md5('user2')::uuid, array[100])",
+        uses: &["using friends_pkey on friends", "using users_pkey on users"],
+        rows: 200.0,
+    },
+    Expected {
+        statement: "friends.find",
+        arguments: "array[md5('user1'), md5('user2')]::uuid[], array['user2', 'user3'], \
+                    array[md5('user2'), md5('user3')]::uuid[]",
+        uses: &["using users_pkey on users", "using friends_pkey on friends"],
+        rows: 6.0,
+    },
+    Expected {
+        statement: "friends.upsert",
         arguments: "array[md5('user1'), md5('user2')]::uuid[], array['user9001', 'user1'], \
-                    array[200001, 200002]::bigint[], array['', ''], now()",
+                    array[200001, 200002]::bigint[], array['', ''], array['', ''], \
+                    array['', ''], array[now(), now()], now()",
         uses: &["Conflict Arbiter Indexes: friends_pkey"],
         rows: 2.0,
     },
     Expected {
-        statement: "friends.bury",
-        arguments: "array[md5('user1'), md5('user2')]::uuid[], array['user2', 'user3'], \
-                    array[200001, 200002]::bigint[], array[false, true], now()",
-        uses: &["using friends_pkey on friends"],
-        rows: 4.0,
-    },
-    Expected {
-        statement: "entries.standing",
-        arguments: "array[md5('user1'), md5('user2')]::uuid[], array['user2', 'user3']",
-        uses: &["Index Only Scan using friends_pkey on friends"],
-        rows: 2.0,
-    },
-    Expected {
-        statement: "entries.get",
-        arguments: "array[md5('user1'), md5('user2')]::uuid[], array['user2', 'user3'], \
-                    array[md5('user2'), md5('user3')]::uuid[]",
-        uses: &["using users_pkey on users", "using friends_pkey on friends"],
-        rows: 4.0,
-    },
-    Expected {
-        statement: "entries.change",
+        statement: "friends.update_texts",
         arguments: "array[md5('user1'), md5('user2')]::uuid[], array['user2', 'user3'], \
                     array['a', 'b'], array['', ''], array['', ''], array[200001, 200002]::bigint[], \
                     now()",
         uses: &["using friends_pkey on friends"],
         rows: 2.0,
+    },
+    Expected {
+        statement: "friends.tombstone",
+        arguments: "array[md5('user1'), md5('user2')]::uuid[], array['user2', 'user3'], \
+                    array[200001, 200002]::bigint[], array[false, true], now()",
+        uses: &["using friends_pkey on friends"],
+        rows: 4.0,
     },
     Expected {
         statement: "blocks.page",
@@ -193,7 +184,7 @@ const HOT: &[Expected] = &[
         rows: 110.0,
     },
     Expected {
-        statement: "blocks.standing",
+        statement: "blocks.find",
         arguments: "array_fill(md5('user1')::uuid, array[100]), $names",
         uses: &["Index Only Scan using blocks_pkey on blocks"],
         rows: 100.0,
@@ -211,44 +202,30 @@ const HOT: &[Expected] = &[
         rows: 1.0,
     },
     Expected {
-        statement: "users.lock",
-        arguments: "md5('user1')::uuid",
-        uses: &["LockRows", "Index Scan using users_pkey on users"],
-        rows: 1.0,
-    },
-    Expected {
-        // One by one in the order that is given: that is what keeps two groups from a deadlock.
+        // One by one in the order given: that keeps two transactions from a deadlock.
         statement: "heads.lock",
-        arguments: "array[md5('user1'), md5('user2')]::uuid[]",
+        arguments: "array[md5('user1'), md5('user2')]::uuid[], false",
         uses: &["Nested Loop", "LockRows", "Index Scan using users_pkey on users"],
         rows: 4.0,
     },
     Expected {
-        statement: "heads.advance",
-        arguments: "array[md5('user1'), md5('user2')]::uuid[], array[0, 0]::bigint[], \
-                    array[1, 1]::bigint[], array[1, 1], array[3000, 3000], \
-                    array[0, 0], array[0, 0]",
-        uses: &["Nested Loop", "using users_pkey on users"],
-        rows: 2.0,
-    },
-    Expected {
-        statement: "users.gain_friend",
-        arguments: "array[md5('user1'), md5('user2')]::uuid[], 3000",
-        uses: &["users_pkey"],
+        statement: "heads.lock",
+        arguments: "array[md5('user1'), md5('user2')]::uuid[], true",
+        uses: &["Nested Loop", "LockRows", "Index Scan using users_pkey on users"],
         rows: 4.0,
     },
     Expected {
-        statement: "bulk.gain",
-        arguments: "array[md5('user1'), md5('user2')]::uuid[], array[1, 1], array[0, 0], \
-                    array[1, 1], 3000, 500",
+        statement: "heads.apply",
+        arguments: "array[md5('user1'), md5('user2')]::uuid[], array[0, 0]::bigint[], \
+                    array[1, 1]::bigint[], array[1, 1], array[0, 0], array[0, 0], array[0, 0]",
         uses: &["Nested Loop", "using users_pkey on users"],
         rows: 2.0,
     },
     Expected {
-        statement: "bulk.friends",
-        arguments: "array[md5('user1'), md5('user2')]::uuid[], array['user2', 'user3']",
-        uses: &["using friends_pkey on friends"],
-        rows: 2.0,
+        statement: "requests.find",
+        arguments: "array[md5('user1'), md5('user2')]::uuid[], array['user2', 'user1']",
+        uses: &["using friend_requests_pkey on friend_requests"],
+        rows: 4.0,
     },
     Expected {
         statement: "users.page",

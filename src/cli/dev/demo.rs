@@ -13,7 +13,7 @@ use crate::{
         Nickname, RuleChange, RuleChoice, Secret, Username,
     },
     ops::{
-        Call, Core,
+        Call, Context, Core,
         access::{apps, authenticate, callback_rules, tokens},
         users,
     },
@@ -43,7 +43,8 @@ pub(in crate::cli) async fn prepare(
         Err(Error::AppAlreadyExists(_)) => apps::get(core, &key).await?,
         Err(error) => return Err(error),
     };
-    let call = Call { core: Arc::clone(core), app: Arc::new(app), deadline };
+    let context = Context { core: Arc::clone(core), app: Arc::new(app), deadline };
+    let call = Call::alone(context);
     for (username, nickname) in USERS {
         let user = (Username::parse("username", username)?, Nickname::parse("nickname", nickname)?);
         match users::create(&call, &[user]).await {

@@ -15,16 +15,16 @@ use crate::{
 
 pub(super) async fn add(request: EasemobRequest, call: Call) -> Result<Value, EasemobError> {
     let (owner, friend) = (request.user("owner")?, request.user("friend")?);
-    let path = contacts_path(&call, &owner).await?;
     let added = friends::add(&call, &owner, &friend, &Extension::default()).await?;
-    Ok(changed(&request, &call, "post", &path, &[entity(&added)]))
+    let path = path_of(&added.owner);
+    Ok(changed(&request, &call, "post", &path, &[entity(&added.friend)]))
 }
 
 pub(super) async fn remove(request: EasemobRequest, call: Call) -> Result<Value, EasemobError> {
     let (owner, friend) = (request.user("owner")?, request.user("friend")?);
-    let path = contacts_path(&call, &owner).await?;
     let removed = friends::remove(&call, &owner, &friend, false).await?;
-    Ok(changed(&request, &call, "delete", &path, &[entity(&removed)]))
+    let path = path_of(&removed.owner);
+    Ok(changed(&request, &call, "delete", &path, &[entity(&removed.friend)]))
 }
 
 pub(super) async fn remove_all(request: EasemobRequest, call: Call) -> Result<Value, EasemobError> {
@@ -36,11 +36,6 @@ pub(super) async fn remove_all(request: EasemobRequest, call: Call) -> Result<Va
 }
 
 /// The path of an owner's contacts in the vendor's responses, which hold the owner's uuid.
-async fn contacts_path(call: &Call, owner: &Username) -> Result<String, EasemobError> {
-    let (user, _) = users::get(call, owner).await?;
-    Ok(path_of(&user))
-}
-
 fn path_of(owner: &User) -> String {
     format!("/users/{}/contacts", owner.uuid)
 }

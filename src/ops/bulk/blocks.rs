@@ -1,25 +1,33 @@
 //! Blocks in bulk: a later record is the newer block, and all are newer than what is there.
 
 use super::{
-    Approach, Fate, Gains, Heads, Listener, Staging, Tally, Told, all_done, past, persistently,
+    batches::{self, BATCH, ImportEvent, ImportListener, RecordOutcome, Tally, past},
+    staging::Staging,
 };
 use crate::{
-    domain::{Error, OwnerKey, Place, Refusal, Username},
-    ops::{Call, requests},
-    store::{
-        blocks::{self, NewBlock},
-        bulk::Gain,
-        staging::{self, StagedBlock},
+    domain::{Error, Place, Refusal, UserRef},
+    ops::{
+        changes::{
+            block,
+            heads::Heads,
+            list_changes::{Events, ListChanges},
+        },
+        core::Context,
     },
+    store::staging::{self, StagedBlock},
 };
 
 /// Makes the staged blocks, in the order in which they stand in the files.
 ///
 /// # Errors
-/// Only those of the database; what does not go in is told.
-pub async fn block(call: &Call, staging: &mut Staging, tell: Listener<'_>) -> Result<Tally, Error> {
+/// Only those of the database; a record that is refused is told.
+pub async fn block(
+    context: &Context,
+    staging: &mut Staging,
+    progress: ImportListener<'_>,
+) -> Result<Tally, Error> {
     let mut tally = Tally::default();
-    let mut batch: Vec<StagedBlock> = Vec::with_capacity(super::BATCH);
+    let mut batch: Vec<StagedBlock> = Vec::with_capacity(BATCH);
     staging::order_blocks(&mut staging.session).await?;
     loop {
         let records = staging::next_blocks(&mut staging.session).await?;
@@ -27,17 +35,16 @@ pub async fn block(call: &Call, staging: &mut Staging, tell: Listener<'_>) -> Re
         for record in records {
             if record.repeated {
                 tally.already += 1;
-                tell(Told::Through(1));
+                progress(ImportEvent::Progress(1));
             } else {
                 batch.push(record);
             }
         }
-        // All of a batch but at the end, so that each is as large as it may be.
-        while batch.len() >= super::BATCH || (is_end && !batch.is_empty()) {
-            let rest = batch.split_off(batch.len().min(super::BATCH));
-            let fates =
-                persistently(call, |call, approach| try_to_block(call, &batch, approach)).await?;
-            tally.count(fates, tell);
+        // Only the last batch is smaller than it may be.
+        while batch.len() >= BATCH || (is_end && !batch.is_empty()) {
+            let rest = batch.split_off(batch.len().min(BATCH));
+            let outcomes = batches::run(context, |context| block_batch(context, &batch)).await?;
+            tally.count(outcomes, progress);
             batch = rest;
         }
         if is_end {
@@ -46,63 +53,48 @@ pub async fn block(call: &Call, staging: &mut Staging, tell: Listener<'_>) -> Re
     }
 }
 
-async fn try_to_block(
-    call: Call,
+async fn block_batch(
+    context: Context,
     batch: &[StagedBlock],
-    approach: Approach,
-) -> Result<Vec<(Place, Fate)>, Error> {
-    let mut tx = call.core.db.begin(call.deadline).await?;
-    let keys = batch.iter().flat_map(|block| [block.owner.0, block.blocked.0]);
-    let heads = Heads::look(&mut tx, keys, approach).await?;
-    let wanted: Vec<(OwnerKey, &Username)> =
-        batch.iter().map(|block| (block.owner.0, &block.blocked.1)).collect();
-    let standing = blocks::standing(&mut tx, &wanted).await?;
-    let limit = call.app.limits.block_limit;
-    let mut gains = Gains::default();
-    let mut new = Vec::new();
-    let mut fates = Vec::with_capacity(batch.len());
-    for (block, place) in batch.iter().zip(&wanted) {
-        let users = [&block.owner, &block.blocked].map(|(key, name)| (*key, name));
-        let fate = match (heads.missing(users), full(block, &heads, &gains, limit)) {
-            (Some(refusal), _) => Fate::Refused(refusal),
-            _ if standing.contains(place) => Fate::Already,
-            (None, Some(refusal)) => Fate::Refused(refusal),
-            (None, None) => {
-                gains.add(block.owner.0, Gain { blocks: 1, versions: 1, ..Gain::default() });
-                // Held only: nobody is deleted meanwhile, and what they asked is cancelled.
-                gains.add(block.blocked.0, Gain::default());
-                new.push(block);
-                Fate::Added
-            }
-        };
-        fates.push((block.place, fate));
+) -> Result<Vec<(Place, RecordOutcome)>, Error> {
+    let core = &context.core;
+    let mut tx = core.db.begin(context.deadline).await?;
+    let pairs: Vec<[UserRef<'_>; 2]> =
+        batch.iter().map(|block| [block.owner(), block.blocked()]).collect();
+    let heads = Heads::lock(&mut tx, pairs.iter().flatten().map(|user| user.key)).await?;
+    let mut changes = ListChanges::new(core, heads);
+    block::read_pairs(&mut changes, &mut tx, &pairs).await?;
+    let mut outcomes = Vec::with_capacity(batch.len());
+    for (block, pair) in batch.iter().zip(pairs) {
+        outcomes.push((block.place, decide(&mut changes, &context, block, pair)));
     }
-    if !new.is_empty() {
-        gains.take(&mut tx, &call).await?;
-        let now = call.core.clock.now();
-        let entries: Vec<NewBlock<'_>> = new
-            .iter()
-            .map(|block| NewBlock {
-                owner: (block.owner.0, &block.owner.1),
-                blocked: (block.blocked.0, &block.blocked.1),
-                version: gains.next_version(block.owner.0),
-                created_at: past(block.created_at, now),
-            })
-            .collect();
-        all_done(blocks::put(&mut tx, &entries, now).await?, entries.len())?;
-        for block in &new {
-            if gains.has_requests(block.owner.0) && gains.has_requests(block.blocked.0) {
-                let blocked = [&block.blocked.1];
-                requests::cancel_from(&mut tx, &call, &block.owner.1, &blocked).await?;
-            }
-        }
-        call.commit(tx, gains.of.into_keys()).await?;
+    if !changes.is_empty() {
+        changes.commit(tx, core).await?;
     }
-    Ok(fates)
+    Ok(outcomes)
 }
 
-fn full(block: &StagedBlock, heads: &Heads, gains: &Gains, limit: i32) -> Option<Refusal> {
-    let count = heads.get(block.owner.0).map_or(0, |head| head.block_count);
-    let full = count + gains.blocks(block.owner.0) >= limit;
-    full.then(|| Refusal::BlockLimit { username: block.owner.1.clone(), limit })
+fn decide<'a>(
+    changes: &mut ListChanges<'a>,
+    context: &Context,
+    record: &StagedBlock,
+    [owner, blocked]: [UserRef<'a>; 2],
+) -> RecordOutcome {
+    for user in [owner, blocked] {
+        if changes.heads.user(user).is_err() {
+            return RecordOutcome::Refused(Refusal::NoUser(user.name.clone()));
+        }
+    }
+    if block::is_blocked(changes, owner, blocked) {
+        return RecordOutcome::Already;
+    }
+    let created_at = past(record.created_at, changes.now);
+    let users = std::iter::once(blocked);
+    match block::make(changes, &context.app, owner, users, created_at, Events::Skip) {
+        Ok(()) => RecordOutcome::Added,
+        Err(_) => {
+            let (username, limit) = (owner.name.clone(), context.app.limits.block_limit);
+            RecordOutcome::Refused(Refusal::BlockLimit { username, limit })
+        }
+    }
 }

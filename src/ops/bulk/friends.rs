@@ -1,102 +1,118 @@
 //! Friendships in bulk: always both sides, whether the records speak of one or of both.
 
-use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::{
-    Approach, Existing, Fate, Gains, Heads, Listener, Staging, Tally, Told, all_done, past,
-    persistently,
+    batches::{self, BATCH, Existing, ImportEvent, ImportListener, RecordOutcome, Tally, past},
+    staging::Staging,
 };
 use crate::{
-    domain::{EntryTexts, Error, OwnerKey, Place, Refusal, Username},
-    ops::{Call, requests},
-    store::{
-        bulk::{self, Entry, Gain},
-        staging::{self, StagedFriend},
+    domain::{EntryTexts, Error, OwnerKey, Place, Refusal, UserRef, Username},
+    ops::{
+        changes::{
+            friendship::{self, FriendListFull, NewTexts, Side},
+            heads::Heads,
+            list_changes::{Events, ListChanges},
+        },
+        core::Context,
     },
+    store::staging::{self, StagedFriend},
 };
 
 /// Makes the staged friendships, in the order in which they stand in the files: where a list has not
 /// room for all, the first ones go in.
 ///
 /// # Errors
-/// Only those of the database; what does not go in is told.
+/// Only those of the database; a record that is refused is told.
 pub async fn befriend(
-    call: &Call,
+    context: &Context,
     staging: &mut Staging,
     existing: Existing,
-    tell: Listener<'_>,
+    progress: ImportListener<'_>,
 ) -> Result<Tally, Error> {
     let mut tally = Tally::default();
-    let mut batch: Vec<Pair> = Vec::with_capacity(super::BATCH);
+    let mut batch: Vec<Pair> = Vec::with_capacity(BATCH);
     staging::order_friends(&mut staging.session).await?;
     loop {
         let records = staging::next_friends(&mut staging.session).await?;
-        if records.is_empty() {
-            befriend_batch(call, &batch, existing, &mut tally, tell).await?;
-            return Ok(tally);
-        }
+        let is_end = records.is_empty();
         for record in records {
             if let Some(pair) = batch.last_mut().filter(|pair| pair.is_of(&record)) {
                 let place = record.place;
-                tally.repeat(place, pair.take(record), tell);
+                tally.repeat(place, pair.add(record), progress);
                 continue;
             }
-            if batch.len() == super::BATCH {
-                befriend_batch(call, &batch, existing, &mut tally, tell).await?;
+            if batch.len() == BATCH {
+                befriend_batch(context, &batch, existing, &mut tally, progress).await?;
                 batch.clear();
             }
             batch.push(Pair::from(record));
+        }
+        if is_end {
+            befriend_batch(context, &batch, existing, &mut tally, progress).await?;
+            return Ok(tally);
         }
     }
 }
 
 impl Tally {
-    /// Counts another record of a pair, unless it is news: then it is counted with the pair.
-    fn repeat(&mut self, place: Place, news: Result<bool, Refusal>, tell: Listener<'_>) {
-        match news {
+    /// Counts another record of a pair, unless it is of the pair's other side: then it is counted with
+    /// the pair.
+    fn repeat(
+        &mut self,
+        place: Place,
+        is_other_side: Result<bool, Refusal>,
+        progress: ImportListener<'_>,
+    ) {
+        match is_other_side {
             Ok(true) => return,
             Ok(false) => self.already += 1,
             Err(refusal) => {
                 self.refused += 1;
-                tell(Told::Refused(place, refusal));
+                progress(ImportEvent::Refused(place, refusal));
             }
         }
-        tell(Told::Through(1));
+        progress(ImportEvent::Progress(1));
     }
 }
 
 async fn befriend_batch(
-    call: &Call,
+    context: &Context,
     batch: &[Pair],
     existing: Existing,
     tally: &mut Tally,
-    tell: Listener<'_>,
+    progress: ImportListener<'_>,
 ) -> Result<(), Error> {
-    let (fates, other_sides) =
-        persistently(call, |call, approach| try_to_befriend(call, batch, existing, approach))
-            .await?;
+    let (outcomes, other_sides) =
+        batches::run(context, |context| try_to_befriend(context, batch, existing)).await?;
     tally.other_sides += other_sides;
-    tally.count(fates, tell);
+    tally.count(outcomes, progress);
     Ok(())
 }
 
 /// Two users and what the records say about their friendship.
-struct Pair([Side; 2]);
+struct Pair([PairSide; 2]);
 
-/// One of the two, with the record of the entry in this one's list, if there is one.
-struct Side {
+/// One of the two, with the record of the entry in this user's list, if there is one.
+struct PairSide {
     key: OwnerKey,
     name: Username,
-    record: Option<(Place, EntryTexts, Option<OffsetDateTime>)>,
+    record: Option<EntryRecord>,
+}
+
+struct EntryRecord {
+    place: Place,
+    texts: EntryTexts,
+    created_at: Option<OffsetDateTime>,
 }
 
 impl From<StagedFriend> for Pair {
     fn from(staged: StagedFriend) -> Self {
-        let record = Some((staged.place, staged.texts, staged.created_at));
+        let StagedFriend { place, owner, friend, texts, created_at } = staged;
+        let record = Some(EntryRecord { place, texts, created_at });
         Self([
-            Side { key: staged.owner.0, name: staged.owner.1, record },
-            Side { key: staged.friend.0, name: staged.friend.1, record: None },
+            PairSide { key: owner.0, name: owner.1, record },
+            PairSide { key: friend.0, name: friend.1, record: None },
         ])
     }
 }
@@ -107,194 +123,115 @@ impl Pair {
         [(one, other), (other, one)].contains(&(staged.owner.0, staged.friend.0))
     }
 
-    /// Takes another record of the same two. Tells whether it was news.
-    fn take(&mut self, staged: StagedFriend) -> Result<bool, Refusal> {
-        let side = usize::from(self.0[1].key == staged.owner.0);
-        match &self.0[side].record {
+    /// Adds another record of the same two. Returns whether it is the first of its side.
+    fn add(&mut self, staged: StagedFriend) -> Result<bool, Refusal> {
+        let side = &mut self.0[usize::from(self.0[1].key == staged.owner.0)];
+        match &side.record {
             None => {
-                self.0[side].record = Some((staged.place, staged.texts, staged.created_at));
+                let StagedFriend { place, texts, created_at, .. } = staged;
+                side.record = Some(EntryRecord { place, texts, created_at });
                 Ok(true)
             }
-            Some((_, texts, _)) if *texts == staged.texts => Ok(false),
-            Some((first, ..)) => Err(Refusal::Contradicts(*first)),
+            Some(first) if first.texts == staged.texts => Ok(false),
+            Some(first) => Err(Refusal::Contradicts(first.place)),
         }
     }
 
-    fn users(&self) -> [(OwnerKey, &Username); 2] {
-        self.0.each_ref().map(|side| (side.key, &side.name))
+    fn users(&self) -> [UserRef<'_>; 2] {
+        self.0.each_ref().map(|side| UserRef { key: side.key, name: &side.name })
     }
 
-    /// Whose list, and who stands in it.
-    fn entry(&self, side: usize) -> (OwnerKey, &Username) {
-        (self.0[side].key, &self.0[1 - side].name)
+    fn records(&self) -> impl Iterator<Item = &EntryRecord> {
+        self.0.iter().filter_map(|side| side.record.as_ref())
     }
 
-    fn places(&self) -> impl Iterator<Item = Place> {
-        self.0.iter().filter_map(|side| side.record.as_ref().map(|(place, ..)| *place))
+    /// Both sides as they are to be made. A friendship began when the owner's record says it, else when
+    /// the other's does.
+    fn sides(&self, now: OffsetDateTime) -> [Side<'_>; 2] {
+        let times = self.0.each_ref().map(|side| side.record.as_ref().and_then(|r| r.created_at));
+        [0, 1].map(|at| {
+            let texts = self.0[at].record.as_ref().map(|record| NewTexts::from(&record.texts));
+            Side {
+                user: self.users()[at],
+                texts: texts.unwrap_or_default(),
+                created_at: Some(past(times[at].or(times[1 - at]), now)),
+            }
+        })
     }
 
-    /// When the friendship began, as the owner's record says it, else the other's.
-    fn created_at(&self, side: usize) -> Option<OffsetDateTime> {
-        let time = |side: usize| self.0[side].record.as_ref().and_then(|(.., time)| *time);
-        time(side).or_else(|| time(1 - side))
+    fn every_record(&self, outcome: &RecordOutcome) -> Vec<(Place, RecordOutcome)> {
+        self.records().map(|record| (record.place, outcome.clone())).collect()
     }
 }
 
-/// What a batch comes to.
-#[derive(Default)]
-struct Plan {
-    fates: Vec<(Place, Fate)>,
-    gains: Gains,
-    /// Pairs that become friends, by their index.
-    joined: Vec<usize>,
-    /// Entries that get other texts: pair and side.
-    changed: Vec<(usize, usize)>,
-    other_sides: u64,
-}
-
+/// Takes in a batch. Returns the outcome of each record, and how many entries were made for which there
+/// is none.
 async fn try_to_befriend(
-    call: Call,
+    context: Context,
     batch: &[Pair],
     existing: Existing,
-    approach: Approach,
-) -> Result<(Vec<(Place, Fate)>, u64), Error> {
-    let mut tx = call.core.db.begin(call.deadline).await?;
-    let keys = batch.iter().flat_map(|pair| [pair.0[0].key, pair.0[1].key]);
-    let heads = Heads::look(&mut tx, keys, approach).await?;
-    let standing = standing(&mut tx, batch, &heads).await?;
-    let limit = call.app.limits.friend_limit;
-    let mut plan = Plan::make(batch, &heads, &standing, limit, existing);
-    if !plan.gains.of.is_empty() {
-        plan.gains.take(&mut tx, &call).await?;
-        write(&mut tx, &call, batch, &mut plan).await?;
-        call.commit(tx, plan.gains.of.into_keys()).await?;
+) -> Result<(Vec<(Place, RecordOutcome)>, u64), Error> {
+    let core = &context.core;
+    let mut tx = core.db.begin(context.deadline).await?;
+    let pairs: Vec<[UserRef<'_>; 2]> = batch.iter().map(Pair::users).collect();
+    let heads = Heads::lock(&mut tx, pairs.iter().flatten().map(|user| user.key)).await?;
+    let mut changes = ListChanges::new(core, heads);
+    friendship::read_pairs(&mut changes, &mut tx, &pairs).await?;
+    let (mut outcomes, mut other_sides) = (Vec::new(), 0);
+    for pair in batch {
+        let decided = decide(&mut changes, &context, pair, existing);
+        if decided.iter().any(|(_, outcome)| *outcome == RecordOutcome::Added) {
+            other_sides += 2 - decided.len() as u64;
+        }
+        outcomes.extend(decided);
     }
-    Ok((plan.fates, plan.other_sides))
+    if !changes.is_empty() {
+        changes.commit(tx, core).await?;
+    }
+    Ok((outcomes, other_sides))
 }
 
-/// The texts of both entries of each pair who are friends. Only of users who exist: of one who was
-/// deleted one side may stand without the other.
-async fn standing(
-    tx: &mut PgConnection,
-    batch: &[Pair],
-    heads: &Heads,
-) -> Result<Vec<Option<[[String; 3]; 2]>>, Error> {
-    let mut standing = vec![None; batch.len()];
-    let there: Vec<usize> =
-        (0..batch.len()).filter(|at| heads.missing(batch[*at].users()).is_none()).collect();
-    let wanted: Vec<_> = there.iter().map(|at| batch[*at].entry(0)).collect();
-    let mut found = bulk::friends(tx, &wanted).await?;
-    for (at, _) in &mut found {
-        *at = there[*at];
-    }
-    // New pairs are by far the most: the other side is asked of the others only.
-    let wanted: Vec<_> = found.iter().map(|(at, _)| batch[*at].entry(1)).collect();
-    let returned = bulk::friends(tx, &wanted).await?;
-    // Between the two looks a friendship ended.
-    all_done(returned.len() as u64, wanted.len())?;
-    let mut others: Vec<Option<[String; 3]>> = vec![None; found.len()];
-    for (at, texts) in returned {
-        others[at] = Some(texts);
-    }
-    for ((at, one), other) in found.into_iter().zip(others) {
-        standing[at] = other.map(|other| [one, other]);
-    }
-    Ok(standing)
-}
-
-impl Plan {
-    fn make(
-        batch: &[Pair],
-        heads: &Heads,
-        standing: &[Option<[[String; 3]; 2]>],
-        limit: i32,
-        existing: Existing,
-    ) -> Self {
-        let mut plan = Self::default();
-        for (at, pair) in batch.iter().enumerate() {
-            if let Some(refusal) = heads.missing(pair.users()) {
-                plan.refuse(pair, &refusal);
-            } else if let Some(texts) = &standing[at] {
-                plan.meet(at, pair, texts, existing);
-            } else if let Some(refusal) = plan.full(pair, heads, limit) {
-                plan.refuse(pair, &refusal);
-            } else {
-                plan.join(at, pair);
-            }
-        }
-        plan
-    }
-
-    fn refuse(&mut self, pair: &Pair, refusal: &Refusal) {
-        self.fates.extend(pair.places().map(|place| (place, Fate::Refused(refusal.clone()))));
-    }
-
-    /// They are friends already.
-    fn meet(&mut self, at: usize, pair: &Pair, texts: &[[String; 3]; 2], existing: Existing) {
-        for (side, [remark, extension, server_extension]) in texts.iter().enumerate() {
-            let Some((place, wanted, _)) = &pair.0[side].record else { continue };
-            let fate = if wanted.agree_with(remark, extension, server_extension) {
-                Fate::Already
-            } else if existing == Existing::Overwrite {
-                self.gains.add(pair.0[side].key, Gain { versions: 1, ..Gain::default() });
-                self.changed.push((at, side));
-                Fate::Changed
-            } else {
-                Fate::Refused(Refusal::OtherTexts)
-            };
-            self.fates.push((*place, fate));
+fn decide<'a>(
+    changes: &mut ListChanges<'a>,
+    context: &Context,
+    pair: &'a Pair,
+    existing: Existing,
+) -> Vec<(Place, RecordOutcome)> {
+    let [one, other] = pair.users();
+    for user in [one, other] {
+        if changes.heads.user(user).is_err() {
+            return pair.every_record(&RecordOutcome::Refused(Refusal::NoUser(user.name.clone())));
         }
     }
-
-    fn full(&self, pair: &Pair, heads: &Heads, limit: i32) -> Option<Refusal> {
-        let full = pair.0.iter().find(|side| {
-            let count = heads.get(side.key).map_or(0, |head| head.friend_count);
-            count + self.gains.friends(side.key) >= limit
-        })?;
-        Some(Refusal::FriendLimit { username: full.name.clone(), limit })
+    if friendship::are_friends(changes, one, other) {
+        let sides = [[one, other], [other, one]].into_iter().zip(&pair.0);
+        let meet = |([owner, friend], side): ([UserRef<'a>; 2], &'a PairSide)| {
+            let record = side.record.as_ref()?;
+            Some((record.place, meet(changes, [owner, friend], &record.texts, existing)))
+        };
+        return sides.filter_map(meet).collect();
     }
-
-    fn join(&mut self, at: usize, pair: &Pair) {
-        for side in &pair.0 {
-            self.gains.add(side.key, Gain { friends: 1, versions: 1, ..Gain::default() });
+    match friendship::make(changes, &context.app, pair.sides(changes.now), Events::Skip) {
+        Ok(()) => pair.every_record(&RecordOutcome::Added),
+        Err(FriendListFull { username, limit }) => {
+            pair.every_record(&RecordOutcome::Refused(Refusal::FriendLimit { username, limit }))
         }
-        self.joined.push(at);
-        self.fates.extend(pair.places().map(|place| (place, Fate::Added)));
-        self.other_sides += pair.0.iter().filter(|side| side.record.is_none()).count() as u64;
     }
 }
 
-/// Writes what was planned, under the versions that were taken.
-async fn write(
-    tx: &mut PgConnection,
-    call: &Call,
-    batch: &[Pair],
-    plan: &mut Plan,
-) -> Result<(), Error> {
-    let now = call.core.clock.now();
-    let unsaid = EntryTexts::default();
-    let mut entry = |at: usize, side: usize| {
-        let pair = &batch[at];
-        Entry {
-            owner: pair.0[side].key,
-            friend: &pair.0[1 - side].name,
-            version: plan.gains.next_version(pair.0[side].key),
-            texts: pair.0[side].record.as_ref().map_or(&unsaid, |(_, texts, _)| texts),
-            created_at: past(pair.created_at(side), now),
-        }
-    };
-    let new: Vec<Entry<'_>> =
-        plan.joined.iter().flat_map(|at| [(*at, 0), (*at, 1)]).map(|(a, s)| entry(a, s)).collect();
-    let changed: Vec<Entry<'_>> = plan.changed.iter().map(|&(a, s)| entry(a, s)).collect();
-    all_done(bulk::put_friends(tx, &new, now).await?, new.len())?;
-    if !changed.is_empty() {
-        all_done(bulk::set_texts(tx, &changed, now).await?, changed.len())?;
+/// The outcome of a record of two who are friends already.
+fn meet<'a>(
+    changes: &mut ListChanges<'a>,
+    [owner, friend]: [UserRef<'a>; 2],
+    texts: &'a EntryTexts,
+    existing: Existing,
+) -> RecordOutcome {
+    if friendship::entry_agrees(changes, owner, friend, texts) {
+        RecordOutcome::Already
+    } else if existing == Existing::Keep {
+        RecordOutcome::Refused(Refusal::OtherTexts)
+    } else {
+        friendship::overwrite(changes, owner, friend, texts);
+        RecordOutcome::Changed
     }
-    for &at in &plan.joined {
-        let [one, other] = &batch[at].0;
-        if plan.gains.has_requests(one.key) && plan.gains.has_requests(other.key) {
-            requests::settle_between(tx, call, &one.name, &other.name).await?;
-        }
-    }
-    Ok(())
 }

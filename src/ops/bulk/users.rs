@@ -4,43 +4,41 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::{Approach, Existing, Fate, Heads, Listener, Tally, past, persistently};
+use super::batches::{self, BATCH, Existing, ImportListener, RecordOutcome, Tally, past};
 use crate::{
-    domain::{Error, OwnerKey, Place, Refusal, UserRecord},
-    ops::Call,
-    store::bulk::{self, NewUser},
+    domain::{Error, OwnerKey, Place, Refusal, User, UserRecord},
+    ops::{changes::heads::Heads, core::Context},
+    store::users::{self, NewUser},
 };
 
-/// Creates those of the users who do not exist. Of one who is named twice the first counts.
+/// Creates those of the users who do not exist. Of a user who is named twice the first record counts.
 ///
 /// # Errors
-/// Only those of the database; what can't be created is told.
+/// Only those of the database; a record that is refused is told.
 pub async fn create(
-    call: &Call,
+    context: &Context,
     users: &[(Place, UserRecord)],
     existing: Existing,
-    tell: Listener<'_>,
+    progress: ImportListener<'_>,
 ) -> Result<Tally, Error> {
     let mut tally = Tally::default();
-    for batch in users.chunks(super::BATCH) {
-        let fates =
-            persistently(call, |call, approach| create_batch(call, batch, existing, approach))
-                .await?;
-        tally.count(fates, tell);
+    for batch in users.chunks(BATCH) {
+        let outcomes =
+            batches::run(context, |context| create_batch(context, batch, existing)).await?;
+        tally.count(outcomes, progress);
     }
     Ok(tally)
 }
 
 async fn create_batch(
-    call: Call,
+    context: Context,
     batch: &[(Place, UserRecord)],
     existing: Existing,
-    approach: Approach,
-) -> Result<Vec<(Place, Fate)>, Error> {
-    let now = call.core.clock.now();
+) -> Result<Vec<(Place, RecordOutcome)>, Error> {
+    let now = context.core.clock.now();
     let mut first: BTreeMap<OwnerKey, &(Place, UserRecord)> = BTreeMap::new();
     for record in batch {
-        first.entry(call.key(&record.1.username)).or_insert(record);
+        first.entry(context.key(&record.1.username)).or_insert(record);
     }
     let new: Vec<NewUser<'_>> = first
         .iter()
@@ -54,41 +52,44 @@ async fn create_batch(
             modified_at: past(user.modified_at.or(user.created_at), now),
         })
         .collect();
-    let mut tx = call.core.db.begin(call.deadline).await?;
-    let created = bulk::create_users(&mut tx, call.app.id, &new).await?;
-    let heads = Heads::look(&mut tx, first.keys().copied(), approach).await?;
-    let mut fates = Vec::with_capacity(batch.len());
+    let mut tx = context.core.db.begin(context.deadline).await?;
+    let created = users::create(&mut tx, context.app.id, &new).await?;
+    let heads = Heads::lock(&mut tx, first.keys().copied()).await?;
+    let mut outcomes = Vec::with_capacity(batch.len());
     let mut profiles = BTreeMap::new();
-    for (place, user) in batch {
-        let key = call.key(&user.username);
-        let is_first = first[&key].0 == *place;
-        let Some(head) = heads.get(key) else {
-            fates.push((*place, Fate::Refused(Refusal::StillLeaving(user.username.clone()))));
-            continue;
+    for (place, record) in batch {
+        let user = context.user(&record.username);
+        let (first_place, _) = first[&user.key];
+        let outcome = match heads.user(user) {
+            Err(_) => RecordOutcome::Refused(Refusal::StillLeaving(user.name.clone())),
+            Ok(_) if first_place == place && created.contains(&user.key) => RecordOutcome::Added,
+            Ok(stored) if agrees(record, stored) => RecordOutcome::Already,
+            Ok(_) if first_place != place => {
+                RecordOutcome::Refused(Refusal::Contradicts(*first_place))
+            }
+            Ok(_) if existing == Existing::Keep => RecordOutcome::Refused(Refusal::OtherTexts),
+            Ok(stored) => {
+                profiles.insert(user.key, profile(record, stored));
+                RecordOutcome::Changed
+            }
         };
-        let nickname = user.nickname.as_ref().map_or(head.nickname.as_str(), |name| name.as_str());
-        let activated = user.activated.unwrap_or(head.activated);
-        let agrees = nickname == head.nickname && activated == head.activated;
-        let fate = if is_first && created.contains(&key) {
-            Fate::Added
-        } else if agrees {
-            Fate::Already
-        } else if !is_first {
-            Fate::Refused(Refusal::Contradicts(first[&key].0))
-        } else if existing == Existing::Overwrite {
-            profiles.insert(key, (nickname.to_owned(), activated));
-            Fate::Changed
-        } else {
-            Fate::Refused(Refusal::OtherTexts)
-        };
-        fates.push((*place, fate));
+        outcomes.push((*place, outcome));
     }
     if !profiles.is_empty() {
         let profiles: Vec<(OwnerKey, &str, bool)> =
-            profiles.iter().map(|(key, (name, on))| (*key, name.as_str(), *on)).collect();
-        let changed = bulk::set_profiles(&mut tx, &profiles, now).await?;
-        super::all_done(changed, profiles.len())?;
+            profiles.into_iter().map(|(key, (nickname, on))| (key, nickname, on)).collect();
+        users::set_profiles(&mut tx, &profiles, now).await?;
     }
     tx.commit().await?;
-    Ok(fates)
+    Ok(outcomes)
+}
+
+/// Nickname and activation as a record says them, else as they are.
+fn profile<'a>(record: &'a UserRecord, stored: &'a User) -> (&'a str, bool) {
+    let nickname = record.nickname.as_ref().map_or(&*stored.nickname, |name| name.as_str());
+    (nickname, record.activated.unwrap_or(stored.activated))
+}
+
+fn agrees(record: &UserRecord, stored: &User) -> bool {
+    profile(record, stored) == (&*stored.nickname, stored.activated)
 }

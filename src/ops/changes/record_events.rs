@@ -6,22 +6,12 @@ use uuid::Uuid;
 
 use crate::{
     domain::{Error, NewEvent},
-    ops::{Call, Core},
+    ops::core::Core,
     store::outbox,
 };
 
-/// Records events of the call's app, once for each rule that wants them.
-pub(in crate::ops) async fn record(
-    tx: &mut PgConnection,
-    call: &Call,
-    events: Vec<NewEvent<'_>>,
-) -> Result<(), Error> {
-    let events = events.into_iter().map(|event| (call.app.id, event)).collect();
-    record_all(tx, &call.core, events).await
-}
-
-/// Records events of several apps, each with its app's id.
-pub(in crate::ops) async fn record_all(
+/// Records events, each of an app, once for each rule that wants it.
+pub(super) async fn record(
     tx: &mut PgConnection,
     core: &Core,
     events: Vec<(Uuid, NewEvent<'_>)>,

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use crate::{
     domain::Error,
     ops::Core,
-    store::{apps, departures},
+    store::{apps, user_deletion},
 };
 
 /// How many users' rows one transaction removes.
@@ -19,13 +19,13 @@ pub async fn purge(core: &Core, deadline: Instant) -> Result<(), Error> {
     for app_id in core.db.read(async |db| apps::deleted(db).await).await? {
         loop {
             let mut tx = core.db.begin(deadline).await?;
-            let keys = departures::of_app(&mut tx, app_id, BATCH).await?;
+            let keys = user_deletion::of_app(&mut tx, app_id, BATCH).await?;
             if keys.is_empty() {
                 apps::purge(&mut tx, app_id).await?;
                 tx.commit().await?;
                 break;
             }
-            departures::purge(&mut tx, &keys).await?;
+            user_deletion::purge(&mut tx, &keys).await?;
             tx.commit().await?;
         }
     }

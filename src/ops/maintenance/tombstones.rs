@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::{
     domain::{Error, OwnerKey},
-    ops::Core,
+    ops::{changes::heads::Heads, core::Core},
     store::{blocks, friend_changes, users},
 };
 
@@ -35,7 +35,7 @@ pub async fn purge(core: &Core, deadline: Instant) -> Result<(), Error> {
             let owners = core.db.read(async |db| list.owners(db, before).await).await?;
             for owner in &owners {
                 let mut tx = core.db.begin(deadline).await?;
-                users::lock_even_deleted(&mut tx, *owner).await?;
+                Heads::lock_with_deleted(&mut tx, [*owner]).await?;
                 list.purge(&mut tx, *owner, before).await?;
                 tx.commit().await?;
             }

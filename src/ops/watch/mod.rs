@@ -131,7 +131,7 @@ impl<L: List> Watcher<L> {
                 return Error::Unavailable(Outage::ShuttingDown);
             }
             // Each read has a deadline of its own: the call's passes soon after the watch began.
-            self.call.deadline = Instant::now() + self.call.core.db.longest_read();
+            self.call.context.deadline = Instant::now() + self.call.core.db.longest_read();
             page = match changes(&self.call, self.list, &self.owner, next, self.size).await {
                 Ok(page) => page,
                 // Tried again at the next poll: the reader need not notice a short outage.

@@ -4,72 +4,56 @@ use sqlx::{PgConnection, query, query_as, query_scalar};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{
-    statements,
-    users::{is_there, uuids},
-};
+use super::{statements, users::uuids};
 use crate::domain::{Error, OwnerKey, Username};
 
 statements! {
-    LOCK_LEAVING = "\
--- departures.lock_leaving
-select true
-from users
-where owner_key = $1
-  and leaving
-for no key update";
     MARK_DELETED = "\
--- departures.mark_deleted
+-- user_deletion.mark_deleted
 update users
 set deleted_at = $2,
     leaving = true,
-    nickname = '',
-    version = version + 1
+    nickname = ''
 where owner_key = $1";
     HAS_LEFT = "\
--- departures.has_left
+-- user_deletion.has_left
 update users
 set leaving = false
 where owner_key = $1";
     LEAVING = "\
--- departures.leaving
+-- user_deletion.leaving
 select app_id, username
 from users
 where leaving
 order by owner_key
 limit $1";
     OF_APP = "\
--- departures.of_app
+-- user_deletion.of_app
 select owner_key
 from users
 where app_id = $1
 order by username
 limit $2";
     PURGE_FRIENDS = "\
--- departures.purge_friends
+-- user_deletion.purge_friends
 delete from friends
 where owner_key = any($1)";
     PURGE_BLOCKS = "\
--- departures.purge_blocks
+-- user_deletion.purge_blocks
 delete from blocks
 where owner_key = any($1)";
     PURGE_BLOCKED_BY = "\
--- departures.purge_blocked_by
+-- user_deletion.purge_blocked_by
 delete from blocked_by
 where owner_key = any($1)";
     PURGE_REQUESTS = "\
--- departures.purge_requests
+-- user_deletion.purge_requests
 delete from friend_requests
 where owner_key = any($1)";
     PURGE = "\
--- departures.purge
+-- user_deletion.purge
 delete from users
 where owner_key = any($1)";
-}
-
-/// Whether there is such a deleted user who still stands in lists; the row is locked.
-pub(crate) async fn lock_leaving(db: &mut PgConnection, key: OwnerKey) -> Result<bool, Error> {
-    is_there(db, LOCK_LEAVING, key).await
 }
 
 /// Marks a locked user as deleted and leaving: from then on nobody finds them, and no list gets them

@@ -11,13 +11,13 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Coalescer, Outcome, Shared, Turn};
+use super::{Batch, BatchItem, Batcher, Outcome};
 use crate::{
     domain::{Error, Outage},
     store::{Db, DbSettings},
 };
 
-/// What the members of a test share.
+/// What the items of a test share.
 struct Stage {
     db: Db,
     /// Each group takes one before it works.
@@ -38,17 +38,17 @@ enum Manner {
     Shy,
 }
 
-struct Member {
+struct Item {
     stage: Arc<Stage>,
     number: usize,
     manner: Manner,
     deadline: Instant,
 }
 
-impl Shared for Member {
+impl BatchItem for Item {
     type Answer = usize;
 
-    const SHORT: bool = true;
+    const INLINE: bool = true;
 
     fn db(&self) -> &Db {
         &self.stage.db
@@ -58,13 +58,13 @@ impl Shared for Member {
         self.deadline
     }
 
-    async fn together(members: &[Self], turn: Turn) -> Result<Vec<Outcome<usize>>, Error> {
-        let stage = &members[0].stage;
-        stage.groups.lock().unwrap().push(members.len());
-        if turn.brief {
+    async fn run(items: &[Self], batch: Batch) -> Result<Vec<Outcome<usize>>, Error> {
+        let stage = &items[0].stage;
+        stage.groups.lock().unwrap().push(items.len());
+        if batch.brief {
             stage.permits.acquire().await.expect("never closed").forget();
         }
-        let anybody = |manner| members.iter().any(|member| member.manner == manner);
+        let anybody = |manner| items.iter().any(|item| item.manner == manner);
         assert!(!anybody(Manner::Panics), "as it was told");
         if anybody(Manner::Unclear) {
             return Err(Error::Unavailable(Outage::DuringCommit));
@@ -72,11 +72,11 @@ impl Shared for Member {
         if anybody(Manner::Bad) {
             return Err(Error::Internal("as it was told".to_owned()));
         }
-        let outcome = |member: &Self| match member.manner {
-            Manner::Shy if members.len() > 1 => Outcome::Alone,
-            _ => Outcome::Done(Ok(member.number)),
+        let outcome = |item: &Self| match item.manner {
+            Manner::Shy if items.len() > 1 => Outcome::RunAlone,
+            _ => Outcome::Done(Ok(item.number)),
         };
-        Ok(members.iter().map(outcome).collect())
+        Ok(items.iter().map(outcome).collect())
     }
 }
 
@@ -85,7 +85,7 @@ type Asked = JoinHandle<Result<usize, Error>>;
 /// One turn at a time or as many as were said, of up to eight.
 struct Play {
     stage: Arc<Stage>,
-    coalescer: Arc<Coalescer<Member>>,
+    batcher: Arc<Batcher<Item>>,
 }
 
 impl Play {
@@ -104,7 +104,7 @@ impl Play {
         let db = Db::new("postgres://nobody@nowhere/nothing", &settings).unwrap();
         let (permits, groups) = (Semaphore::new(0), Mutex::default());
         let stage = Arc::new(Stage { db, permits, groups });
-        Self { stage, coalescer: Coalescer::new(turns, 8) }
+        Self { stage, batcher: Batcher::new(turns, 8) }
     }
 
     /// Members who come one after the other, and have all come when this returns.
@@ -118,16 +118,16 @@ impl Play {
             asked.push(self.ask(number, manner, patience));
             yield_now().await;
         }
-        // The first group takes its members before the others come.
+        // The first group takes its items before the others come.
         yield_now().await;
         asked
     }
 
     fn ask(&self, number: usize, manner: Manner, patience: Duration) -> Asked {
         let deadline = Instant::now() + patience;
-        let member = Member { stage: Arc::clone(&self.stage), number, manner, deadline };
-        let coalescer = Arc::clone(&self.coalescer);
-        tokio::spawn(async move { coalescer.join(member).await })
+        let item = Item { stage: Arc::clone(&self.stage), number, manner, deadline };
+        let batcher = Arc::clone(&self.batcher);
+        tokio::spawn(async move { batcher.submit(item).await })
     }
 
     /// Comes back when so many groups have begun.
@@ -176,7 +176,7 @@ async fn beside_another_turn_those_who_come_in_the_same_moment_share_one() {
 }
 
 #[tokio::test]
-async fn a_turn_has_no_more_members_than_it_may() {
+async fn a_turn_has_no_more_items_than_it_may() {
     let play = Play::open();
     let asked = play.come(&[Good; 20]).await;
     play.stage.permits.add_permits(10);

@@ -1,0 +1,87 @@
+//! SyncFriends, SyncBlocks and watchers: changes of several lists are read by one statement. Followers
+//! look often, and mostly nothing has changed.
+
+use std::fmt;
+
+use sqlx::PgConnection;
+use tokio::time::Instant;
+
+use super::batcher::{Batch, BatchItem, Outcome};
+use crate::{
+    domain::{BlockChange, Change, Error, FriendChange, UpdatedAfter},
+    ops::core::Context,
+    store::{
+        Db, blocks,
+        changes::{Headed, Since},
+        friend_changes,
+    },
+};
+
+/// Of many lists the heads and changes; `None` for a list whose owner does not exist.
+type Lists<C> = Result<Vec<Option<Headed<C>>>, Error>;
+
+/// A list whose changes can be read.
+pub trait FollowedList: Copy + Send + Sync + fmt::Debug + 'static {
+    /// A change of such a list.
+    type Change: Change + Send + 'static;
+
+    /// The heads of lists, and changes of each after a version, in the order of their versions.
+    #[doc(hidden)]
+    fn read(
+        db: &mut PgConnection,
+        items: &[SyncList<Self>],
+    ) -> impl Future<Output = Lists<Self::Change>> + Send;
+}
+
+/// The friend list, without entries that were not changed after the time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Friends(pub UpdatedAfter);
+
+/// The block list.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Blocks;
+
+impl FollowedList for Friends {
+    type Change = FriendChange;
+
+    async fn read(db: &mut PgConnection, items: &[SyncList<Self>]) -> Lists<FriendChange> {
+        friend_changes::changes(db, items.iter().map(|item| (item.since, item.list.0))).await
+    }
+}
+
+impl FollowedList for Blocks {
+    type Change = BlockChange;
+
+    async fn read(db: &mut PgConnection, items: &[SyncList<Self>]) -> Lists<BlockChange> {
+        blocks::changes(db, items.iter().map(|item| item.since)).await
+    }
+}
+
+/// A list, and the version after which its changes are wanted.
+#[derive(Debug)]
+pub struct SyncList<L> {
+    pub(in crate::ops) context: Context,
+    pub(in crate::ops) list: L,
+    pub(in crate::ops) since: Since,
+}
+
+impl<L: FollowedList> BatchItem for SyncList<L> {
+    /// `None` when there is no such user.
+    type Answer = Option<Headed<L::Change>>;
+
+    const INLINE: bool = true;
+
+    fn db(&self) -> &Db {
+        &self.context.core.db
+    }
+
+    fn deadline(&self) -> Instant {
+        self.context.deadline
+    }
+
+    async fn run(items: &[Self], _: Batch) -> Result<Vec<Outcome<Self::Answer>>, Error> {
+        let Some(first) = items.first() else { return Ok(Vec::new()) };
+        let lists = first.db().read_once(async |db| L::read(db, items).await).await?;
+        Ok(lists.into_iter().map(|list| Outcome::Done(Ok(list))).collect())
+    }
+}

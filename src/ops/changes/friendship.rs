@@ -1,0 +1,308 @@
+//! Making and ending a friendship, and changing an entry of a friend list: the one place of these rules.
+
+use std::borrow::Cow;
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{
+    list_changes::{EntryState, Events, ListChanges},
+    request,
+};
+use crate::{
+    domain::{
+        App, EntryChange, EntryTexts, Error, EventType, Friend, NewEvent, RequestState, UserRef,
+        Username,
+    },
+    store::friends::{self, NewEntry, RemovedEntry, StoredEntry},
+};
+
+/// What a new entry says. Without a remark it gets the one that its tombstone keeps.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::ops) struct NewTexts<'a> {
+    pub(in crate::ops) remark: Option<&'a str>,
+    pub(in crate::ops) extension: &'a str,
+    pub(in crate::ops) server_extension: &'a str,
+}
+
+impl<'a> From<&'a EntryTexts> for NewTexts<'a> {
+    fn from(texts: &'a EntryTexts) -> Self {
+        Self {
+            remark: texts.remark.as_deref(),
+            extension: texts.extension.as_deref().unwrap_or_default(),
+            server_extension: texts.server_extension.as_deref().unwrap_or_default(),
+        }
+    }
+}
+
+/// One side of a friendship to make: whose list, with what, and since when; `None`: since now.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::ops) struct Side<'a> {
+    pub(in crate::ops) user: UserRef<'a>,
+    pub(in crate::ops) texts: NewTexts<'a>,
+    pub(in crate::ops) created_at: Option<OffsetDateTime>,
+}
+
+impl<'a> Side<'a> {
+    /// A side that begins now.
+    pub(in crate::ops) fn new(user: UserRef<'a>, texts: NewTexts<'a>) -> Self {
+        Self { user, texts, created_at: None }
+    }
+}
+
+/// Reads the entries of these owners and friends, of whom the owners are locked.
+pub(in crate::ops) async fn read_entries(
+    changes: &mut ListChanges<'_>,
+    tx: &mut PgConnection,
+    wanted: &[[UserRef<'_>; 2]],
+) -> Result<(), Error> {
+    for (at, stored) in friends::find(tx, wanted).await? {
+        let state = match stored {
+            StoredEntry::Live { entry, friend_exists } => {
+                EntryState::Live { entry, friend_exists, changed: false }
+            }
+            StoredEntry::Tombstone { remark } => EntryState::Tombstone { remark },
+        };
+        changes.entries.insert(wanted[at].map(|user| user.key), state);
+    }
+    Ok(())
+}
+
+/// Reads what decides whether these pairs of locked users become friends: the entries of both sides,
+/// and the requests that wait between them.
+pub(in crate::ops) async fn read_pairs(
+    changes: &mut ListChanges<'_>,
+    tx: &mut PgConnection,
+    pairs: &[[UserRef<'_>; 2]],
+) -> Result<(), Error> {
+    let both: Vec<_> =
+        pairs.iter().flat_map(|&[one, other]| [[one, other], [other, one]]).collect();
+    read_entries(changes, tx, &both).await?;
+    request::read_waiting(changes, tx, pairs).await
+}
+
+/// The owner's entry of a friend, after the changes so far.
+pub(in crate::ops) fn entry(
+    changes: &ListChanges<'_>,
+    owner: UserRef<'_>,
+    friend: UserRef<'_>,
+) -> Option<Friend> {
+    match changes.entries.get(&[owner.key, friend.key])? {
+        EntryState::Live { entry, .. } => Some(entry.clone()),
+        EntryState::New(at) => Some(new_entry(changes, &changes.new_entries[*at])),
+        EntryState::Tombstone { .. } => None,
+    }
+}
+
+fn new_entry(changes: &ListChanges<'_>, entry: &NewEntry<'_>) -> Friend {
+    Friend {
+        username: entry.friend.clone(),
+        remark: entry.remark.clone().into_owned(),
+        extension: entry.extension.to_owned(),
+        server_extension: entry.server_extension.to_owned(),
+        bidirectional: true,
+        created_at: entry.created_at,
+        updated_at: changes.now,
+        version: entry.version,
+    }
+}
+
+/// Whether two users are friends, after the changes so far.
+pub(in crate::ops) fn are_friends(
+    changes: &ListChanges<'_>,
+    owner: UserRef<'_>,
+    friend: UserRef<'_>,
+) -> bool {
+    let state = changes.entries.get(&[owner.key, friend.key]);
+    matches!(state, Some(EntryState::Live { .. } | EntryState::New(_)))
+}
+
+/// Makes two users friends as the owner's doing. They are locked, were read by [`read_pairs`], and are
+/// not friends yet. Requests that wait between them are accepted by it.
+///
+/// # Errors
+/// For the first of the two whose list is full; nothing is changed then.
+pub(in crate::ops) fn make<'a>(
+    changes: &mut ListChanges<'a>,
+    app: &App,
+    [owner, friend]: [Side<'a>; 2],
+    events: Events,
+) -> Result<(), FriendListFull> {
+    refuse_full(changes, app, owner.user)?;
+    refuse_full(changes, app, friend.user)?;
+    request::settle(changes, [owner.user, friend.user], RequestState::Accepted);
+    let version = insert(changes, owner, friend.user);
+    insert(changes, friend, owner.user);
+    if events == Events::Record {
+        let event = event(EventType::FriendAdded, owner.user, version, friend.user);
+        changes.record(app.id, event);
+    }
+    Ok(())
+}
+
+/// Whose friend list has no room for one more, and the limit.
+pub(in crate::ops) struct FriendListFull {
+    pub(in crate::ops) username: Username,
+    pub(in crate::ops) limit: i32,
+}
+
+impl From<FriendListFull> for Error {
+    fn from(FriendListFull { username, limit }: FriendListFull) -> Self {
+        Self::FriendLimitExceeded { username, limit }
+    }
+}
+
+/// Refuses a list that has no room for one more friend.
+pub(in crate::ops) fn refuse_full(
+    changes: &ListChanges<'_>,
+    app: &App,
+    owner: UserRef<'_>,
+) -> Result<(), FriendListFull> {
+    let limit = app.limits.friend_limit;
+    if changes.heads.head(owner.key).friend_count < limit {
+        return Ok(());
+    }
+    Err(FriendListFull { username: owner.name.clone(), limit })
+}
+
+/// Adds one side's entry, and returns its version.
+fn insert<'a>(changes: &mut ListChanges<'a>, side: Side<'a>, friend: UserRef<'a>) -> i64 {
+    let owner = side.user.key;
+    let version = changes.heads.count_friends(owner, 1);
+    let state = EntryState::New(changes.new_entries.len());
+    let before = changes.entries.insert([owner, friend.key], state);
+    let remark = match (side.texts.remark, before) {
+        (Some(remark), _) => Cow::Borrowed(remark),
+        (None, Some(EntryState::Tombstone { remark })) => Cow::Owned(remark),
+        (None, _) => Cow::Borrowed(""),
+    };
+    changes.new_entries.push(NewEntry {
+        owner,
+        friend: friend.name,
+        version,
+        remark,
+        extension: side.texts.extension,
+        server_extension: side.texts.server_extension,
+        created_at: side.created_at.unwrap_or(changes.now),
+    });
+    version
+}
+
+/// Which remarks are cleared when a friendship ends, instead of being kept for a later one.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::ops) struct ClearRemarks {
+    pub(in crate::ops) of_owner: bool,
+    pub(in crate::ops) of_friend: bool,
+}
+
+/// Ends the friendship of two locked users, who are friends, as the owner's doing.
+pub(in crate::ops) fn end<'a>(
+    changes: &mut ListChanges<'a>,
+    app_id: Uuid,
+    owner: UserRef<'a>,
+    friend: UserRef<'a>,
+    clear: ClearRemarks,
+) {
+    let sides = [(owner, friend, clear.of_owner), (friend, owner, clear.of_friend)];
+    let versions = sides.map(|(user, other, clear_remark)| {
+        let version = changes.heads.count_friends(user.key, -1);
+        changes.entries.remove(&[user.key, other.key]);
+        let (owner, friend) = (user.key, other.name);
+        changes.removed_entries.push(RemovedEntry { owner, friend, version, clear_remark });
+        version
+    });
+    changes.record(app_id, event(EventType::FriendRemoved, owner, versions[0], friend));
+}
+
+/// Changes the owner's entry of a friend, which was read. Texts that are the same already change
+/// nothing. Returns the entry.
+///
+/// # Errors
+/// `NotFriends` without an entry; `UserNotFound` when the friend is deleted.
+pub(in crate::ops) fn update<'a>(
+    changes: &mut ListChanges<'a>,
+    app_id: Uuid,
+    owner: UserRef<'a>,
+    friend: UserRef<'a>,
+    change: &'a EntryChange,
+) -> Result<Friend, Error> {
+    let (entry, changed) = match changes.entries.get_mut(&[owner.key, friend.key]) {
+        Some(EntryState::Live { entry, friend_exists: true, changed }) => (entry, changed),
+        Some(EntryState::Live { friend_exists: false, .. }) => {
+            return Err(Error::UserNotFound(friend.name.clone()));
+        }
+        _ => {
+            let (owner, friend) = (owner.name.clone(), friend.name.clone());
+            return Err(Error::NotFriends { owner, friend });
+        }
+    };
+    let remark = change.remark.as_ref().map(|remark| remark.as_str());
+    let extension = change.extension.as_ref().map(|extension| extension.as_str());
+    let server_extension = change.server_extension.as_ref().map(|extension| extension.as_str());
+    let new_remark = replace(&mut entry.remark, remark);
+    let new_texts = [
+        replace(&mut entry.extension, extension),
+        replace(&mut entry.server_extension, server_extension),
+    ];
+    if !new_remark && new_texts == [false; 2] {
+        return Ok(entry.clone());
+    }
+    *changed = true;
+    entry.version = changes.heads.next_version(owner.key);
+    entry.updated_at = changes.now;
+    let (version, answer) = (entry.version, entry.clone());
+    if new_remark {
+        let detail = remark.unwrap_or_default();
+        let event = event(EventType::FriendRemarkSet, owner, version, friend);
+        changes.record(app_id, NewEvent { detail, ..event });
+    }
+    Ok(answer)
+}
+
+/// Whether an entry, which was read, says what these texts say.
+pub(in crate::ops) fn entry_agrees(
+    changes: &ListChanges<'_>,
+    owner: UserRef<'_>,
+    friend: UserRef<'_>,
+    texts: &EntryTexts,
+) -> bool {
+    entry(changes, owner, friend).is_some_and(|entry| {
+        texts.agree_with(&entry.remark, &entry.extension, &entry.server_extension)
+    })
+}
+
+/// Gives an entry, which was read, other texts; a text that is `None` stays. Not recorded as an event.
+pub(in crate::ops) fn overwrite(
+    changes: &mut ListChanges<'_>,
+    owner: UserRef<'_>,
+    friend: UserRef<'_>,
+    texts: &EntryTexts,
+) {
+    if let Some(state) = changes.entries.get_mut(&[owner.key, friend.key])
+        && let EntryState::Live { entry, changed, .. } = state
+    {
+        replace(&mut entry.remark, texts.remark.as_deref());
+        replace(&mut entry.extension, texts.extension.as_deref());
+        replace(&mut entry.server_extension, texts.server_extension.as_deref());
+        *changed = true;
+        entry.version = changes.heads.next_version(owner.key);
+        entry.updated_at = changes.now;
+    }
+}
+
+/// Writes a text that is given and another one. Returns whether it was.
+fn replace(text: &mut String, with: Option<&str>) -> bool {
+    let Some(with) = with.filter(|with| with != text) else { return false };
+    with.clone_into(text);
+    true
+}
+
+fn event<'a>(
+    event_type: EventType,
+    owner: UserRef<'a>,
+    version: i64,
+    friend: UserRef<'a>,
+) -> NewEvent<'a> {
+    NewEvent { event_type, owner, version, friend: friend.name, detail: "" }
+}

@@ -1,0 +1,93 @@
+//! What all operations of an instance share, and for whom and until when one of them works.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{
+    access::{caller_cache::CallerCache, login_throttle::LoginThrottle, rate_limits::RateLimits},
+    watch::registry::Watches,
+};
+use crate::{
+    clock::Clock,
+    domain::{
+        App, Bounds, Error, Keyring, MessageIds, OwnerKey, SecretHash, TokenLifetimes, UserRef,
+        Username,
+    },
+    outbox_signals::OutboxSignals,
+    store::{Db, Tx},
+};
+
+/// What all operations of an instance share.
+#[derive(Debug)]
+pub struct Core {
+    /// The database.
+    pub db: Db,
+    /// The time of day.
+    pub clock: Clock,
+    /// The bounds of requests.
+    pub bounds: Bounds,
+    /// How long delivered and failed events are kept.
+    pub event_retention: time::Duration,
+    /// How long removed entries are remembered for followers of a list.
+    pub tombstone_retention: time::Duration,
+    /// How long a friend request waits for its answer; `None`: requests never expire.
+    pub request_life: Option<time::Duration>,
+    /// The watched users of this instance.
+    pub watches: Watches,
+    /// How long tokens live.
+    pub lifetimes: TokenLifetimes,
+    /// What seals the secrets that must be readable.
+    pub keyring: Keyring,
+    /// The operator's token; without one nobody can call AppService.
+    pub operator_token: Option<SecretHash>,
+    /// The callers that were verified a short time ago.
+    pub callers: CallerCache,
+    /// The failed logins.
+    pub login_throttle: LoginThrottle,
+    /// How often each app may call.
+    pub rate_limits: RateLimits,
+    /// What wakes the dispatcher of this process.
+    pub outbox_signals: Arc<OutboxSignals>,
+    /// Numbers the events.
+    pub message_ids: MessageIds,
+}
+
+impl Core {
+    /// Commits changes of these users' lists, and wakes their watchers and the dispatcher of events.
+    pub(super) async fn commit(
+        &self,
+        tx: Tx,
+        changed: impl IntoIterator<Item = OwnerKey>,
+    ) -> Result<(), Error> {
+        tx.commit().await?;
+        self.outbox_signals.events_added.notify_one();
+        self.watches.changed(changed);
+        Ok(())
+    }
+}
+
+/// For which app and until when something is done. Nothing of another app can be reached with it.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// What the instance shares.
+    pub core: Arc<Core>,
+    /// The app.
+    pub app: Arc<App>,
+    /// Until when the caller waits.
+    pub deadline: Instant,
+}
+
+impl Context {
+    /// The key of a user of this app.
+    #[must_use]
+    pub fn key(&self, username: &Username) -> OwnerKey {
+        OwnerKey::of(self.app.id, username)
+    }
+
+    /// A user of this app, with their key.
+    #[must_use]
+    pub fn user<'a>(&self, username: &'a Username) -> UserRef<'a> {
+        UserRef::of(self.app.id, username)
+    }
+}
