@@ -41,8 +41,13 @@ const FILLING: &[&str] = &[
     "insert into blocked_by (owner_key, blocker_name)
      select md5('user1')::uuid, 'user' || n
      from generate_series(12, 501) n",
+    "insert into friend_requests (owner_key, direction, other_name, state, sent_version, message,
+                                  created_at, updated_at)
+     select md5('user' || owner)::uuid, 'incoming', 'user' || owner + n, 'pending', n, '', now(),
+            now()
+     from generate_series(1, 2000) owner, generate_series(1, 20) n",
     // Index-only scans need the visibility map, and good plans the statistics.
-    "vacuum analyze apps, tokens, users, friends, blocks, blocked_by",
+    "vacuum analyze apps, tokens, users, friends, blocks, blocked_by, friend_requests",
 ];
 
 /// What is expected of a statement's plan.
