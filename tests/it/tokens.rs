@@ -202,7 +202,7 @@ async fn no_secret_stands_in_the_database() -> Result<(), sqlx::Error> {
     for secret in [&tenant.token, &tenant.client_secret] {
         let bare = &secret[4..]; // Without the prefix that tells its kind.
         assert!(rows.iter().all(|row| !row.contains(bare)), "a secret is kept in the clear");
-        let as_bytes: String = hex::encode(&secret);
+        let as_bytes: String = hex::encode(secret);
         assert!(rows.iter().all(|row| !row.contains(&as_bytes)));
     }
     Ok(())

@@ -1,0 +1,238 @@
+//! Which part of the crate may name which other part, and what only one part may do.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Source, none,
+    references::{Crate, Reference},
+    sources,
+};
+
+/// Each module and the modules of this crate that it may name.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("clock", &[]),
+    ("outbox_signals", &[]),
+    ("private_postgres", &[]),
+    ("store", &["domain"]),
+    ("page_token", &["domain"]),
+    ("ops", &["clock", "domain", "outbox_signals", "store"]),
+    ("transfer", &["domain", "ops"]),
+    ("pull", &["clock", "domain", "transfer"]),
+    ("delivery", &["clock", "domain", "outbox_signals", "store"]),
+    ("gate", &["domain", "ops"]),
+    // To try a callback rule is to deliver one event at once.
+    ("grpc", &["delivery", "domain", "gate", "ops", "page_token", "proto"]),
+    ("http", &["clock", "domain", "gate", "ops", "page_token"]),
+    ("config", &["delivery", "domain", "gate", "http", "ops", "store"]),
+    ("telemetry", &["config"]),
+    (
+        "server",
+        &["clock", "config", "delivery", "domain", "gate", "grpc", "http", "ops", "proto", "store"],
+    ),
+    (
+        "cli",
+        &[
+            "clock",
+            "config",
+            "delivery",
+            "domain",
+            "private_postgres",
+            "ops",
+            "server",
+            "store",
+            "telemetry",
+            "transfer",
+            "pull",
+        ],
+    ),
+];
+
+/// What the pure decisions do without.
+const NOT_IN_DOMAIN: &[&str] =
+    &["sqlx", "tokio", "std::env", "std::fs", "std::io", "std::net", "std::process", "std::thread"];
+
+/// The module of a file or an item: "ops" of "src/ops/friends.rs" and of "ops::friends::add", "gate"
+/// of "src/gate.rs".
+fn module(of: &str) -> &str {
+    let inside = of.strip_prefix("src/").unwrap_or(of);
+    inside.split(['/', ':', '.']).next().unwrap()
+}
+
+fn forbidden_imports(references: &BTreeSet<Reference>) -> Vec<String> {
+    let mut culprits = Vec::new();
+    for Reference { from, item, .. } in references {
+        let (own, other) = (module(from), module(item));
+        let allowed = MAY_IMPORT.iter().find(|(name, _)| *name == own);
+        match allowed {
+            Some((_, allowed)) if other == own || allowed.contains(&other) => {}
+            Some(_) => culprits.push(format!("{from} names {item}")),
+            None => culprits.push(format!("what may {own} import? Say it in MAY_IMPORT: {from}")),
+        }
+    }
+    culprits
+}
+
+#[test]
+fn imports_go_one_way_only() {
+    none(forbidden_imports(&Crate::befriend().references()));
+}
+
+/// Paths that climb two modules are hard to follow, and no reader sees which module they name.
+fn climbing(krate: &Crate) -> Vec<String> {
+    let written = krate.written().into_iter();
+    let climbing = written.filter(|(_, path)| path.starts_with("super::super"));
+    climbing.map(|(file, path)| format!("{file} names {path}")).collect()
+}
+
+#[test]
+fn no_path_climbs_two_modules() {
+    none(climbing(Crate::befriend()));
+}
+
+fn grpc_inside(krate: &Crate) -> Vec<String> {
+    let edge = ["src/grpc/", "src/server/", "src/cli/", "src/lib.rs"];
+    let written = krate.written().into_iter();
+    written
+        .filter(|(file, path)| {
+            let is_grpc = path.split("::").any(|part| part == "proto" || part.starts_with("tonic"));
+            is_grpc && !edge.iter().any(|edge| file.starts_with(edge))
+        })
+        .map(|(file, path)| format!("{file} names {path}"))
+        .collect()
+}
+
+#[test]
+fn only_the_edge_names_grpc() {
+    none(grpc_inside(Crate::befriend()));
+}
+
+fn io_in_domain(krate: &Crate) -> Vec<String> {
+    let written = krate.written().into_iter();
+    written
+        .filter(|(file, path)| {
+            let begins = |with: &&str| path == with || path.starts_with(&format!("{with}::"));
+            file.starts_with("src/domain/") && NOT_IN_DOMAIN.iter().any(begins)
+        })
+        .map(|(file, path)| format!("{file} names {path}"))
+        .collect()
+}
+
+#[test]
+fn the_domain_does_no_io() {
+    none(io_in_domain(Crate::befriend()));
+}
+
+fn processes(source: &Source) -> Vec<String> {
+    let starts = |line: &&str| line.contains("Command::new(") && !line.contains("clap::");
+    let outside = !source.is_in(&["src/private_postgres/"]);
+    let lines = source.code().filter(|line| outside && starts(line));
+    lines.map(|line| format!("{}: {}", source.path, line.trim())).collect()
+}
+
+#[test]
+fn only_the_private_postgres_starts_processes() {
+    none(sources(&["src"], ".rs").iter().flat_map(processes));
+}
+
+/// One noun names the files of a service in every layer.
+fn files_of_services(protos: &[&str], files: &BTreeSet<&str>) -> Vec<String> {
+    let mut missing = Vec::new();
+    for noun in protos.iter().filter_map(|proto| proto.strip_suffix("_service.proto")) {
+        let named = |folder: &str, name: &str| {
+            files.iter().any(|file| {
+                let inside = file.strip_prefix(folder);
+                inside.is_some_and(|file| file == name || file.ends_with(&format!("/{name}")))
+            })
+        };
+        for (folder, name) in [
+            ("src/grpc/", format!("{noun}_service.rs")),
+            ("src/ops/", format!("{noun}s.rs")),
+            ("tests/it/", format!("{noun}s.rs")),
+        ] {
+            if !named(folder, &name) {
+                missing.push(format!("{folder}: no {name} for {noun}_service.proto"));
+            }
+        }
+    }
+    missing
+}
+
+#[test]
+fn one_noun_names_a_service_in_every_layer() {
+    let protos = sources(&["proto"], ".proto");
+    let protos: Vec<&str> =
+        protos.iter().map(|proto| proto.path.rsplit('/').next().unwrap()).collect();
+    let files = sources(&["src", "tests"], ".rs");
+    none(files_of_services(&protos, &files.iter().map(|file| file.path.as_str()).collect()));
+}
+
+mod self_test {
+    use super::*;
+
+    fn with(path: &str, text: &str) -> Crate {
+        let declares = path.trim_start_matches("src/").trim_end_matches("/mod.rs");
+        let declares = declares.trim_end_matches(".rs").replace('/', " { pub mod ");
+        let braces = "}".repeat(declares.matches('{').count());
+        let root = format!(
+            "pub mod proto {{}} pub mod store {{ pub struct S; }} pub mod {declares}; {braces}"
+        );
+        Crate::of(&[Source::new("src/lib.rs", &root), Source::new(path, text)])
+    }
+
+    #[test]
+    fn an_import_against_the_arrows_is_found_however_it_is_written() {
+        for text in [
+            "use crate::{store::S};",
+            "fn f(_: crate::store::S) {}",
+            "use super::store; fn f(_: store::S) {}",
+            "fn f() { assert!(g(crate::store::S)) }",
+        ] {
+            let found = forbidden_imports(&with("src/domain.rs", text).references());
+            assert_eq!(found, ["src/domain.rs names store::S"], "{text}");
+        }
+        assert!(
+            forbidden_imports(&with("src/ops.rs", "use crate::store::S;").references()).is_empty()
+        );
+        assert_eq!(
+            forbidden_imports(&with("src/new.rs", "use crate::store::S;").references()).len(),
+            1
+        );
+    }
+
+    #[test]
+    fn a_path_that_climbs_two_modules_is_found() {
+        assert_eq!(climbing(&with("src/ops.rs", "mod a { use super::super::store::S; }")).len(), 1);
+    }
+
+    #[test]
+    fn grpc_inside_is_found() {
+        assert_eq!(grpc_inside(&with("src/ops.rs", "use tonic::Status;")).len(), 1);
+        assert_eq!(grpc_inside(&with("src/ops.rs", "fn f(_: crate::proto::User) {}")).len(), 1);
+    }
+
+    #[test]
+    fn io_in_the_domain_is_found() {
+        let found = |text| {
+            io_in_domain(&Crate::of(&[
+                Source::new("src/lib.rs", "mod domain;"),
+                Source::new("src/domain/mod.rs", text),
+            ]))
+        };
+        assert_eq!(found("use std::{fmt, fs};"), ["src/domain/mod.rs names std::fs"]);
+        assert_eq!(found("fn f() { std::fs::read(\"a\"); }").len(), 1);
+        assert!(found("use std::fmt;").is_empty());
+    }
+
+    #[test]
+    fn a_process_is_found() {
+        assert_eq!(processes(&Source::new("src/a.rs", "let ls = Command::new(\"ls\");")).len(), 1);
+    }
+
+    #[test]
+    fn a_service_without_a_file_in_a_layer_is_found() {
+        let files = ["src/grpc/pet_service.rs", "src/ops/animals/pets.rs"];
+        let found = files_of_services(&["pet_service.proto"], &files.into());
+        assert_eq!(found, ["tests/it/: no pets.rs for pet_service.proto"]);
+    }
+}
