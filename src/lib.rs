@@ -1,25 +1,25 @@
 //! befriend: friends, remarks and block lists as a service, on Postgres.
 //!
-//! The modules, in the order in which a request travels through them:
+//! The modules, in the order in which a request passes them:
 //!
-//! - [`proto`] is the wire: what the files in `proto/` say, and the clients for Rust callers.
-//! - [`gate`] lets calls in: who calls, how often, until when.
-//! - [`grpc`] and [`http`] are the surfaces: parse, one operation, render.
-//! - [`domain`] is what they are parsed to: checked values and pure decisions.
-//! - [`ops`] is what happens: one function and one transaction an operation.
-//! - [`store`] is the tables: all SQL.
-//! - [`delivery`] is what follows: events posted to the app's receivers.
+//! - [`proto`]: the wire, as the files in `proto/` define it, and the clients for Rust callers.
+//! - [`gate`]: admits calls. Deadline, credentials, places, rates, log lines.
+//! - [`grpc`] and [`http`]: the surfaces. Each method parses, calls one operation, and renders.
+//! - [`domain`]: checked values and pure decisions.
+//! - [`ops`]: the operations, and the steps inside their transactions.
+//! - [`store`]: the tables; all SQL.
+//! - [`delivery`]: posts events to the receivers of an app.
 //!
-//! Around them: [`config`] and [`telemetry`] set the process up, [`server`] listens, [`server::upkeep`] does
-//! what no call waits for, [`private_postgres`] is the private Postgres of the default run, [`cli`] the
-//! commands, [`transfer`] the files that data moves in, [`pull`] where else it can come from, [`clock`] the time, [`outbox_signals`] what wakes
-//! the dispatcher, and [`page_token`] the form of page tokens for all surfaces.
+//! Around them: [`config`] and [`telemetry`] set the process up, [`server`] listens and runs the
+//! background work, [`private_postgres`] is the database of the default run, [`cli`] has the commands,
+//! [`transfer`] reads and writes files of users and lists, [`pull`] fetches such files from the vendors,
+//! [`clock`] tells the time, [`outbox_signals`] wakes the dispatcher, and [`page_token`] is the form of
+//! page tokens on all surfaces.
 
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod delivery;
-
 pub mod domain;
 pub mod gate;
 pub mod grpc;
@@ -28,13 +28,11 @@ pub mod ops;
 pub mod outbox_signals;
 pub mod page_token;
 pub mod private_postgres;
-
+pub mod pull;
 pub mod server;
 pub mod store;
 pub mod telemetry;
 pub mod transfer;
-
-pub mod pull;
 
 pub mod proto {
     //! The generated types, clients and servers of package `befriend.v1`.

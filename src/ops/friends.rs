@@ -23,8 +23,9 @@ use crate::{
 
 pub use super::batch::add_friend::Added;
 
-/// How often [`remove_all`] starts again for friends who were added while it took its locks.
-const RESTARTS: u32 = 8;
+/// How often [`remove_all`] starts over for friends who were added while it took its locks. To go on for
+/// longer could take as long as other calls add friends.
+const RESTARTS: u32 = 3;
 
 /// Makes two users friends at once; two who are friends already stay as they are.
 ///
@@ -89,25 +90,42 @@ pub async fn remove(
 }
 
 /// Ends all friendships of a user on both sides and clears the user's remarks, kept ones included.
-/// Returns how many friendships ended.
+/// Returns how many friendships ended. A friendship that begins during the call may stay; it has no
+/// remark from before.
 ///
 /// # Errors
 /// `UserNotFound`.
 pub async fn remove_all(call: &Call, owner: &Username) -> Result<usize, Error> {
+    let retrying = async |newcomers| {
+        let attempt = || try_to_remove_all(call, owner, newcomers);
+        call.core.db.retrying(attempt).await
+    };
     for _ in 0..RESTARTS {
-        if let Some(removed) = call.core.db.retrying(|| try_to_remove_all(call, owner)).await? {
+        if let Some(removed) = retrying(Newcomers::StartOver).await? {
             return Ok(removed);
         }
     }
-    Err(Error::Conflict)
+    Ok(retrying(Newcomers::Stay).await?.unwrap_or_default())
 }
 
-/// Ends all friendships, unless one began while the locks were taken: then nothing is changed, and the
-/// answer is `None`.
+/// What happens when a friendship began while the locks were taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Newcomers {
+    /// Nothing is changed.
+    StartOver,
+    /// It stays, without the remark that a tombstone kept.
+    Stay,
+}
+
+/// Ends all friendships; `None` when that has to start over.
 ///
 /// The friends to lock are known only from the list, and the list stands still only once its owner is
 /// locked. So the list is read, all are locked in key order, and the list is read again.
-async fn try_to_remove_all(call: &Call, owner: &Username) -> Result<Option<usize>, Error> {
+async fn try_to_remove_all(
+    call: &Call,
+    owner: &Username,
+    newcomers: Newcomers,
+) -> Result<Option<usize>, Error> {
     let core = &call.core;
     let owner = call.user(owner);
     let mut tx = core.db.begin(call.deadline).await?;
@@ -118,17 +136,24 @@ async fn try_to_remove_all(call: &Call, owner: &Username) -> Result<Option<usize
     let heads = Heads::lock_with_deleted(&mut tx, keys).await?;
     heads.user(owner)?;
     let names = friends::names(&mut tx, owner.key, i64::MAX).await?;
-    if names.iter().any(|name| !seen.contains(name)) {
+    let (old, new): (Vec<&Username>, Vec<&Username>) =
+        names.iter().partition(|name| seen.contains(*name));
+    if !new.is_empty() && newcomers == Newcomers::StartOver {
         return Ok(None);
     }
     let mut changes = ListChanges::new(core, heads);
     let clear = ClearRemarks { of_owner: true, of_friend: false };
-    for name in &names {
+    for name in &old {
         friendship::end(&mut changes, call.app.id, owner, call.user(name), clear);
+    }
+    let new: Vec<[UserRef<'_>; 2]> = new.iter().map(|name| [owner, call.user(name)]).collect();
+    friendship::read_entries(&mut changes, &mut tx, &new).await?;
+    for [owner, friend] in new {
+        friendship::clear_first_remark(&mut changes, owner, friend);
     }
     friends::clear_kept_remarks(&mut tx, owner.key).await?;
     changes.commit(tx, core).await?;
-    Ok(Some(names.len()))
+    Ok(Some(old.len()))
 }
 
 /// Changes the owner's entry of a friend; texts that are the same already change nothing. Returns the
