@@ -1,5 +1,6 @@
-//! `blocks` and `blocked_by`: each block stored under both users, so that one user's rows tell
-//! whether two may write to each other. Only `blocks` has versions and tombstones, and counts.
+//! `blocks` and `blocked_by`: each block is stored under both users, so that one user's rows tell whether
+//! two users may write to each other. Only rows of `blocks` have versions, leave tombstones and count
+//! towards the limit.
 
 use sqlx::{PgConnection, query, query_as, query_scalar};
 use time::OffsetDateTime;
@@ -178,7 +179,7 @@ pub(crate) async fn blockers(
     Ok(usernames(names))
 }
 
-/// Entries, newest first, below the version `before`; nothing when there is no such user.
+/// A page of blocks, newest first, below the version `before`; `None` when there is no such user.
 pub(crate) async fn page(
     db: &mut PgConnection,
     owner: OwnerKey,
@@ -191,7 +192,7 @@ pub(crate) async fn page(
         .bind(size.rows_to_read())
         .fetch_all(db)
         .await?;
-    // A user without entries is one row of nulls; no user is no row.
+    // A user without blocks is one row of nulls; a user who does not exist is no row.
     if rows.is_empty() {
         return Ok(None);
     }
@@ -202,7 +203,7 @@ pub(crate) async fn page(
     ))
 }
 
-/// The newest `limit` entries and the size of the whole; nothing when there is no such user.
+/// The newest `limit` blocks and how many there are in all; `None` when there is no such user.
 pub(crate) async fn newest(
     db: &mut PgConnection,
     owner: OwnerKey,
@@ -213,8 +214,8 @@ pub(crate) async fn newest(
     Ok(row.map(|(count, names)| BlockedUsers { newest: usernames(names), count }))
 }
 
-/// Of each block list the head, and changes of it after a version, in order; nothing for one that
-/// there is no such user for.
+/// The head of each of these block lists, and its changes after a version, in the order of their versions.
+/// `None` for an owner who does not exist.
 pub(crate) async fn changes(
     db: &mut PgConnection,
     asked: impl ExactSizeIterator<Item = Since>,
@@ -242,7 +243,7 @@ pub(crate) async fn changes(
     ))
 }
 
-/// Owners of some tombstones of `before` or earlier, the oldest first.
+/// Owners of up to `limit` tombstones of `before` or earlier, the oldest first.
 pub(crate) async fn owners_of_tombstones(
     db: &mut PgConnection,
     before: OffsetDateTime,
@@ -253,7 +254,7 @@ pub(crate) async fn owners_of_tombstones(
     Ok(keys.into_iter().map(OwnerKey::from_store).collect())
 }
 
-/// Removes a locked user's tombstones of `before` or earlier. Returns the highest version among them.
+/// Deletes a locked user's tombstones of `before` or earlier. Returns the highest version among them.
 pub(crate) async fn purge(
     db: &mut PgConnection,
     owner: OwnerKey,

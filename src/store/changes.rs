@@ -1,11 +1,11 @@
-//! What the changes of friend lists and of block lists have in common: many lists are asked for at
-//! once, and rows come back list by list.
+//! What reading the changes of friend lists and of block lists has in common: one statement reads many
+//! lists, and its rows are put together list by list.
 
 use uuid::Uuid;
 
 use crate::domain::{Change, ListVersion, OwnerKey};
 
-/// A list, the version after which its changes are asked for, and how many at the most.
+/// A list, the version after which its changes are wanted, and how many at the most.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Since {
     pub(crate) owner: OwnerKey,
@@ -13,7 +13,7 @@ pub(crate) struct Since {
     pub(crate) rows: i64,
 }
 
-/// The same of many lists, as a statement takes it.
+/// The same of many lists, as the array parameters of a statement.
 #[derive(Default)]
 pub(super) struct SinceArrays {
     pub(super) owners: Vec<Uuid>,
@@ -32,8 +32,8 @@ impl SinceArrays {
 /// The head of a list, and changes of it in the order of their versions.
 pub(crate) type Headed<C> = (ListVersion, Vec<C>);
 
-/// Rows of `lists` lists, in any order, each with the list's number from 1, its head and a change, if
-/// it has any. They are put in order here: Postgres would sort the rows of all lists as one.
+/// Puts rows together list by list. Each row has the list's position from 1, its head, and a change if the
+/// list has any. The changes are sorted here, because Postgres would sort the rows of all lists together.
 pub(super) fn by_list<C: Change>(
     lists: usize,
     rows: impl Iterator<Item = (i64, ListVersion, Option<C>)>,

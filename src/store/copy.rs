@@ -1,4 +1,4 @@
-//! Rows on their way into a table by COPY.
+//! Rows for COPY, the fastest way into a table.
 
 use std::fmt::Write as _;
 
@@ -7,8 +7,8 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::domain::{Error, OwnerKey};
 
-/// Rows in COPY's text format: tabs between the columns, `\N` for nothing, and a backslash before
-/// what would be taken for anything of that.
+/// Rows in COPY's text format: tabs between the columns, `\N` for null, and a backslash before a character
+/// that would mean one of these.
 #[derive(Default)]
 pub(super) struct Rows(String);
 

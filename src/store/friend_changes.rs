@@ -1,4 +1,4 @@
-//! `friends` as its followers see it: changes by version, tombstones included, and their purge.
+//! `friends` for those who follow a list: changes by version with tombstones, and the purge of tombstones.
 
 use sqlx::{FromRow, PgConnection, query_as, query_scalar};
 use time::OffsetDateTime;
@@ -87,7 +87,7 @@ struct ChangeRow {
 }
 
 impl ChangeRow {
-    /// The change; nothing for the row of nulls of a list without changes.
+    /// The change; `None` for the row of nulls that stands for a list without changes.
     fn into_change(self) -> Option<FriendChange> {
         let (username, version) = (Username::from_store(self.friend_name?), self.version?);
         if self.deleted? {
@@ -107,8 +107,8 @@ impl ChangeRow {
     }
 }
 
-/// Of each friend list the head, and changes of it after a version, in order, if they were made after
-/// a time; nothing for one that there is no such user for.
+/// The head of each of these friend lists, and its changes after a version and a time, in the order of
+/// their versions. `None` for an owner who does not exist.
 pub(crate) async fn changes(
     db: &mut PgConnection,
     asked: impl ExactSizeIterator<Item = (Since, UpdatedAfter)>,
@@ -135,8 +135,8 @@ pub(crate) async fn changes(
     ))
 }
 
-/// All entries of a list that changed after a time, in the order of their changes; nothing when there
-/// is no such user.
+/// All entries of a list that changed after a time, in the order of their changes; `None` when there is no
+/// such user.
 pub(crate) async fn updated_after(
     db: &mut PgConnection,
     owner: OwnerKey,
@@ -151,7 +151,7 @@ pub(crate) async fn updated_after(
     Ok(Some(changes.filter_map(FriendChange::into_upserted).collect()))
 }
 
-/// Owners of some tombstones of `before` or earlier, the oldest first; of those that keep no remark.
+/// Owners of up to `limit` tombstones of `before` or earlier that keep no remark, the oldest first.
 pub(crate) async fn owners_of_tombstones(
     db: &mut PgConnection,
     before: OffsetDateTime,
@@ -162,7 +162,7 @@ pub(crate) async fn owners_of_tombstones(
     Ok(keys.into_iter().map(OwnerKey::from_store).collect())
 }
 
-/// Removes a locked user's tombstones of `before` or earlier, but for those that keep a remark.
+/// Deletes a locked user's tombstones of `before` or earlier, except those that keep a remark.
 /// Returns the highest version among them.
 pub(crate) async fn purge(
     db: &mut PgConnection,

@@ -95,8 +95,8 @@ impl From<FriendRow> for Friend {
     }
 }
 
-/// One entry of a list; nothing when either user is deleted, also while the entry still waits for its
-/// clean-up. `bidirectional` is looked up in the friend's list.
+/// One entry of a list; `None` also when either user is deleted and the entry waits to be removed.
+/// `bidirectional` is looked up in the friend's list.
 pub(crate) async fn get(
     db: &mut PgConnection,
     owner: UserRef<'_>,
@@ -112,11 +112,12 @@ pub(crate) async fn get(
     Ok(row.map(Friend::from))
 }
 
-/// Entries as they were read: names and remarks in one piece each. Whoever needs the entries makes
-/// them, by [`Self::entries`]: memory that one task takes and another gives back is dear.
+/// A page of entries as it was read: all names in one text, all remarks in another. The task that
+/// renders the page cuts them up by [`Self::entries`], because memory that one task allocates and another
+/// one frees is expensive.
 pub(crate) struct Entries(Option<Joined>);
 
-/// The names and the remarks of entries, each joined by [`JOINT`].
+/// The names and the remarks of entries, each joined by [`SEPARATOR`].
 struct Joined {
     names: String,
     remarks: String,
@@ -140,17 +141,17 @@ impl Entries {
             username: Username::from_store(name.to_owned()),
             remark: remark.to_owned(),
         };
-        let mut entries = Vec::with_capacity(names.matches(JOINT).count() + 1);
-        entries.extend(names.split(JOINT).zip(remarks.split(JOINT)).map(entry));
+        let mut entries = Vec::with_capacity(names.matches(SEPARATOR).count() + 1);
+        entries.extend(names.split(SEPARATOR).zip(remarks.split(SEPARATOR)).map(entry));
         entries
     }
 }
 
-/// What `friends.pages` puts between texts: NUL, which none of them can hold.
-const JOINT: char = '\0';
+/// What `friend_lists.pages` puts between texts: NUL, which no text of Postgres can hold.
+const SEPARATOR: char = '\0';
 
-/// Of each list the entries in username order, after a name, so many; nothing for one that there is
-/// no such user for.
+/// A page of each of these friend lists: the owner, the name after which it begins, and its size. `None`
+/// for an owner who does not exist.
 pub(crate) async fn pages(
     db: &mut PgConnection,
     asked: impl Iterator<Item = (OwnerKey, &str, PageSize)>,
@@ -168,7 +169,7 @@ pub(crate) async fn pages(
     lists.iter().map(page).collect()
 }
 
-/// All friends' names in order; nothing when there is no such user.
+/// All friends' names in order; `None` when there is no such user.
 pub(crate) async fn all(
     db: &mut PgConnection,
     owner: OwnerKey,

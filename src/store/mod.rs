@@ -1,16 +1,17 @@
-//! The tables, and nothing but the tables: every SQL statement of befriend stands in here.
+//! The tables: every SQL statement of befriend is in this folder, and nothing else.
 //!
-//! A store function runs one statement on the connection it is given and turns rows into domain
-//! values. It opens no transaction, decides nothing, and asks no clock. Who calls it owns the
-//! transaction: see [`Db::begin`].
+//! A store function runs statements on the connection that it is given, one with few exceptions, and
+//! turns rows into domain values. It opens no transaction, decides nothing, and asks no clock. Its caller
+//! owns the transaction: see [`Db::begin`].
 //!
-//! Each statement's first line names it (`-- friends.page`), so that it shows in
-//! `pg_stat_statements` and in the server's log.
+//! Each statement's first line names it (`-- friends.find`), so that the name is shown in
+//! `pg_stat_statements` and in the log of Postgres.
 
 pub(crate) mod apps;
 pub(crate) mod blocks;
 pub(crate) mod callback_rules;
 pub(crate) mod changes;
+pub(crate) mod comparisons;
 mod copy;
 mod db;
 pub(crate) mod event_history;
@@ -24,6 +25,7 @@ pub(crate) mod outbox;
 pub(crate) mod outbox_leases;
 mod pool;
 pub(crate) mod relations;
+pub(crate) mod request_expiry;
 pub(crate) mod requests;
 pub(crate) mod staging;
 pub(crate) mod tokens;
@@ -35,8 +37,8 @@ pub use migrate::{MigrateError, expected_version, migrate, require_current};
 
 use crate::domain::Error;
 
-/// Declares a table's statements as constants, and lists them for the tests that have Postgres
-/// check each one against the migrated schema.
+/// Declares the statements of a file as constants, and lists them for the tests that have Postgres check
+/// each one against the migrated schema.
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $sql:literal;)+) => {
         $($(#[$doc])* const $name: &str = $sql;)+
@@ -67,7 +69,7 @@ fn index(position: i64) -> usize {
     usize::try_from(position - 1).unwrap_or(usize::MAX)
 }
 
-/// Every statement that the service runs on its tables, for the tests of plans and types.
+/// Every statement, for the tests of plans and types.
 pub fn all_statements() -> impl Iterator<Item = &'static str> {
     [
         apps::STATEMENTS,
@@ -81,13 +83,15 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         blocks::STATEMENTS,
         relations::STATEMENTS,
         requests::STATEMENTS,
+        request_expiry::STATEMENTS,
         callback_rules::STATEMENTS,
         outbox::STATEMENTS,
         outbox_leases::STATEMENTS,
         event_history::STATEMENTS,
         export::STATEMENTS,
-        // In this order: the tables come first.
+        // In this order: the temporary tables come first.
         staging::STATEMENTS,
+        comparisons::STATEMENTS,
     ]
     .into_iter()
     .flatten()

@@ -1,7 +1,8 @@
-//! How a user stands to others: the hottest read. One statement, one user's rows, primary keys only.
+//! How a user stands to others: the most frequent read. It is one statement over one user's rows, found by
+//! primary keys only.
 //!
-//! Each other is looked up by a scalar subquery, which Postgres can't turn into a join: a join reads
-//! the user's whole list, however long, because it is planned for lists of average length.
+//! Each other user is looked up by a scalar subquery, which Postgres can't turn into a join. A join would
+//! read the user's whole list, however long, because it is planned for lists of average length.
 
 use sqlx::{PgConnection, query_as};
 use uuid::Uuid;
@@ -61,7 +62,7 @@ left join users u on u.owner_key = asked.owner_key and u.deleted_at is null
 order by asked.position";
 }
 
-/// The relation of each user to their other, in order; nothing where there is no such user.
+/// The relation of each user to one other, in order; `None` where there is no such user.
 pub(crate) async fn check_pairs(
     db: &mut PgConnection,
     pairs: impl Iterator<Item = (OwnerKey, &Username)>,
@@ -76,7 +77,7 @@ pub(crate) async fn check_pairs(
     Ok(relations.collect())
 }
 
-/// The relation of a user to each of the others, in their order; nothing when there is no such user.
+/// The relation of a user to each of the others, in their order; `None` when there is no such user.
 pub(crate) async fn check(
     db: &mut PgConnection,
     user: OwnerKey,

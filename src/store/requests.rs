@@ -10,7 +10,7 @@ use crate::domain::{
 };
 
 statements! {
-    // The recipients' rows; the requesters' rows say the same.
+    // Reads the rows of the recipients. Those of the requesters say the same.
     FIND = "\
 -- requests.find
 select wanted.position, r.state, r.message, r.answer, r.created_at, r.updated_at
@@ -95,38 +95,6 @@ using unnest($1::uuid[], $2::text[], $3::text[]) as sides (owner_key, direction,
 where r.owner_key = sides.owner_key
   and r.direction = sides.direction
   and r.other_name = sides.other_name";
-    OVERDUE = "\
--- requests.overdue
-select u.app_id, r.other_name, u.username
-from friend_requests r
-join users u on u.owner_key = r.owner_key
-join apps a on a.app_id = u.app_id and a.deleted_at is null
-where r.state = 'pending'
-  and r.direction = 'incoming'
-  and r.created_at <= $1
-order by r.created_at
-limit $2";
-    OVERDUE_OF = "\
--- requests.overdue_of
-select other_name, direction
-from friend_requests
-where owner_key = $1
-  and state = 'pending'
-  and created_at <= $2
-order by direction, other_name
-limit $3";
-    PURGE = "\
--- requests.purge
-delete from friend_requests
-where (owner_key, direction, other_name) in (
-    select owner_key, direction, other_name
-    from friend_requests
-    where state <> 'pending'
-      and updated_at <= $1
-    order by updated_at
-    limit $2
-)
-and state <> 'pending'";
 }
 
 #[derive(FromRow)]
@@ -141,7 +109,7 @@ struct RequestRow {
 }
 
 impl RequestRow {
-    /// The request and its version; nothing for the row of nulls of a user without requests.
+    /// The request and its version; `None` for the row of nulls that stands for a user without requests.
     fn into_request(
         self,
         owner: &Username,
@@ -315,18 +283,18 @@ pub(crate) async fn close(
     all_changed(done.rows_affected(), 2 * closed.len())
 }
 
-/// Which of a user's requests a page shows.
+/// Which of a user's requests are on a page.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted<'a> {
     pub(crate) direction: RequestDirection,
     pub(crate) states: &'a [RequestState],
-    /// Those sent before this version of the user's.
+    /// Those that were sent before this version of the user.
     pub(crate) before: i64,
-    /// Pending ones sent at this time or earlier are shown as expired.
+    /// Pending requests that were sent at this time or earlier are shown as expired.
     pub(crate) overdue: Option<OffsetDateTime>,
 }
 
-/// A user's requests, newest first; nothing when there is no such user.
+/// A page of a user's requests, newest first; `None` when there is no such user.
 pub(crate) async fn page(
     db: &mut PgConnection,
     owner: UserRef<'_>,
@@ -344,7 +312,7 @@ pub(crate) async fn page(
         .bind(wanted.overdue)
         .fetch_all(db)
         .await?;
-    // A user without requests is one row of nulls; no user is no row.
+    // A user without requests is one row of nulls; a user who does not exist is no row.
     if rows.is_empty() {
         return Ok(None);
     }
@@ -368,46 +336,8 @@ pub(crate) async fn delete(db: &mut PgConnection, requests: &[Between<'_>]) -> R
     Ok(())
 }
 
-/// Some pending requests sent at `before` or earlier: app, requester, recipient.
-pub(crate) async fn overdue(
-    db: &mut PgConnection,
-    before: OffsetDateTime,
-    limit: i64,
-) -> Result<Vec<(Uuid, Username, Username)>, Error> {
-    let rows: Vec<(Uuid, String, String)> =
-        query_as(OVERDUE).bind(before).bind(limit).fetch_all(db).await?;
-    Ok(rows
-        .into_iter()
-        .map(|(app, requester, recipient)| {
-            (app, Username::from_store(requester), Username::from_store(recipient))
-        })
-        .collect())
-}
-
-/// Up to `limit` pending requests of a user that were sent at `before` or earlier: the other user, and
-/// the user's side.
-pub(crate) async fn overdue_of(
-    db: &mut PgConnection,
-    owner: OwnerKey,
-    before: OffsetDateTime,
-    limit: i64,
-) -> Result<Vec<(Username, RequestDirection)>, Error> {
-    let rows =
-        query_as(OVERDUE_OF).bind(owner.as_uuid()).bind(before).bind(limit).fetch_all(db).await?;
-    Ok(sides(rows))
-}
-
-fn sides(rows: Vec<(String, String)>) -> Vec<(Username, RequestDirection)> {
+pub(super) fn sides(rows: Vec<(String, String)>) -> Vec<(Username, RequestDirection)> {
     rows.into_iter()
         .map(|(name, side)| (Username::from_store(name), RequestDirection::from_store(&side)))
         .collect()
-}
-
-/// Removes up to `limit` rows of requests that ended at `before` or earlier. Returns how many.
-pub(crate) async fn purge(
-    db: &mut PgConnection,
-    before: OffsetDateTime,
-    limit: i64,
-) -> Result<u64, Error> {
-    Ok(query(PURGE).bind(before).bind(limit).execute(db).await?.rows_affected())
 }

@@ -1,15 +1,14 @@
-//! Records on their way in: temporary tables of one session, filled by COPY, and read back in the
-//! order in which they are taken in, or compared with what is there.
+//! Staged records of an import: temporary tables of one session, filled by COPY, and read back in the order
+//! in which they go in.
 
-use futures_util::{StreamExt as _, stream::BoxStream};
 use sqlx::{Executor as _, FromRow, PgConnection, query, query_as};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{copy::Rows, statements};
 use crate::domain::{
-    BlockRecord, Difference, EntryTexts, Error, FriendRecord, Nickname, OwnerKey, Place,
-    UserRecord, UserRef, Username,
+    BlockRecord, EntryTexts, Error, FriendRecord, Nickname, OwnerKey, Place, UserRecord, UserRef,
+    Username,
 };
 
 statements! {
@@ -59,8 +58,9 @@ copy staged_blocks (place, owner_key, blocked_key, owner_name, blocked_name, cre
     ANALYZE = "\
 -- staging.analyze
 analyze staged_users, staged_friends, staged_blocks";
-    // Both directions of a friendship side by side, where the first of them stands in the files. Held,
-    // and not read at one go: that would keep Postgres from clearing away what the batches leave behind.
+    // Both directions of a friendship come one after the other, at the place of the first of them. The
+    // cursor is held, so that no transaction stays open that would keep Postgres from vacuuming what the
+    // batches leave behind.
     ORDER_FRIENDS = "\
 -- staging.order_friends
 declare friends_in_order no scroll cursor with hold for
@@ -88,106 +88,6 @@ order by place";
     NEXT_BLOCKS = "\
 -- staging.next_blocks
 fetch forward 5000 from blocks_in_order";
-    USERS_COMPARED = "\
--- staging.users_compared
-select s.username, u.owner_key is null, u.nickname <> s.nickname, u.activated <> s.activated,
-       u.uuid <> s.uuid
-from staged_users s
-left join users u on u.owner_key = s.owner_key and u.deleted_at is null
-where u.owner_key is null
-   or u.nickname <> s.nickname
-   or u.activated <> s.activated
-   or u.uuid <> s.uuid
-order by s.place";
-    FRIENDS_COMPARED = "\
--- staging.friends_compared
-select s.owner_name, s.friend_name, f.owner_key is null, f.remark <> s.remark,
-       f.extension <> s.extension, f.server_extension <> s.server_extension
-from staged_friends s
-left join friends f on f.owner_key = s.owner_key and f.friend_name = s.friend_name
-                   and not f.deleted
-where f.owner_key is null
-   or f.remark <> s.remark
-   or f.extension <> s.extension
-   or f.server_extension <> s.server_extension
-order by s.place";
-    ONE_SIDED = "\
--- staging.one_sided
-select s.owner_name, s.friend_name
-from staged_friends s
-where not exists (
-    select
-    from staged_friends r
-    where r.owner_key = s.friend_key
-      and r.friend_key = s.owner_key
-)
-  and exists (
-    select
-    from staged_users u
-    where u.owner_key = s.friend_key
-)
-order by s.place";
-    EXTRA_FRIENDS = "\
--- staging.extra_friends
-select s.username, f.friend_name
-from (
-    select distinct owner_key, username
-    from staged_users
-) s
-join friends f on f.owner_key = s.owner_key and not f.deleted
-where not exists (
-    select
-    from staged_friends r
-    where r.owner_key = f.owner_key
-      and r.friend_name = f.friend_name
-)
-  and not exists (
-    select
-    from staged_friends r
-    where r.friend_key = f.owner_key
-      and r.owner_name = f.friend_name
-)
-order by s.username, f.friend_name";
-    MISSING_BLOCKS = "\
--- staging.missing_blocks
-select s.owner_name, s.blocked_name
-from staged_blocks s
-left join blocks b on b.owner_key = s.owner_key and b.blocked_name = s.blocked_name
-                  and not b.deleted
-where b.owner_key is null
-order by s.place";
-    EXTRA_BLOCKS = "\
--- staging.extra_blocks
-select s.username, b.blocked_name
-from (
-    select distinct owner_key, username
-    from staged_users
-) s
-join blocks b on b.owner_key = s.owner_key and not b.deleted
-where not exists (
-    select
-    from staged_blocks r
-    where r.owner_key = b.owner_key
-      and r.blocked_name = b.blocked_name
-)
-order by s.username, b.version";
-    // Entry by entry as counted from the end of the list; one that is missing or too many is told
-    // for itself.
-    BLOCK_ORDERS = "\
--- staging.block_orders
-select owner_name
-from (
-    select s.owner_name, s.blocked_name,
-           row_number() over (partition by s.owner_key order by min(s.place)) as wanted,
-           row_number() over (partition by s.owner_key order by b.version) as found
-    from staged_blocks s
-    join blocks b on b.owner_key = s.owner_key and b.blocked_name = s.blocked_name
-                 and not b.deleted
-    group by s.owner_key, s.owner_name, s.blocked_name, b.version
-) numbered
-where wanted <> found
-group by owner_name
-order by owner_name";
 }
 
 /// A friend record that is staged.
@@ -236,7 +136,7 @@ struct FriendRow {
 
 type BlockRow = (i64, Uuid, Uuid, String, String, Option<OffsetDateTime>, bool);
 
-/// Makes the tables of a session.
+/// Creates the temporary tables in a session.
 pub(crate) async fn create(db: &mut PgConnection) -> Result<(), Error> {
     for statement in [CREATE_USERS, CREATE_FRIENDS, CREATE_BLOCKS] {
         db.execute(statement).await?;
@@ -291,20 +191,20 @@ pub(crate) async fn blocks<'a>(
     rows.copy(db, COPY_BLOCKS).await
 }
 
-/// Looks over what is staged, for the plans of what is asked next.
+/// Has Postgres count what is staged, so that it plans the next statements well.
 pub(crate) async fn analyze(db: &mut PgConnection) -> Result<(), Error> {
     query(ANALYZE).execute(db).await?;
     Ok(())
 }
 
-/// Puts all friend records in order: both directions of a friendship, and repetitions, one after the
-/// other; else that of the files.
+/// Opens a cursor over all friend records: both directions of a friendship, and repetitions, follow one
+/// another; otherwise the order is that of the files.
 pub(crate) async fn order_friends(db: &mut PgConnection) -> Result<(), Error> {
     query(ORDER_FRIENDS).execute(db).await?;
     Ok(())
 }
 
-/// The next of them; none at the end.
+/// The next friend records of the cursor; none at the end.
 pub(crate) async fn next_friends(db: &mut PgConnection) -> Result<Vec<StagedFriend>, Error> {
     let staged = |row: FriendRow| StagedFriend {
         place: Place::from_i64(row.place),
@@ -321,13 +221,13 @@ pub(crate) async fn next_friends(db: &mut PgConnection) -> Result<Vec<StagedFrie
     Ok(rows.into_iter().map(staged).collect())
 }
 
-/// Puts all block records in the order of the files.
+/// Opens a cursor over all block records, in the order of the files.
 pub(crate) async fn order_blocks(db: &mut PgConnection) -> Result<(), Error> {
     query(ORDER_BLOCKS).execute(db).await?;
     Ok(())
 }
 
-/// The next of them; none at the end.
+/// The next block records of the cursor; none at the end.
 pub(crate) async fn next_blocks(db: &mut PgConnection) -> Result<Vec<StagedBlock>, Error> {
     let staged = |row: BlockRow| {
         let (place, owner_key, blocked_key, owner, blocked, created_at, repeated) = row;
@@ -341,103 +241,4 @@ pub(crate) async fn next_blocks(db: &mut PgConnection) -> Result<Vec<StagedBlock
     };
     let rows: Vec<BlockRow> = query_as(NEXT_BLOCKS).fetch_all(db).await?;
     Ok(rows.into_iter().map(staged).collect())
-}
-
-/// How what is staged and what is there differ, by one kind of look after the other.
-pub(crate) const COMPARISONS: [Comparison; 7] = [
-    Comparison::Users,
-    Comparison::Friends,
-    Comparison::OneSided,
-    Comparison::ExtraFriends,
-    Comparison::MissingBlocks,
-    Comparison::ExtraBlocks,
-    Comparison::BlockOrders,
-];
-
-/// One kind of look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Comparison {
-    Users,
-    Friends,
-    OneSided,
-    ExtraFriends,
-    MissingBlocks,
-    ExtraBlocks,
-    BlockOrders,
-}
-
-/// The differences of one kind. An entry may yield several.
-pub(crate) fn compare(
-    db: &mut PgConnection,
-    comparison: Comparison,
-) -> BoxStream<'_, Result<Vec<Difference>, Error>> {
-    let pairs = |sql: &'static str, difference: fn(Username, Username) -> Difference| {
-        let named = move |(one, other): (String, String)| {
-            vec![difference(Username::from_store(one), Username::from_store(other))]
-        };
-        move |db| query_as(sql).fetch(db).map(move |row| Ok(named(row?))).boxed()
-    };
-    match comparison {
-        Comparison::Users => query_as::<_, ComparedUserRow>(USERS_COMPARED)
-            .fetch(db)
-            .map(|row| Ok(compared_user(row?)))
-            .boxed(),
-        Comparison::Friends => query_as::<_, ComparedRow>(FRIENDS_COMPARED)
-            .fetch(db)
-            .map(|row| Ok(compared(row?)))
-            .boxed(),
-        Comparison::OneSided => {
-            pairs(ONE_SIDED, |owner, friend| Difference::OneSided { owner, friend })(db)
-        }
-        Comparison::ExtraFriends => {
-            pairs(EXTRA_FRIENDS, |owner, friend| Difference::ExtraFriend { owner, friend })(db)
-        }
-        Comparison::MissingBlocks => {
-            pairs(MISSING_BLOCKS, |owner, blocked| Difference::MissingBlock { owner, blocked })(db)
-        }
-        Comparison::ExtraBlocks => {
-            pairs(EXTRA_BLOCKS, |owner, blocked| Difference::ExtraBlock { owner, blocked })(db)
-        }
-        Comparison::BlockOrders => query_as::<_, (String,)>(BLOCK_ORDERS)
-            .fetch(db)
-            .map(|row| Ok(vec![Difference::OtherBlockOrder(Username::from_store(row?.0))]))
-            .boxed(),
-    }
-}
-
-/// Name, whether the user is missing, and what differs: nothing where there is nothing to compare.
-type ComparedUserRow = (String, bool, Option<bool>, Option<bool>, Option<bool>);
-
-fn compared_user(
-    (username, missing, nickname, activated, uuid): ComparedUserRow,
-) -> Vec<Difference> {
-    let username = Username::from_store(username);
-    if missing {
-        return vec![Difference::MissingUser(username)];
-    }
-    [("nickname", nickname), ("activated", activated), ("uuid", uuid)]
-        .into_iter()
-        .filter(|(_, differs)| *differs == Some(true))
-        .map(|(field, _)| Difference::OtherUser { username: username.clone(), field })
-        .collect()
-}
-
-/// Owner, friend, whether the entry is missing, and which texts differ: nothing where there is
-/// nothing to compare.
-type ComparedRow = (String, String, bool, Option<bool>, Option<bool>, Option<bool>);
-
-fn compared((owner, friend, missing, remark, extension, server): ComparedRow) -> Vec<Difference> {
-    let (owner, friend) = (Username::from_store(owner), Username::from_store(friend));
-    if missing {
-        return vec![Difference::MissingFriend { owner, friend }];
-    }
-    [("remark", remark), ("extension", extension), ("server_extension", server)]
-        .into_iter()
-        .filter(|(_, differs)| *differs == Some(true))
-        .map(|(field, _)| Difference::OtherText {
-            owner: owner.clone(),
-            friend: friend.clone(),
-            field,
-        })
-        .collect()
 }

@@ -1,4 +1,4 @@
-//! `users` on their way out: deleted users who still stand in lists, and the rows of deleted apps.
+//! Deleted users in `users`: those who still stand in lists, and those of deleted apps.
 
 use sqlx::{PgConnection, query, query_as, query_scalar};
 use time::OffsetDateTime;
@@ -56,8 +56,8 @@ delete from users
 where owner_key = any($1)";
 }
 
-/// Marks a locked user as deleted and leaving: from then on nobody finds them, and no list gets them
-/// any more.
+/// Marks a locked user as deleted and leaving. From then on no call finds the user, and no list gets an
+/// entry of the user.
 pub(crate) async fn mark_deleted(
     db: &mut PgConnection,
     key: OwnerKey,
@@ -67,13 +67,13 @@ pub(crate) async fn mark_deleted(
     Ok(())
 }
 
-/// Notes that a locked, deleted user stands in no list any more.
+/// Marks a locked, deleted user as standing in no list any more.
 pub(crate) async fn has_left(db: &mut PgConnection, key: OwnerKey) -> Result<(), Error> {
     query(HAS_LEFT).bind(key.as_uuid()).execute(db).await?;
     Ok(())
 }
 
-/// A few deleted users who still stand in lists: their apps and names.
+/// Up to `limit` deleted users who still stand in lists: app and name.
 pub(crate) async fn leaving(
     db: &mut PgConnection,
     limit: i64,
@@ -82,7 +82,7 @@ pub(crate) async fn leaving(
     Ok(rows.into_iter().map(|(app_id, name)| (app_id, Username::from_store(name))).collect())
 }
 
-/// A few of an app's users, the deleted ones included.
+/// Up to `limit` users of an app, including deleted ones.
 pub(crate) async fn of_app(
     db: &mut PgConnection,
     app_id: Uuid,
@@ -92,7 +92,7 @@ pub(crate) async fn of_app(
     Ok(keys.into_iter().map(OwnerKey::from_store).collect())
 }
 
-/// Removes all rows of these users, for an app that is deleted as a whole.
+/// Deletes all rows of these users, whose app is deleted.
 pub(crate) async fn purge(db: &mut PgConnection, keys: &[OwnerKey]) -> Result<(), Error> {
     for statement in [PURGE_FRIENDS, PURGE_BLOCKS, PURGE_BLOCKED_BY, PURGE_REQUESTS, PURGE] {
         query(statement).bind(uuids(keys)).execute(&mut *db).await?;

@@ -1,7 +1,7 @@
 //! `users`: the accounts and the heads of their lists.
 //!
-//! Whoever changes anything that a user owns holds the lock on that user's row first ([`lock`]), and
-//! takes the next version from it. Two users are locked in ascending key order, always.
+//! A transaction that changes anything that a user owns first locks the user's row, and takes the next
+//! version from it: see [`super::heads`].
 
 use sqlx::{FromRow, PgConnection, query, query_as};
 use time::OffsetDateTime;
@@ -146,8 +146,8 @@ pub(crate) struct NewUser<'a> {
     pub(crate) modified_at: OffsetDateTime,
 }
 
-/// Creates those of the users who do not exist, and returns their keys. Ascending by key, so that two
-/// of these can't deadlock.
+/// Creates those of the users who do not exist, and returns their keys. `new` ascends by key, so that two
+/// of these statements can't deadlock.
 pub(crate) async fn create(
     db: &mut PgConnection,
     app_id: Uuid,
@@ -184,7 +184,7 @@ pub(crate) async fn set_profiles(
     all_changed(done.rows_affected(), profiles.len())
 }
 
-/// A user.
+/// A user, with the head of the lists.
 pub(crate) async fn get(db: &mut PgConnection, key: OwnerKey) -> Result<Option<Account>, Error> {
     one(db, GET, key).await
 }
@@ -210,7 +210,7 @@ pub(crate) async fn page(
     Ok(rows.into_iter().map(|row| Account::from(row).user).collect())
 }
 
-/// Sets a nickname; nothing when there is no such user.
+/// Sets a nickname; `None` when there is no such user.
 pub(crate) async fn set_nickname(
     db: &mut PgConnection,
     key: OwnerKey,
@@ -226,7 +226,7 @@ pub(crate) async fn set_nickname(
     Ok(row.map(|row| Account::from(row).user))
 }
 
-/// Marks a user as active or banned; nothing when there is no such user.
+/// Marks a user as active or banned; `None` when there is no such user.
 pub(crate) async fn set_activated(
     db: &mut PgConnection,
     key: OwnerKey,
@@ -242,7 +242,7 @@ pub(crate) async fn set_activated(
     Ok(row.map(|row| Account::from(row).user))
 }
 
-/// Notes up to which version tombstones of a locked user's friend list were purged.
+/// Stores up to which version tombstones of a locked user's friend list were purged.
 pub(crate) async fn purged_friends_to(
     db: &mut PgConnection,
     key: OwnerKey,
@@ -252,7 +252,7 @@ pub(crate) async fn purged_friends_to(
     Ok(())
 }
 
-/// Notes up to which version tombstones of a locked user's block list were purged.
+/// Stores up to which version tombstones of a locked user's block list were purged.
 pub(crate) async fn purged_blocks_to(
     db: &mut PgConnection,
     key: OwnerKey,

@@ -7,7 +7,7 @@ use sqlx::{Connection as _, PgConnection};
 use crate::{
     domain::{BlockRecord, Difference, Error, FriendRecord, Place, UserRecord},
     ops::core::{Context, Core},
-    store::staging,
+    store::{comparisons, staging},
 };
 
 /// A session with temporary tables of records. No other session sees them, and they are gone when it
@@ -84,8 +84,8 @@ impl Staging {
     /// # Errors
     /// Only those of the database.
     pub async fn compare(&mut self, mut tell: impl FnMut(Difference)) -> Result<(), Error> {
-        for comparison in staging::COMPARISONS {
-            let mut found = staging::compare(&mut self.session, comparison);
+        for comparison in comparisons::COMPARISONS {
+            let mut found = comparisons::compare(&mut self.session, comparison);
             while let Some(differences) = found.try_next().await? {
                 differences.into_iter().for_each(&mut tell);
             }

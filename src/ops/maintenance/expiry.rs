@@ -15,7 +15,7 @@ use crate::{
         },
         core::{Context, Core},
     },
-    store::{apps, requests},
+    store::{apps, request_expiry},
 };
 
 /// How many overdue requests are looked up at once.
@@ -48,7 +48,7 @@ async fn purge_batch(
     deadline: Instant,
 ) -> Result<bool, Error> {
     let mut tx = core.db.begin(deadline).await?;
-    let purged = requests::purge(&mut tx, before, PURGE_BATCH).await?;
+    let purged = request_expiry::purge(&mut tx, before, PURGE_BATCH).await?;
     tx.commit().await?;
     Ok(purged > 0)
 }
@@ -56,7 +56,7 @@ async fn purge_batch(
 /// Expires one batch; false when nothing could be expired.
 async fn expire_batch(core: &Arc<Core>, deadline: Instant) -> Result<bool, Error> {
     let Some(before) = request::overdue_before(core) else { return Ok(false) };
-    let overdue = core.db.read(async |db| requests::overdue(db, before, BATCH).await).await?;
+    let overdue = core.db.read(async |db| request_expiry::overdue(db, before, BATCH).await).await?;
     let mut expired = false;
     for (app_id, requester, recipient) in overdue {
         let app = core.db.read(async |db| apps::by_id(db, app_id).await).await?;
@@ -78,8 +78,9 @@ pub(in crate::ops) async fn make_room(
     let core = &context.core;
     let Some(before) = request::overdue_before(core) else { return Ok(false) };
     let key = context.key(username);
-    let overdue =
-        core.db.read(async |db| requests::overdue_of(db, key, before, EXPIRED_BY_A_CALL).await);
+    let overdue = core
+        .db
+        .read(async |db| request_expiry::overdue_of(db, key, before, EXPIRED_BY_A_CALL).await);
     let overdue = overdue.await?;
     for (other, direction) in &overdue {
         let (requester, recipient) = match direction {
