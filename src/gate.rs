@@ -1,5 +1,5 @@
-//! What every call passes before its operation runs, whatever surface it came by: room, credentials,
-//! rate, deadline; and after it: one line in the log.
+//! What every call passes before its operation runs, over gRPC and HTTP alike: credentials, a place among
+//! the calls in flight, the app's rate, all within a deadline; and afterwards one line in the log.
 
 use std::{
     any::Any,
@@ -22,17 +22,18 @@ use crate::{
     ops::{Batchers, Call, Context, Core},
 };
 
-/// How many calls that need no token may be under way at once, and how long each may take: a login is
-/// one look at the database.
-const STRANGERS: usize = 128;
-const STRANGERS_TIME: Duration = Duration::from_secs(5);
+/// How many anonymous calls may be in flight at once.
+const MAX_ANONYMOUS: usize = 128;
 
-/// The bounds that the gate keeps.
+/// The longest that an anonymous call may take: a login is one statement.
+const ANONYMOUS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The limits that the gate enforces.
 #[derive(Clone, Copy, Debug)]
 pub struct GateSettings {
-    /// The longest that a call may take, whatever the caller's deadline.
+    /// The longest that a call may take, whatever the client's own timeout.
     pub max_duration: Duration,
-    /// How many calls may be under way at once.
+    /// How many calls may be in flight at once.
     pub max_in_flight: usize,
 }
 
@@ -44,28 +45,28 @@ pub struct Gate(Arc<Shared>);
 struct Shared {
     core: Arc<Core>,
     batchers: Arc<Batchers>,
-    room: Semaphore,
-    strangers: Semaphore,
+    in_flight: Semaphore,
+    anonymous_in_flight: Semaphore,
     max_duration: Duration,
 }
 
-/// Who comes.
+/// Whether the gate authenticates the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
-    /// Somebody with credentials.
-    Known,
-    /// Somebody who shows none, or shows them to the operation itself. Strangers get little time and
-    /// have room of their own: a caller who shows nothing and sends nothing must not keep out those
-    /// who do.
-    Stranger,
+    /// By the credentials that came with the call.
+    Authenticated,
+    /// No: the call needs no credentials, or the operation checks them, as a login does. Anonymous calls
+    /// are counted apart and have less time, so that connections without credentials, which may send
+    /// nothing, can't use up the places of authenticated callers.
+    Anonymous,
 }
 
-/// A call that was let in.
+/// A call that passed the gate's checks.
 #[derive(Debug)]
 pub struct Admitted {
-    /// The app whose credentials the caller showed.
+    /// The authenticated app; `None` for anonymous callers and the operator.
     pub app: Option<Arc<App>>,
-    /// Until when the caller waits.
+    /// When the call must be over.
     pub deadline: Instant,
 }
 
@@ -76,8 +77,8 @@ impl Gate {
         Self(Arc::new(Shared {
             core,
             batchers: Arc::default(),
-            room: Semaphore::new(settings.max_in_flight),
-            strangers: Semaphore::new(settings.max_in_flight.min(STRANGERS)),
+            in_flight: Semaphore::new(settings.max_in_flight),
+            anonymous_in_flight: Semaphore::new(settings.max_in_flight.min(MAX_ANONYMOUS)),
             max_duration: settings.max_duration,
         }))
     }
@@ -88,25 +89,25 @@ impl Gate {
         &self.0.core
     }
 
-    /// The call of an app that was let in.
+    /// A call of an authenticated app.
     #[must_use]
     pub fn call(&self, app: Arc<App>, deadline: Instant) -> Call {
         let (core, batchers) = (Arc::clone(&self.0.core), Arc::clone(&self.0.batchers));
         Call { context: Context { core, app, deadline }, batchers }
     }
 
-    /// Checks the caller by `admit`, counts the call, and does `work`, all before the deadline: what
-    /// `patience` leaves, if the caller said how long they wait.
+    /// Authenticates the caller, counts the call, and does `work`, all within `client_timeout` if the client
+    /// gave one, and within the gate's own limit.
     ///
     /// # Errors
-    /// What `admit` and `work` refuse; `RateLimited`; `Unavailable` without room;
-    /// `DeadlineExceeded`; `Internal` for a panic.
+    /// Those of `authenticate` and `work`; `Unavailable` when too many calls are in flight; `RateLimited`;
+    /// `DeadlineExceeded`; `Internal` when `work` panics.
     pub async fn pass<T, E, W>(
         &self,
         log: &mut RequestLog,
         caller: Caller,
-        patience: Option<Duration>,
-        admit: impl Future<Output = Result<Option<Arc<App>>, E>>,
+        client_timeout: Option<Duration>,
+        authenticate: impl Future<Output = Result<Option<Arc<App>>, E>>,
         work: impl FnOnce(Admitted) -> W,
     ) -> Result<T, E>
     where
@@ -114,14 +115,16 @@ impl Gate {
         W: Future<Output = Result<T, E>>,
     {
         let shared = &*self.0;
-        let (room, longest) = match caller {
-            Caller::Stranger => (&shared.strangers, shared.max_duration.min(STRANGERS_TIME)),
-            Caller::Known => (&shared.room, shared.max_duration),
+        let (in_flight, longest) = match caller {
+            Caller::Authenticated => (&shared.in_flight, shared.max_duration),
+            Caller::Anonymous => {
+                (&shared.anonymous_in_flight, shared.max_duration.min(ANONYMOUS_TIMEOUT))
+            }
         };
-        let deadline = Instant::now() + patience.map_or(longest, |patience| patience.min(longest));
+        let deadline = Instant::now() + client_timeout.unwrap_or(longest).min(longest);
         let late = |_| Error::DeadlineExceeded;
-        let app = tokio::time::timeout_at(deadline, admit).await.map_err(late)??;
-        let Ok(_room) = room.try_acquire() else {
+        let app = tokio::time::timeout_at(deadline, authenticate).await.map_err(late)??;
+        let Ok(_permit) = in_flight.try_acquire() else {
             return Err(Error::Unavailable(Outage::Overloaded).into());
         };
         if let Some(app) = &app {
@@ -138,39 +141,39 @@ impl Gate {
     }
 }
 
-/// What every surface tells of something unforeseen; the rest is in the log.
+/// The text of every internal error in responses; its details are for the log only.
 pub const INTERNAL: &str = "an internal error happened; the service's log tells more";
 
-/// The connection that a request came by. The listener puts it into the request's extensions.
+/// The connection of a request. The listener puts it into the request's extensions.
 #[derive(Clone, Debug, Default)]
 pub struct Connection {
     /// The address at the other end, where it has one.
     pub address: Option<IpAddr>,
     /// Whether it is encrypted.
     pub tls: bool,
-    /// Its calls.
+    /// Its calls in flight.
     pub calls: Calls,
 }
 
-/// The gRPC calls of one connection that are under way, counted: each until its answer begins.
+/// Counts the gRPC calls of one connection that are in flight: each until its response begins.
 #[derive(Clone, Debug, Default)]
 pub struct Calls(Arc<AtomicUsize>);
 
 impl Calls {
-    /// Counts a call until what this returns is dropped.
+    /// Counts a call until the returned guard is dropped.
     #[must_use]
     pub fn begin(&self) -> impl Drop + Send + use<> {
-        struct Underway(Arc<AtomicUsize>);
-        impl Drop for Underway {
+        struct InFlight(Arc<AtomicUsize>);
+        impl Drop for InFlight {
             fn drop(&mut self) {
                 self.0.fetch_sub(1, Ordering::Relaxed);
             }
         }
         self.0.fetch_add(1, Ordering::Relaxed);
-        Underway(Arc::clone(&self.0))
+        InFlight(Arc::clone(&self.0))
     }
 
-    /// Whether any call is under way.
+    /// Whether any call is in flight.
     #[must_use]
     pub fn any(&self) -> bool {
         self.0.load(Ordering::Relaxed) > 0
@@ -185,10 +188,11 @@ pub fn bearer(headers: &HeaderMap) -> Option<Secret> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| Secret::presented(token))
 }
 
-/// The name of the header that carries a request's id, there and back.
+/// The header that carries a request's id, in the request and in the response.
 pub const REQUEST_ID: &str = "x-request-id";
 
-/// The caller's id for the request, if it can stand in a log, or a new one.
+/// The client's id for the request, if it is 1-128 visible ASCII characters, which are safe in a log; else a
+/// new one.
 #[must_use]
 pub fn request_id(headers: &HeaderMap) -> HeaderValue {
     let given = headers.get(REQUEST_ID).filter(|id| {
@@ -210,7 +214,7 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
-/// The one line a request, written also when the caller goes away before the answer.
+/// Writes one log line for a request, also when the client disconnects before the response.
 #[derive(Debug)]
 pub struct RequestLog {
     operation: &'static str,
@@ -220,19 +224,19 @@ pub struct RequestLog {
 }
 
 impl RequestLog {
-    /// Begins with a request of `operation`, as "FriendService/AddFriend".
+    /// Starts the clock for a request of `operation`, as "FriendService/AddFriend".
     #[must_use]
     pub fn open(operation: &'static str) -> Self {
         Self { operation, app: None, started: Instant::now(), code: Cow::Borrowed("Cancelled") }
     }
 
-    /// The app whose credentials the caller showed, once they are checked and there is room for the call.
+    /// The app of the call, once it is authenticated and counted.
     #[must_use]
     pub fn app(&self) -> Option<&App> {
         self.app.as_deref()
     }
 
-    /// Writes the line: the request was answered with the surface's `code`.
+    /// Writes the line with the code of the response: "Ok" over gRPC, "200" over HTTP.
     pub fn close(mut self, code: impl Into<Cow<'static, str>>) {
         self.code = code.into();
     }

@@ -1,5 +1,5 @@
-//! The gate around the routes: by the method's own entry in the descriptors ([`Methods`]), before the
-//! message is read. No method can forget to ask.
+//! The gate as a layer around all methods, so that no method can forget it. It works before the request's
+//! message is read, by the method's entry in the descriptors ([`Methods`]).
 
 use std::{
     convert::Infallible,
@@ -21,7 +21,7 @@ use super::methods::{Access, Method, Methods};
 use crate::{
     domain::{App, Error, Invalid, Secret},
     gate::{self, Caller, Connection, Gate, REQUEST_ID, RequestLog},
-    ops::{Core, access::authenticate},
+    ops::{Core, access},
 };
 
 /// The gate, as a layer around the routes.
@@ -32,7 +32,7 @@ pub struct GateLayer {
 }
 
 impl GateLayer {
-    /// A layer that sends calls of our methods through `gate`.
+    /// A layer that sends the calls of befriend's own methods through `gate`.
     #[must_use]
     pub fn new(gate: Gate) -> Self {
         Self { gate, methods: Arc::new(Methods::read()) }
@@ -43,7 +43,7 @@ impl<S> Layer<S> for GateLayer {
     type Service = Guarded<S>;
 
     fn layer(&self, inner: S) -> Guarded<S> {
-        Guarded { inner, around: self.clone() }
+        Guarded { inner, layer: self.clone() }
     }
 }
 
@@ -51,10 +51,10 @@ impl<S> Layer<S> for GateLayer {
 #[derive(Clone, Debug)]
 pub struct Guarded<S> {
     inner: S,
-    around: GateLayer,
+    layer: GateLayer,
 }
 
-type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
 impl<S> Service<Request<Body>> for Guarded<S>
 where
@@ -66,30 +66,30 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Answer;
+    type Future = ResponseFuture;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Answer {
-        let Some(method) = self.around.methods.get(request.uri().path()) else {
-            // Health, reflection, the HTTP surfaces, which pass the gate by themselves, and what
-            // nobody knows.
+    fn call(&mut self, request: Request<Body>) -> ResponseFuture {
+        let Some(method) = self.layer.methods.get(request.uri().path()) else {
+            // Health, reflection, unknown methods, and the HTTP APIs, which pass the gate by themselves.
             return Box::pin(self.inner.call(request));
         };
-        // The clone takes the place of the one that was polled ready, as tower asks.
+        // tower requires that the service that was polled ready is the one that is called.
         let ready = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, ready);
-        let gate = self.around.gate.clone();
+        let gate = self.layer.gate.clone();
         let id = gate::request_id(request.headers());
         let span = gate::span(&id);
-        let underway = request.extensions().get::<Connection>().map(|by| by.calls.begin());
+        let connection = request.extensions().get::<Connection>();
+        let in_flight = connection.map(|connection| connection.calls.begin());
         let work = async move {
-            let _underway = underway;
+            let _in_flight = in_flight;
             let mut log = RequestLog::open(method.operation);
-            let answer = pass(&gate, method, inner, request, &mut log).await;
-            let mut response = match answer {
+            let result = pass(&gate, method, inner, request, &mut log).await;
+            let mut response = match result {
                 Ok(response) => with_details(response),
                 Err(error) => Status::from(error).into_http(),
             };
@@ -101,7 +101,7 @@ where
     }
 }
 
-/// Checks the caller and runs the method, all before the deadline.
+/// Runs a method behind the gate.
 async fn pass<S>(
     gate: &Gate,
     method: Method,
@@ -113,35 +113,36 @@ where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
 {
     let caller = match method.access {
-        Access::Anybody => Caller::Stranger,
-        Access::App | Access::Operator => Caller::Known,
+        Access::Public => Caller::Anonymous,
+        Access::App | Access::Operator => Caller::Authenticated,
     };
-    let patience = patience(request.headers())?;
-    let (bearer, from) = (gate::bearer(request.headers()), address(request.extensions()));
-    let admit = admit(gate.core(), method, bearer.as_ref(), from);
-    gate.pass(log, caller, patience, admit, |admitted| {
+    let timeout = client_timeout(request.headers())?;
+    let (bearer, address) = (gate::bearer(request.headers()), address(request.extensions()));
+    let authenticate = authenticate(gate.core(), method, bearer.as_ref(), address);
+    gate.pass(log, caller, timeout, authenticate, |admitted| {
         let deadline = admitted.deadline;
         if let Some(app) = admitted.app {
             request.extensions_mut().insert(gate.call(app, deadline));
         }
         request.extensions_mut().insert(Deadline(deadline));
-        let answer = inner.call(request);
-        async { answer.await.map_err(|never| match never {}) }
+        let response = inner.call(request);
+        async { response.await.map_err(|never| match never {}) }
     })
     .await
 }
 
-async fn admit(
+/// The app that may call the method, if it is for apps; an error if the caller may not call it.
+async fn authenticate(
     core: &Core,
     method: Method,
     bearer: Option<&Secret>,
-    from: Option<IpAddr>,
+    address: Option<IpAddr>,
 ) -> Result<Option<Arc<App>>, Error> {
     match method.access {
-        Access::Anybody => Ok(None),
-        Access::App => authenticate::app(core, bearer).await.map(Some),
+        Access::Public => Ok(None),
+        Access::App => access::authenticate::app(core, bearer).await.map(Some),
         Access::Operator => {
-            authenticate::operator(core, bearer, from).await?;
+            access::authenticate::operator(core, bearer, address).await?;
             Ok(None)
         }
     }
@@ -155,16 +156,16 @@ pub(super) fn address(extensions: &Extensions) -> Option<IpAddr> {
 #[derive(Clone, Copy)]
 struct Deadline(Instant);
 
-/// Until when the caller of a method waits.
+/// When the call must be over.
 pub(super) fn deadline_of<T>(request: &tonic::Request<T>) -> Instant {
     request.extensions().get::<Deadline>().map_or_else(Instant::now, |deadline| deadline.0)
 }
 
-/// How long the caller waits, if their `grpc-timeout` says so.
+/// How long a call may take by the client's `grpc-timeout`, if there is one.
 ///
-/// A little less than the caller's own time, so that our answer, with its details, is there before
-/// the caller and the transport give up by themselves.
-fn patience(headers: &HeaderMap) -> Result<Option<Duration>, Invalid> {
+/// It is a little less than that, so that the response, with its error details, arrives before the client
+/// or the transport gives up on its own.
+fn client_timeout(headers: &HeaderMap) -> Result<Option<Duration>, Invalid> {
     let Some(timeout) = headers.get("grpc-timeout") else {
         return Ok(None);
     };
@@ -176,7 +177,7 @@ fn patience(headers: &HeaderMap) -> Result<Option<Duration>, Invalid> {
     Ok(Some(timeout.saturating_sub(margin)))
 }
 
-/// A timeout as gRPC writes it: "250m" is a quarter of a second.
+/// Reads a timeout in gRPC's notation: "250m" is 250 milliseconds.
 fn parse_timeout(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if !(1..=8).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -194,24 +195,25 @@ fn parse_timeout(text: &str) -> Option<Duration> {
     }
 }
 
-/// An error without our details comes from tonic's reading of the request: a message that is none, or
-/// too large, packed or unpacked, or wrongly compressed. tonic calls some of these INTERNAL and one
-/// RESOURCE_EXHAUSTED; they are the caller's, and no retry helps.
+/// Turns tonic's own errors into INVALID_ARGUMENT. An error without befriend's details comes from tonic's
+/// reading of the request: the message is malformed, too large, or wrongly compressed. tonic reports some
+/// of these as INTERNAL and one as RESOURCE_EXHAUSTED, though the request is at fault and no retry helps.
 fn with_details(response: Response<Body>) -> Response<Body> {
     let ours = response.headers().contains_key("grpc-status-details-bin");
     match code_of(&response) {
         Code::Internal | Code::OutOfRange | Code::ResourceExhausted | Code::InvalidArgument
             if !ours =>
         {
-            let told = Status::from_header_map(response.headers());
-            let why = told.map_or_else(String::new, |status| status.message().to_owned());
+            let status = Status::from_header_map(response.headers());
+            let why = status.map_or_else(String::new, |status| status.message().to_owned());
             Status::from(Invalid::argument("message", format!("can't be read: {why}"))).into_http()
         }
         _ => response,
     }
 }
 
-/// The code of an answer: an error stands in its headers; a success in its trailers, still to come.
+/// The code of a response: an error is in its headers; without one the code will be in the trailers, and is
+/// taken for OK.
 fn code_of(response: &Response<Body>) -> Code {
     response.headers().get("grpc-status").map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()))
 }

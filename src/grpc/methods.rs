@@ -1,5 +1,5 @@
-//! All methods of package befriend.v1 and who may call each, read from the descriptors: a method
-//! that is added to a service is guarded from its first day.
+//! All methods of package befriend.v1 and who may call each, read from the descriptors, so that a new
+//! method is guarded without being registered.
 
 use std::collections::HashMap;
 
@@ -9,11 +9,11 @@ use prost_types::FileDescriptorSet;
 /// Who may call a method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Anybody: the method checks credentials itself.
-    Anybody,
-    /// The bearer of an app's token.
+    /// Callers without a token: the method checks credentials itself.
+    Public,
+    /// Callers with an app's token.
     App,
-    /// The bearer of the operator's token.
+    /// Callers with the operator's token.
     Operator,
 }
 
@@ -42,11 +42,11 @@ impl Methods {
                 for method in &service.method {
                     let operation = format!("{}/{}", service.name(), method.name());
                     let access = match (service.name(), method.name()) {
-                        ("TokenService", "IssueToken") => Access::Anybody,
+                        ("TokenService", "IssueToken") => Access::Public,
                         ("AppService", _) => Access::Operator,
                         _ => Access::App,
                     };
-                    // Leaked once at the start: operations name themselves in logs and counters.
+                    // Leaked, once at the start, since logs and counters take static names.
                     let method = Method { operation: operation.clone().leak(), access };
                     methods.insert(format!("/befriend.v1.{operation}"), method);
                 }
@@ -55,7 +55,7 @@ impl Methods {
         Self(methods)
     }
 
-    /// The method that a request's path calls, if it is one of ours.
+    /// The method that a request's path calls, if befriend has it.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<Method> {
         self.0.get(path).copied()

@@ -186,17 +186,17 @@ impl<A: VendorApi> Endpoint<A> {
         let (credentials, head) = A::read_head(RequestHead { params, parts, received })?;
         let core = self.gate.core();
         let caller = match route.run {
-            Run::App(_) => Caller::Known,
-            Run::Login(_) => Caller::Stranger,
+            Run::App(_) => Caller::Authenticated,
+            Run::Login(_) => Caller::Anonymous,
         };
         // Boxed, since the future of a statement is large.
-        let admit = Box::pin(async {
+        let authenticate = Box::pin(async {
             match caller {
-                Caller::Known => self.api.authenticate(core, credentials).await.map(Some),
-                Caller::Stranger => Ok(None),
+                Caller::Authenticated => self.api.authenticate(core, credentials).await.map(Some),
+                Caller::Anonymous => Ok(None),
             }
         });
-        let result = self.gate.pass(log, caller, None, admit, |admitted| async move {
+        let result = self.gate.pass(log, caller, None, authenticate, |admitted| async move {
             let body = read::body(body, self.max_body).await?;
             let request = A::read_body(head, body)?;
             let deadline = admitted.deadline;

@@ -1,5 +1,4 @@
-//! The listener's TLS. Clients of the HTTP surfaces speak HTTP/1.1, which tonic's own TLS does not
-//! offer.
+//! TLS of the listener. tonic's own TLS offers only HTTP/2, and clients of the HTTP APIs need HTTP/1.1.
 
 use std::{fs, io, path::PathBuf, sync::Arc, time::Duration};
 
@@ -9,17 +8,19 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::ServeError;
+use super::error::ServeError;
 use crate::config::ServeArgs;
 
-/// What is offered, the best first.
+/// The protocols that ALPN offers, the preferred one first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
-/// How long a handshake may take, and how many may be under way at once.
-const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
-const HANDSHAKES: usize = 1024;
+/// How long a handshake may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What takes TLS connections, if the settings ask for TLS.
+/// How many handshakes may be in progress at once.
+const MAX_HANDSHAKES: usize = 1024;
+
+/// Makes TLS connections of TCP connections; `None` when the settings name no certificate.
 pub(super) fn acceptor(args: &ServeArgs) -> Result<Option<TlsAcceptor>, ServeError> {
     let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) else {
         return Ok(None);
@@ -44,16 +45,16 @@ pub(super) fn acceptor(args: &ServeArgs) -> Result<Option<TlsAcceptor>, ServeErr
     Ok(Some(TlsAcceptor::from(Arc::new(config))))
 }
 
-/// The connections whose handshakes came to an end, each as soon as it did.
+/// The connections whose handshakes succeeded or failed, in the order in which they did.
 pub(super) fn accept(
     incoming: impl Stream<Item = io::Result<TcpStream>>,
     acceptor: TlsAcceptor,
 ) -> impl Stream<Item = io::Result<TlsStream<TcpStream>>> {
     let handshake = move |tcp: io::Result<TcpStream>| {
         let acceptor = acceptor.clone();
-        async move { timeout(HANDSHAKE_TIME, acceptor.accept(tcp?)).await? }
+        async move { timeout(HANDSHAKE_TIMEOUT, acceptor.accept(tcp?)).await? }
     };
-    incoming.map(handshake).buffer_unordered(HANDSHAKES)
+    incoming.map(handshake).buffer_unordered(MAX_HANDSHAKES)
 }
 
 fn certificates(
@@ -64,7 +65,7 @@ fn certificates(
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     match chain {
         Ok(chain) if chain.is_empty() => {
-            Err(ServeError::Tls(setting, format!("{} holds no certificate", path.display())))
+            Err(ServeError::Tls(setting, format!("{} contains no certificate", path.display())))
         }
         Ok(chain) => Ok(chain),
         Err(why) => Err(ServeError::Tls(setting, why.to_string())),

@@ -1,0 +1,76 @@
+//! The listening port: gRPC and the HTTP APIs, with or without TLS.
+
+use futures_util::{FutureExt as _, TryStreamExt as _};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::{
+    service::RoutesBuilder,
+    transport::{self, Server, server::TcpIncoming},
+};
+
+use super::{batched_writes::Gathering, error::ServeError, tls};
+use crate::{
+    config::ServeArgs,
+    gate::Gate,
+    grpc::{self, GateLayer},
+    http::Http,
+    proto,
+};
+
+/// The largest header list of an HTTP/2 request, in bytes: clients need far less.
+const MAX_HEADER_LIST: u32 = 16 * 1024;
+
+/// Serves `routes` and the HTTP APIs behind `gate` until `closing`; then the calls in flight end first.
+///
+/// # Errors
+/// [`ServeError`] when the certificates can't be used; the future fails when the port does.
+pub(super) fn serve(
+    listener: TcpListener,
+    gate: Gate,
+    mut routes: RoutesBuilder,
+    args: &ServeArgs,
+    closing: CancellationToken,
+) -> Result<impl Future<Output = Result<(), transport::Error>> + use<>, ServeError> {
+    if args.reflection {
+        add_reflection(&mut routes)?;
+    }
+    let http = Http::new(gate.clone(), args.max_message.get(), args.netease());
+    let mut builder = Server::builder()
+        .accept_http1(true)
+        .max_concurrent_streams(args.max_streams.get())
+        .http2_keepalive_interval(Some(args.keepalive.0))
+        .http2_keepalive_timeout(Some(args.keepalive.0))
+        .tcp_keepalive(Some(args.keepalive.0))
+        .http2_max_header_list_size(MAX_HEADER_LIST)
+        .layer(GateLayer::new(gate));
+    let router = builder.add_routes(grpc::or_else(routes.routes(), move |request| {
+        let http = http.clone();
+        async move { http.answer(request).await }
+    }));
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let closed = closing.cancelled_owned();
+    Ok(match tls::acceptor(args)? {
+        None => {
+            let incoming = incoming.map_ok(Gathering::plain);
+            router.serve_with_incoming_shutdown(incoming, closed).left_future()
+        }
+        Some(acceptor) => {
+            let incoming = tls::accept(incoming, acceptor).map_ok(Gathering::tls);
+            router.serve_with_incoming_shutdown(incoming, closed).right_future()
+        }
+    })
+}
+
+fn add_reflection(routes: &mut RoutesBuilder) -> Result<(), tonic_reflection::server::Error> {
+    let builder = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            // With these, tools show the details of errors.
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+    };
+    routes.add_service(builder().build_v1()?);
+    // Older versions of grpcurl know only v1alpha.
+    routes.add_service(builder().build_v1alpha()?);
+    Ok(())
+}
