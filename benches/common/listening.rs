@@ -20,12 +20,12 @@ impl Listening {
     pub async fn start(url: &str, flags: &[&str]) -> Result<Self, Failure> {
         let flags = [&["--listen", "127.0.0.1:0"], flags].concat();
         let (core, args) = in_process::core(url, &flags)?;
-        let listener = TcpListener::bind(args.listen).await?;
+        let listener = TcpListener::bind(args.listener.listen).await?;
         let address = format!("http://{}", listener.local_addr()?);
         let stop = CancellationToken::new();
         let stopping = stop.clone();
         let serving = tokio::spawn(async move {
-            let webhook = args.webhook(true);
+            let webhook = args.callbacks.webhook(true);
             server::serve(listener, core, &args, webhook, stopping).await
         });
         Ok(Self { address, stop, serving })

@@ -30,7 +30,7 @@ pub(super) async fn with_core<T>(
         store::require_current(&database.url).await?;
     }
     let mut args = args.clone();
-    database.set_credentials_key(&mut args)?;
+    database.set_credentials_key(&mut args.access)?;
     let core = server::core(&database.url, &args, None, Clock::system())?;
     let done = command(&core).await;
     core.db.close().await;

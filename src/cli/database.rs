@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{error::CommandError, secrets::load_or_generate};
 use crate::{
-    config::{DatabaseArgs, ServeArgs},
+    config::{AccessArgs, DatabaseArgs},
     domain::{Error, Secret, SecretKind},
     ops::Core,
     private_postgres::{self, Keeper},
@@ -59,7 +59,7 @@ impl Database {
     }
 
     /// Sets the credentials key that is kept beside the private Postgres, unless the settings have one.
-    pub(super) fn set_credentials_key(&self, args: &mut ServeArgs) -> Result<(), CommandError> {
+    pub(super) fn set_credentials_key(&self, args: &mut AccessArgs) -> Result<(), CommandError> {
         let given = args.credentials_key.as_ref().is_some_and(|key| !key.reveal().is_empty());
         if !given && let Some(private) = &self.private {
             let kind = SecretKind::CredentialsKey;

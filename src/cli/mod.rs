@@ -149,7 +149,7 @@ async fn run(cli: Cli) -> Result<ExitCode, CommandError> {
         }
         Command::Migrate => database::migrate(&database).await?,
         Command::App(command) => {
-            settings.credentials_key = command.credentials_key().cloned();
+            settings.access.credentials_key = command.credentials_key().cloned();
             with_core(&database, &settings, async |core| apps::run(core, command).await).await?;
         }
         Command::Token(args) => {
@@ -165,7 +165,7 @@ async fn run(cli: Cli) -> Result<ExitCode, CommandError> {
             with_core(&database, &settings, async |core| events::run(core, command).await).await?;
         }
         Command::Receiver(args) => receiver::run(args).await?,
-        Command::Health(args) => return health(args, settings.listen).await,
+        Command::Health(args) => return health(args, settings.listener.listen).await,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -18,36 +18,36 @@ pub(super) async fn serve(
     database_args: DatabaseArgs,
     mut args: ServeArgs,
 ) -> Result<(), CommandError> {
-    telemetry::start(args.log_format, &args.log);
+    telemetry::start(args.log.log_format, &args.log.log);
     let stop = stop_on_signal();
     // Before the database is started: a port that is in use is reported at once.
-    let listener = listen(args.listen).await?;
+    let listener = listen(args.listener.listen).await?;
     let database = Database::open(&database_args).await?;
-    database.set_credentials_key(&mut args)?;
-    let kept_token = match args.operator_token {
+    database.set_credentials_key(&mut args.access)?;
+    let kept_token = match args.access.operator_token {
         Some(_) => None,
         None => database.operator_token()?,
     };
-    let operator_token = args.operator_token.clone().or_else(|| kept_token.clone());
+    let operator_token = args.access.operator_token.clone().or_else(|| kept_token.clone());
     if operator_token.is_none() {
         tracing::warn!("AppService refuses every call: --operator-token is not set");
     }
     let core = server::core(&database.url, &args, operator_token.clone(), Clock::system())?;
-    wait_for_database(&core, args.db_wait.0).await;
-    if args.migrate {
+    wait_for_database(&core, args.pool.db_wait).await;
+    if args.pool.migrate {
         store::migrate(&database.url).await?;
     } else {
         store::require_current(&database.url).await?;
     }
-    let (address, tls) = (listener.local_addr()?, args.tls_cert.is_some());
+    let (address, tls) = (listener.local_addr()?, args.listener.tls_cert.is_some());
     tracing::info!(%address, tls, "listening");
     if args.demo {
         demo::prepare(&core, address, tls, operator_token.as_ref(), stop.clone()).await?;
     } else if let Some(token) = kept_token {
         println!("operator token: {}", token.reveal());
     }
-    let webhook = args.webhook(database.is_private());
-    if args.deliver && webhook.allow_private {
+    let webhook = args.callbacks.webhook(database.is_private());
+    if args.callbacks.deliver && webhook.allow_private {
         tracing::warn!(
             "callbacks may go to loopback and private addresses: --callback-allow-private"
         );

@@ -9,7 +9,7 @@ use super::{
     error::CommandError,
 };
 use crate::{
-    config::{self, Shown},
+    domain::parse_duration,
     ops::{Core, access::tokens},
 };
 
@@ -19,13 +19,13 @@ pub(super) struct TokenArgs {
     app_key: String,
     /// How long the token lives: 1m at the least, 60d (or BEFRIEND_MAX_TOKEN_TTL) at the most [default:
     /// 1d, or BEFRIEND_TOKEN_TTL].
-    #[arg(long, value_name = "TIME", value_parser = config::any_duration)]
-    ttl: Option<Shown<Duration>>,
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    ttl: Option<Duration>,
 }
 
 /// Issues a token, and prints it.
 pub(super) async fn issue(core: &Core, args: TokenArgs) -> Result<(), CommandError> {
-    let ttl = args.ttl.map_or(Duration::ZERO, |ttl| ttl.0);
+    let ttl = args.ttl.unwrap_or_default();
     let issued = tokens::issue_as_operator(core, deadline(), &app_key(&args.app_key)?, ttl).await?;
     println!("{}", issued.token.reveal());
     Ok(())

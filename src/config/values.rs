@@ -1,35 +1,18 @@
-//! Values of settings as they are written: durations, tokens, filters.
+//! Parsers for the values of settings.
 
-use std::{convert::Infallible, fmt, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
-use crate::domain::{Secret, parse_duration, render_duration};
+use crate::domain::{Secret, parse_duration};
 
-/// A value that `--help` can show the way it is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shown<T>(pub T);
-
-impl fmt::Display for Shown<Duration> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&render_duration(self.0))
+/// Parses a duration above zero.
+pub(super) fn positive_duration(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err("must be above zero".to_owned()),
+        duration => Ok(duration),
     }
 }
 
-/// Reads "250ms", "30s", "5m", "2h" or "1d".
-///
-/// # Errors
-/// A sentence for the user.
-pub fn any_duration(text: &str) -> Result<Shown<Duration>, String> {
-    parse_duration(text).map(Shown)
-}
-
-/// Reads a duration above zero.
-pub(super) fn duration(text: &str) -> Result<Shown<Duration>, String> {
-    match any_duration(text)? {
-        Shown(Duration::ZERO) => Err("must be more than nothing".to_owned()),
-        some => Ok(some),
-    }
-}
-
+/// Parses a number of seconds from 0 to 60.
 pub(super) fn burst(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.0..=60.0).contains(&seconds) => Ok(seconds),
@@ -37,7 +20,7 @@ pub(super) fn burst(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Takes a secret as it is. clap would show one that it refuses, so [`ServeArgs::check`] refuses it.
+/// Accepts any secret. clap would print a value that its parser refuses, so secrets are checked later.
 ///
 /// # Errors
 /// None.
@@ -45,6 +28,7 @@ pub fn secret(text: &str) -> Result<Secret, Infallible> {
     Ok(Secret::presented(text))
 }
 
+/// Checks a log filter, and returns its text.
 pub(super) fn log_filter(text: &str) -> Result<String, String> {
     match text.parse::<tracing_subscriber::filter::Targets>() {
         Ok(_) => Ok(text.to_owned()),
@@ -57,8 +41,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_some_durations_may_be_nothing() {
-        assert!(any_duration("0s").is_ok());
-        assert!(duration("0s").is_err());
+    fn a_duration_of_zero_is_refused_where_it_would_stop_the_service() {
+        assert!(positive_duration("0s").is_err());
+        assert_eq!(positive_duration("1ms"), Ok(Duration::from_millis(1)));
     }
 }

@@ -33,8 +33,13 @@ impl Background {
         reporter: HealthReporter,
     ) -> Self {
         let stop = CancellationToken::new();
-        let dispatcher = args.deliver.then(|| {
-            tokio::spawn(deliver(Arc::clone(core), client, args.dispatcher(), stop.clone()))
+        let dispatcher = args.callbacks.deliver.then(|| {
+            tokio::spawn(deliver(
+                Arc::clone(core),
+                client,
+                args.callbacks.dispatcher(),
+                stop.clone(),
+            ))
         });
         let health = health::follow_database(reporter, Arc::clone(core), stop.clone());
         Self {

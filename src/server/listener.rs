@@ -31,16 +31,16 @@ pub(super) fn serve(
     args: &ServeArgs,
     closing: CancellationToken,
 ) -> Result<impl Future<Output = Result<(), transport::Error>> + use<>, ServeError> {
-    if args.reflection {
+    if args.listener.reflection {
         add_reflection(&mut routes)?;
     }
-    let http = Http::new(gate.clone(), args.max_message.get(), args.netease());
+    let http = Http::new(gate.clone(), args.listener.max_message.get(), args.access.netease());
     let mut builder = Server::builder()
         .accept_http1(true)
-        .max_concurrent_streams(args.max_streams.get())
-        .http2_keepalive_interval(Some(args.keepalive.0))
-        .http2_keepalive_timeout(Some(args.keepalive.0))
-        .tcp_keepalive(Some(args.keepalive.0))
+        .max_concurrent_streams(args.listener.max_streams.get())
+        .http2_keepalive_interval(Some(args.listener.keepalive))
+        .http2_keepalive_timeout(Some(args.listener.keepalive))
+        .tcp_keepalive(Some(args.listener.keepalive))
         .http2_max_header_list_size(MAX_HEADER_LIST)
         .layer(GateLayer::new(gate));
     let router = builder.add_routes(grpc::or_else(routes.routes(), move |request| {
@@ -49,7 +49,7 @@ pub(super) fn serve(
     }));
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let closed = closing.cancelled_owned();
-    Ok(match tls::acceptor(args)? {
+    Ok(match tls::acceptor(&args.listener)? {
         None => {
             let incoming = incoming.map_ok(Gathering::plain);
             router.serve_with_incoming_shutdown(incoming, closed).left_future()

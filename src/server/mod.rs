@@ -47,19 +47,19 @@ pub fn core(
     clock: Clock,
 ) -> Result<Arc<Core>, ServeError> {
     Ok(Arc::new(Core {
-        db: Db::new(url, &args.db()).map_err(ServeError::DatabaseUrl)?,
+        db: Db::new(url, &args.pool.db()).map_err(ServeError::DatabaseUrl)?,
         clock,
         bounds: args.bounds(),
-        event_retention: args.event_retention(),
-        tombstone_retention: args.tombstone_retention(),
-        request_life: args.request_life(),
-        watches: Watches::new(args.watches()),
-        lifetimes: args.lifetimes(),
-        keyring: args.keyring().ok_or(ServeError::CredentialsKey)?,
+        event_retention: args.callbacks.event_retention(),
+        tombstone_retention: args.following.tombstone_retention(),
+        request_life: args.limits.request_lifetime(),
+        watches: Watches::new(args.following.watches(args.access.token_cache)),
+        lifetimes: args.access.token_lifetimes(),
+        keyring: args.access.keyring().ok_or(ServeError::CredentialsKey)?,
         operator_token: operator_token.as_ref().map(Secret::hash),
-        callers: CallerCache::new(args.token_cache.0),
-        login_throttle: LoginThrottle::new(args.logins()),
-        rate_limits: RateLimits::new(args.rates()),
+        callers: CallerCache::new(args.access.token_cache),
+        login_throttle: LoginThrottle::new(args.access.logins()),
+        rate_limits: RateLimits::new(args.limits.rates()),
         outbox_signals: Arc::default(),
         message_ids: MessageIds::default(),
     }))
@@ -80,9 +80,9 @@ pub async fn serve(
     // Until the first probe of the database.
     health::set(&reporter, ServingStatus::NotServing).await;
     let webhook_client = Arc::new(WebhookClient::new(webhook));
-    let mut routes = grpc::routes(&core, &webhook_client, args.max_message.get());
+    let mut routes = grpc::routes(&core, &webhook_client, args.listener.max_message.get());
     routes.add_service(health_service);
-    let gate = Gate::new(Arc::clone(&core), args.gate());
+    let gate = Gate::new(Arc::clone(&core), args.listener.gate());
     let closing = CancellationToken::new();
     let listening = listener::serve(listener, gate, routes, args, closing.clone())?;
     let background = Background::spawn(&core, args, webhook_client, reporter.clone());
@@ -92,18 +92,18 @@ pub async fn serve(
         background.stop_health();
         health::set(&reporter, ServingStatus::NotServing).await;
         // Load balancers see the status and send new calls elsewhere.
-        tokio::time::sleep(args.drain.0).await;
+        tokio::time::sleep(args.listener.drain).await;
         core.watches.end();
         closing.cancel();
         health::end_watches(reporter).await;
-        tokio::time::sleep(args.shutdown_timeout.0).await;
+        tokio::time::sleep(args.listener.shutdown_timeout).await;
         tracing::warn!("calls still in flight at the end of the shutdown time were cut off");
     };
     let served = tokio::select! {
         served = listening => served,
         () = shutdown => Ok(()),
     };
-    background.stop(args.shutdown_timeout.0).await;
+    background.stop(args.listener.shutdown_timeout).await;
     // Calls that were cut off may still hold connections, which end with the process.
     let _ = tokio::time::timeout(CLOSE_TIMEOUT, core.db.close()).await;
     Ok(served?)

@@ -9,7 +9,7 @@ use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::error::ServeError;
-use crate::config::ServeArgs;
+use crate::config::ListenerArgs;
 
 /// The protocols that ALPN offers, the preferred one first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -21,7 +21,7 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_HANDSHAKES: usize = 1024;
 
 /// Makes TLS connections of TCP connections; `None` when the settings name no certificate.
-pub(super) fn acceptor(args: &ServeArgs) -> Result<Option<TlsAcceptor>, ServeError> {
+pub(super) fn acceptor(args: &ListenerArgs) -> Result<Option<TlsAcceptor>, ServeError> {
     let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) else {
         return Ok(None);
     };

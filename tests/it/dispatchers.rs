@@ -39,10 +39,10 @@ impl Instance {
     fn start(app: &TestApp) -> Self {
         let args = settings(FLAGS);
         let core = server::core(&app.database_url, &args, None, Clock::system()).expect("a core");
-        let client = Arc::new(WebhookClient::new(args.webhook(true)));
+        let client = Arc::new(WebhookClient::new(args.callbacks.webhook(true)));
         let (db, clock) = (core.db.clone(), core.clock.clone());
         let signals = Arc::clone(&core.outbox_signals);
-        let dispatcher = Dispatcher::new(db, clock, signals, client, args.dispatcher());
+        let dispatcher = Dispatcher::new(db, clock, signals, client, args.callbacks.dispatcher());
         let stop = CancellationToken::new();
         Self { dispatcher: tokio::spawn(dispatcher.run(stop.clone())), stop, _core: core }
     }

@@ -350,7 +350,7 @@ async fn the_metadata_names_what_the_message_names() {
 
 /// Watches without reading, until the service gives up on it.
 async fn too_slow_watcher() -> Result<(), Status> {
-    let app = TestApp::with(&["--watch-patience", "1ms"], Clock::system()).await;
+    let app = TestApp::with(&["--watch-send-timeout", "1ms"], Clock::system()).await;
     let tenant = app.tenant("acme#chat").await;
     tenant.create(&["alice", "bob"]).await;
     tenant.befriend("alice", "bob").await.expect("friends");

@@ -151,5 +151,8 @@ fn make_env_writes_secrets_that_can_be_used() {
     assert_eq!(value("POSTGRES_PASSWORD").len(), 64);
     assert!(value("BEFRIEND_OPERATOR_TOKEN").len() >= 32);
     let key = value("BEFRIEND_CREDENTIALS_KEY");
-    assert!(!key.is_empty() && settings(&["--credentials-key", key]).keyring().is_some(), "{key}");
+    assert!(
+        !key.is_empty() && settings(&["--credentials-key", key]).access.keyring().is_some(),
+        "{key}"
+    );
 }

@@ -17,9 +17,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cli::{error::CommandError, listener::listen, signals::stop_on_signal},
     clock::Clock,
-    config::{Shown, any_duration},
     delivery::sign,
-    domain::{Invalid, SigningSecret},
+    domain::{Invalid, SigningSecret, parse_duration},
 };
 
 /// The largest body that is accepted, in bytes; the service's own are far smaller.
@@ -48,8 +47,8 @@ pub(in crate::cli) struct ReceiverArgs {
     status: u16,
 
     /// How long to wait before answering.
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = any_duration)]
-    delay: Shown<Duration>,
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
+    delay: Duration,
 }
 
 impl ReceiverArgs {
@@ -60,7 +59,7 @@ impl ReceiverArgs {
         Ok(Behavior {
             secret: secret.map(|text| SigningSecret::parse("--secret", text)).transpose()?,
             status: StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK),
-            delay: self.delay.0,
+            delay: self.delay,
         })
     }
 }

@@ -22,7 +22,7 @@ use crate::{
         secrets::from_file_or_variable,
         signals::stop_on_signal,
     },
-    config::{self, Shown},
+    domain::parse_duration,
     ops::Core,
     pull::{self, Easemob, EasemobSettings, NetEase, NetEaseSettings, Pace, Pulled, Vendor},
     transfer::{self, InvalidValues},
@@ -84,8 +84,8 @@ struct PullArgs {
     #[arg(long, value_name = "N", default_value_t = 8)]
     retries: u32,
     /// How long to wait before the first repetition; the wait doubles each time, up to a minute.
-    #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = config::any_duration)]
-    backoff: Shown<Duration>,
+    #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = parse_duration)]
+    backoff: Duration,
     #[command(flatten)]
     import: ImportArgs,
 }
@@ -96,7 +96,7 @@ impl PullArgs {
             per_second: self.rate,
             in_flight: self.in_flight.get(),
             retries: self.retries,
-            backoff: self.backoff.0,
+            backoff: self.backoff,
         }
     }
 }

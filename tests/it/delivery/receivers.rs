@@ -263,7 +263,7 @@ async fn a_failed_event_holds_back_a_hundred_thousand_behind_it_without_a_stop()
 
 #[tokio::test]
 async fn silent_receivers_hold_up_no_other_rule_though_they_take_all_their_room() {
-    let flags = ["--callback-per-rule", "2", "--callback-in-all", "3"];
+    let flags = ["--callback-per-rule", "2", "--callback-total", "3"];
     let mut stage = Stage::with(&flags, &["alice", "bob", "carol", "dave", "erin"]).await;
     let gate = Arc::new(Semaphore::new(0));
     let held = Arc::clone(&gate);

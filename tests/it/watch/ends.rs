@@ -105,7 +105,7 @@ async fn a_watch_ends_when_the_app_is_deleted() {
 
 #[tokio::test]
 async fn a_reader_who_does_not_keep_up_is_told_so_and_can_go_on() {
-    let app = TestApp::with(&["--watch-patience", "1ms"], Clock::system()).await;
+    let app = TestApp::with(&["--watch-send-timeout", "1ms"], Clock::system()).await;
     let tenant = app.tenant("acme#chat").await;
     tenant.create(&["alice", "bob"]).await;
     tenant.befriend("alice", "bob").await.unwrap();
@@ -146,7 +146,7 @@ async fn a_watcher_who_goes_away_leaves_its_place() {
 
 #[tokio::test]
 async fn a_watch_ends_in_good_order_after_its_longest_time() {
-    let app = TestApp::with(&["--watch-longest", "50ms"], Clock::system()).await;
+    let app = TestApp::with(&["--watch-max-duration", "50ms"], Clock::system()).await;
     let tenant = app.tenant("acme#chat").await;
     tenant.create(&["alice"]).await;
     let mut watcher = Watcher::start(&tenant, "alice").await.unwrap();
@@ -157,7 +157,7 @@ async fn a_watch_ends_in_good_order_after_its_longest_time() {
 #[tokio::test]
 async fn a_watch_outlives_the_longest_time_of_other_calls_and_takes_no_place_among_them() {
     let (app, tenant) = acme(&["alice", "bob"]).await;
-    let flags = ["--max-duration", "1s", "--max-in-flight", "1", "--watch-longest", "1500ms"];
+    let flags = ["--max-duration", "1s", "--max-in-flight", "1", "--watch-max-duration", "1500ms"];
     let brief = TestApp::on(&app.database_url, &flags, Clock::system()).await;
     let (there, started) = (at(&brief, &tenant), std::time::Instant::now());
     let mut watcher = Watcher::start(&there, "alice").await.unwrap();

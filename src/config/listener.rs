@@ -1,0 +1,81 @@
+//! Settings of the listener: address, TLS, and bounds of connections and calls.
+
+use std::{
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+    time::Duration,
+};
+
+use clap::{ArgAction, Args, builder::BoolishValueParser};
+
+use super::values::positive_duration;
+use crate::{domain::parse_duration, gate::GateSettings};
+
+/// The listener.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Listener")]
+pub struct ListenerArgs {
+    /// The address to listen on.
+    #[arg(
+        long,
+        env = "BEFRIEND_LISTEN",
+        value_name = "ADDRESS:PORT",
+        default_value = "127.0.0.1:50051"
+    )]
+    pub listen: SocketAddr,
+
+    /// The server's certificate chain (PEM), for TLS. Needs --tls-key.
+    #[arg(long, env = "BEFRIEND_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The private key of --tls-cert (PEM).
+    #[arg(long, env = "BEFRIEND_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Accept only clients with a certificate that one of these authorities (PEM) has signed.
+    #[arg(long, env = "BEFRIEND_TLS_CLIENT_CA", value_name = "FILE", requires = "tls_cert")]
+    pub tls_client_ca: Option<PathBuf>,
+
+    /// Answer gRPC reflection, from which tools such as grpcurl learn the services and messages.
+    #[arg(long, env = "BEFRIEND_REFLECTION", value_name = "BOOL", default_value_t = true, action = ArgAction::Set, value_parser = BoolishValueParser::new())]
+    pub reflection: bool,
+
+    /// The largest request message.
+    #[arg(long, env = "BEFRIEND_MAX_MESSAGE", value_name = "BYTES", default_value = "1048576")]
+    pub max_message: NonZeroUsize,
+
+    /// How many calls may be under way at once. Further calls are refused as UNAVAILABLE.
+    #[arg(long, env = "BEFRIEND_MAX_IN_FLIGHT", value_name = "N", default_value = "1024")]
+    max_in_flight: NonZeroUsize,
+
+    /// How many calls of one connection may be under way at once.
+    #[arg(long, env = "BEFRIEND_MAX_STREAMS", value_name = "N", default_value = "256")]
+    pub max_streams: NonZeroU32,
+
+    /// How often to check that an idle connection is alive.
+    #[arg(long, env = "BEFRIEND_KEEPALIVE", value_name = "TIME", default_value = "30s", value_parser = positive_duration)]
+    pub keepalive: Duration,
+
+    /// How long a call may take. A caller's own deadline can only shorten it.
+    #[arg(long, env = "BEFRIEND_MAX_DURATION", value_name = "TIME", default_value = "15s", value_parser = positive_duration)]
+    max_duration: Duration,
+
+    /// How long calls under way may take to finish at shutdown.
+    #[arg(long, env = "BEFRIEND_SHUTDOWN_TIMEOUT", value_name = "TIME", default_value = "20s", value_parser = positive_duration)]
+    pub shutdown_timeout: Duration,
+
+    /// How long to continue serving at shutdown after the health check says NOT_SERVING.
+    ///
+    /// Load balancers then send no further calls before the listener closes.
+    #[arg(long, env = "BEFRIEND_DRAIN", value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
+    pub drain: Duration,
+}
+
+impl ListenerArgs {
+    /// The settings of the gate.
+    #[must_use]
+    pub fn gate(&self) -> GateSettings {
+        GateSettings { max_duration: self.max_duration, max_in_flight: self.max_in_flight.get() }
+    }
+}
