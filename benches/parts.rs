@@ -8,7 +8,7 @@ use befriend::{
         BodyFormat, CallbackRule, CallbackUrl, Event, EventId, EventState, EventType, OwnerKey,
         Remark, Secret, SecretKind, SigningSecret, Username,
     },
-    page_token::{self, Binding},
+    page_token,
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 use time::OffsetDateTime;
@@ -37,12 +37,13 @@ fn keys(c: &mut Criterion) {
 }
 
 fn page_tokens(c: &mut Criterion) {
-    let binding = Binding { call: "FriendService/ListFriends", app: Some(APP), owner: "alice" };
-    let write = || page_token::write(binding, Some(black_box("bob.the.builder").to_owned()));
+    let alice = name("alice");
+    let tokens = page_token::friends(APP, &alice);
+    let write = || tokens.write(Some(black_box("bob.the.builder").to_owned()));
     c.bench_function("write a page token", |b| b.iter(write));
     let token = write();
     c.bench_function("read a page token", |b| {
-        b.iter(|| page_token::read::<String>(binding, black_box(&token)));
+        b.iter(|| tokens.read(black_box(&token)));
     });
 }
 

@@ -70,6 +70,14 @@ pub struct SyncPosition {
     pub purged_to: Option<i64>,
 }
 
+impl SyncPosition {
+    /// The position of a follower that has the list as of `version`.
+    #[must_use]
+    pub const fn at(version: i64) -> Self {
+        Self { version, purged_to: None }
+    }
+}
+
 /// The head of a list as a follower needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListVersion {
@@ -133,7 +141,7 @@ impl<C: Change> SyncPage<C> {
                 SyncPosition { version: last.version(), purged_to: Some(walking_since) }
             }
             // At the end the head: changes of other lists need not be asked for again.
-            _ => SyncPosition { version: head.version, purged_to: None },
+            _ => SyncPosition::at(head.version),
         };
         Self { changes, next, has_more, full_resync }
     }
@@ -148,7 +156,7 @@ mod tests {
     use super::*;
 
     const fn at(version: i64) -> SyncPosition {
-        SyncPosition { version, purged_to: None }
+        SyncPosition::at(version)
     }
 
     fn read_on(position: SyncPosition, version: i64, purged_to: i64) -> Option<(i64, bool)> {

@@ -17,7 +17,7 @@ use crate::{
         Core,
         access::{apps, callback_rules},
     },
-    page_token::{self, Binding},
+    page_token,
     proto::{self, app_service_server::AppService},
 };
 
@@ -28,9 +28,6 @@ pub(super) struct AppApi {
 
 /// What is left of a caller's time to tell of a try that came to nothing.
 const TELLING: Duration = Duration::from_millis(500);
-
-/// Where pages of apps are bound to: they have no app and no owner.
-const LIST: Binding<'static> = Binding { call: "AppService/ListApps", app: None, owner: "" };
 
 #[tonic::async_trait]
 impl AppService for AppApi {
@@ -64,11 +61,12 @@ impl AppService for AppApi {
     ) -> Result<Response<proto::ListAppsResponse>, Status> {
         let message = request.into_inner();
         let size = self.core.bounds.app_pages.choose(message.page_size)?;
-        let after: String = page_token::read(LIST, &message.page_token)?;
+        let tokens = page_token::apps();
+        let after = tokens.read(&message.page_token)?;
         let page = apps::list(&self.core, &after, size).await?;
         Ok(Response::new(proto::ListAppsResponse {
             apps: page.items.into_iter().map(proto::App::from).collect(),
-            next_page_token: page_token::write(LIST, page.next),
+            next_page_token: tokens.write(page.next),
         }))
     }
 

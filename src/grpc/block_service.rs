@@ -4,13 +4,13 @@ use tonic::{Request, Response, Status};
 
 use super::{
     convert::{app_call, strings, usernames},
-    follow::{self, Walk, Watching},
+    follow::{self, Watching},
 };
 use crate::{
-    domain::{Error, SyncPage, Username},
+    domain::{Error, SyncPage, SyncPosition, Username},
     gate::bearer,
     ops::{blocks, sync, watch},
-    page_token::{self, Binding},
+    page_token,
     proto::{self, block_service_server::BlockService},
 };
 
@@ -48,16 +48,12 @@ impl BlockService for BlockApi {
         let (call, message) = app_call(request)?;
         let owner = Username::parse("owner", &message.owner)?;
         let size = call.core.bounds.block_pages.choose(message.page_size)?;
-        let binding = Binding {
-            call: "BlockService/ListBlockedUsers",
-            app: Some(call.app.id),
-            owner: owner.as_str(),
-        };
-        let before: i64 = page_token::read(binding, &message.page_token)?;
+        let tokens = page_token::blocks(call.app.id, &owner);
+        let before = tokens.read(&message.page_token)?;
         let page = blocks::list(&call, &owner, before, size).await?;
         Ok(Response::new(proto::ListBlockedUsersResponse {
             usernames: strings(page.items),
-            next_page_token: page_token::write(binding, page.next),
+            next_page_token: tokens.write(page.next),
         }))
     }
 
@@ -82,11 +78,11 @@ impl BlockService for BlockApi {
         let owner = Username::parse("owner", &message.owner)?;
         let size = call.core.bounds.sync_pages.choose(message.page_size)?;
         let since = message.since_version;
-        let walk = Walk::new("BlockService/SyncBlocks", &call, &owner, since, "");
-        let position = walk.read(since, &message.page_token)?;
+        let tokens = page_token::block_changes(call.app.id, &owner, since);
+        let position = tokens.read_or(&message.page_token, SyncPosition::at(since))?;
         let page = sync::changes(&call, sync::Blocks, &owner, position, size).await?;
         Ok(Response::new(proto::SyncBlocksResponse {
-            next_page_token: walk.write(&page),
+            next_page_token: tokens.write(page.has_more.then_some(page.next)),
             next_version: page.next.version,
             has_more: page.has_more,
             full_resync: page.full_resync,

@@ -5,9 +5,9 @@ use uuid::Uuid;
 
 use super::convert::{app_call, event, event_state, opt_time};
 use crate::{
-    domain::{Error, EventFilter, EventId, EventPosition, EventType, Invalid, Username},
+    domain::{Error, EventFilter, EventId, EventType, Invalid, Username},
     ops::{Call, events},
-    page_token::{self, Binding},
+    page_token,
     proto::{self, event_service_server::EventService},
 };
 
@@ -22,15 +22,12 @@ impl EventService for EventApi {
         let (call, message) = app_call(request)?;
         let size = call.core.bounds.event_pages.choose(message.page_size)?;
         let filter = filter(&call, &message)?;
-        // A token goes on with the conditions that it was given out for.
-        let conditions = format!("{filter:?}");
-        let binding =
-            Binding { call: "EventService/ListEvents", app: Some(call.app.id), owner: &conditions };
-        let before: EventPosition = page_token::read(binding, &message.page_token)?;
+        let tokens = page_token::events(call.app.id, &filter);
+        let before = tokens.read(&message.page_token)?;
         let page = events::list(&call, &filter, &before, size).await?;
         Ok(Response::new(proto::ListEventsResponse {
             events: page.items.into_iter().map(event).collect(),
-            next_page_token: page_token::write(binding, page.next),
+            next_page_token: tokens.write(page.next),
         }))
     }
 

@@ -7,54 +7,13 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use crate::{
-    domain::{BlockChange, Change as _, FriendChange, Invalid, SyncPage, SyncPosition, Username},
-    ops::{Call, watch::Messages},
-    page_token::{self, Binding},
+    domain::{BlockChange, Change as _, FriendChange, SyncPage},
+    ops::watch::Messages,
     proto,
 };
 
 /// A stream of a watch call.
 pub(super) type Watching<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
-
-/// Where a sync call goes on: at its page token, else at the version it names. A token goes on with
-/// the conditions that it was given out for.
-pub(super) struct Walk {
-    call: &'static str,
-    app: uuid::Uuid,
-    conditions: String,
-}
-
-impl Walk {
-    pub(super) fn new(
-        name: &'static str,
-        call: &Call,
-        owner: &Username,
-        since_version: i64,
-        more: &str,
-    ) -> Self {
-        let conditions = format!("{owner}/{since_version}/{more}");
-        Self { call: name, app: call.app.id, conditions }
-    }
-
-    fn binding(&self) -> Binding<'_> {
-        Binding { call: self.call, app: Some(self.app), owner: &self.conditions }
-    }
-
-    pub(super) fn read(
-        &self,
-        since_version: i64,
-        page_token: &str,
-    ) -> Result<SyncPosition, Invalid> {
-        if page_token.is_empty() {
-            return Ok(SyncPosition { version: since_version, purged_to: None });
-        }
-        page_token::read(self.binding(), page_token)
-    }
-
-    pub(super) fn write<C>(&self, page: &SyncPage<C>) -> String {
-        page_token::write(self.binding(), page.has_more.then_some(page.next))
-    }
-}
 
 /// The messages of a watcher as a stream of the wire's messages.
 pub(super) fn watching<C: Send + 'static, T: Send + 'static>(

@@ -4,16 +4,16 @@ use tonic::{Request, Response, Status};
 
 use super::{
     convert::{app_call, bounded, count, opt_time, request_direction, request_states, strings},
-    follow::{self, Walk, Watching},
+    follow::{self, Watching},
 };
 use crate::{
     domain::{
-        EntryChange, Error, Extension, Invalid, Remark, RequestMessage, SyncPage, UpdatedAfter,
-        Username,
+        EntryChange, Error, Extension, Invalid, Remark, RequestMessage, SyncPage, SyncPosition,
+        UpdatedAfter, Username,
     },
     gate::bearer,
-    ops::{Call, friends, imports, requests, sync, watch},
-    page_token::{self, Binding},
+    ops::{friends, imports, requests, sync, watch},
+    page_token,
     proto::{self, friend_service_server::FriendService},
 };
 
@@ -81,8 +81,8 @@ impl FriendService for FriendApi {
         let (call, message) = app_call(request)?;
         let owner = Username::parse("owner", &message.owner)?;
         let size = call.core.bounds.friend_pages.choose(message.page_size)?;
-        let binding = list_binding(&call, &owner);
-        let after: String = page_token::read(binding, &message.page_token)?;
+        let tokens = page_token::friends(call.app.id, &owner);
+        let after = tokens.read(&message.page_token)?;
         let page = friends::list(&call, &owner, &after, size).await?;
         let entries = page.items.into_iter().map(|entry| proto::list_friends_response::Entry {
             username: entry.username.into_string(),
@@ -90,7 +90,7 @@ impl FriendService for FriendApi {
         });
         Ok(Response::new(proto::ListFriendsResponse {
             friends: entries.collect(),
-            next_page_token: page_token::write(binding, page.next),
+            next_page_token: tokens.write(page.next),
         }))
     }
 
@@ -141,13 +141,13 @@ impl FriendService for FriendApi {
         let owner = Username::parse("owner", &message.owner)?;
         let size = call.core.bounds.sync_pages.choose(message.page_size)?;
         let after = opt_time("updated_after", message.updated_after)?;
-        let (name, since) = ("FriendService/SyncFriends", message.since_version);
-        let walk = Walk::new(name, &call, &owner, since, &format!("{after:?}"));
-        let position = walk.read(since, &message.page_token)?;
+        let since = message.since_version;
+        let tokens = page_token::friend_changes(call.app.id, &owner, since, after);
+        let position = tokens.read_or(&message.page_token, SyncPosition::at(since))?;
         let list = sync::Friends(UpdatedAfter(after));
         let page = sync::changes(&call, list, &owner, position, size).await?;
         Ok(Response::new(proto::SyncFriendsResponse {
-            next_page_token: walk.write(&page),
+            next_page_token: tokens.write(page.has_more.then_some(page.next)),
             next_version: page.next.version,
             has_more: page.has_more,
             full_resync: page.full_resync,
@@ -233,18 +233,12 @@ impl FriendService for FriendApi {
         let direction = request_direction(message.direction)?;
         let states = request_states(&message.states)?;
         let size = call.core.bounds.request_pages.choose(message.page_size)?;
-        // A token goes on with the conditions that it was given out for.
-        let conditions = format!("{username}/{direction:?}/{states:?}");
-        let binding = Binding {
-            call: "FriendService/ListFriendRequests",
-            app: Some(call.app.id),
-            owner: &conditions,
-        };
-        let before: i64 = page_token::read(binding, &message.page_token)?;
+        let tokens = page_token::friend_requests(call.app.id, &username, (direction, &states));
+        let before = tokens.read(&message.page_token)?;
         let page = requests::list(&call, &username, direction, &states, before, size).await?;
         Ok(Response::new(proto::ListFriendRequestsResponse {
             requests: page.items.into_iter().map(proto::FriendRequest::from).collect(),
-            next_page_token: page_token::write(binding, page.next),
+            next_page_token: tokens.write(page.next),
         }))
     }
 
@@ -256,27 +250,18 @@ impl FriendService for FriendApi {
         let username = Username::parse("username", &message.username)?;
         let other = Username::parse("other", &message.other)?;
         let size = call.core.bounds.friend_pages.choose(message.page_size)?;
-        let both = format!("{username}/{other}");
-        let binding = Binding {
-            call: "FriendService/ListMutualFriends",
-            app: Some(call.app.id),
-            owner: &both,
-        };
-        let after: String = page_token::read(binding, &message.page_token)?;
+        let tokens = page_token::mutual_friends(call.app.id, &username, &other);
+        let after = tokens.read(&message.page_token)?;
         let page = friends::mutual(&call, &username, &other, &after, size).await?;
         Ok(Response::new(proto::ListMutualFriendsResponse {
             usernames: strings(page.items),
-            next_page_token: page_token::write(binding, page.next),
+            next_page_token: tokens.write(page.next),
         }))
     }
 }
 
 fn pair(owner: &str, friend: &str) -> Result<(Username, Username), Status> {
     Ok((Username::parse("owner", owner)?, Username::parse("friend", friend)?))
-}
-
-fn list_binding<'a>(call: &Call, owner: &'a Username) -> Binding<'a> {
-    Binding { call: "FriendService/ListFriends", app: Some(call.app.id), owner: owner.as_str() }
 }
 
 fn asker(requester: &str, recipient: &str) -> Result<(Username, Username), Status> {

@@ -6,7 +6,7 @@ use super::convert::{app_call, bounded, new_user};
 use crate::{
     domain::{Nickname, User, Username},
     ops::{Call, user_deletion, users},
-    page_token::{self, Binding},
+    page_token,
     proto::{self, user_service_server::UserService},
 };
 
@@ -62,12 +62,12 @@ impl UserService for UserApi {
     ) -> Result<Response<proto::ListUsersResponse>, Status> {
         let (call, message) = app_call(request)?;
         let size = call.core.bounds.user_pages.choose(message.page_size)?;
-        let binding = Binding { call: "UserService/ListUsers", app: Some(call.app.id), owner: "" };
-        let after: String = page_token::read(binding, &message.page_token)?;
+        let tokens = page_token::users(call.app.id);
+        let after = tokens.read(&message.page_token)?;
         let page = users::list(&call, &after, size).await?;
         Ok(Response::new(proto::ListUsersResponse {
             users: page.items.into_iter().map(proto::User::from).collect(),
-            next_page_token: page_token::write(binding, page.next),
+            next_page_token: tokens.write(page.next),
         }))
     }
 

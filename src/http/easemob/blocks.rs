@@ -10,7 +10,7 @@ use super::{
 use crate::{
     domain::Username,
     ops::{Call, blocks, users},
-    page_token::{self, Binding},
+    page_token,
 };
 
 pub(super) async fn block(request: EasemobRequest, call: Call) -> Result<Value, EasemobError> {
@@ -63,26 +63,18 @@ fn names(request: &EasemobRequest, call: &Call) -> Result<Vec<Username>, Easemob
 /// A page; without page size and cursor the newest of all.
 pub(super) async fn list(request: EasemobRequest, call: Call) -> Result<Value, EasemobError> {
     let owner = request.user("owner")?;
-    let (names, count, cursor) =
-        match (request.query_value("pageSize"), request.query_value("cursor")) {
-            (None, None) => {
-                let blocked = blocks::list_all(&call, &owner).await?;
-                (blocked.newest, usize::try_from(blocked.count).unwrap_or(0), None)
-            }
-            (_, cursor) => {
-                let size = request.page_size("pageSize", call.core.bounds.block_pages)?;
-                let binding = Binding {
-                    call: "BlockService/ListBlockedUsers",
-                    app: Some(call.app.id),
-                    owner: owner.as_str(),
-                };
-                let before: i64 = page_token::read(binding, cursor.unwrap_or_default())?;
-                let page = blocks::list(&call, &owner, before, size).await?;
-                let cursor = page.next.map(|next| page_token::write(binding, Some(next)));
-                let count = page.items.len();
-                (page.items, count, cursor)
-            }
-        };
+    let (size, cursor) = (request.query_value("pageSize"), request.query_value("cursor"));
+    let (names, count, cursor) = if size.is_none() && cursor.is_none() {
+        let blocked = blocks::list_all(&call, &owner).await?;
+        (blocked.newest, usize::try_from(blocked.count).unwrap_or(0), None)
+    } else {
+        let size = request.page_size("pageSize", call.core.bounds.block_pages)?;
+        let tokens = page_token::blocks(call.app.id, &owner);
+        let before = tokens.read(cursor.unwrap_or_default())?;
+        let page = blocks::list(&call, &owner, before, size).await?;
+        let count = page.items.len();
+        (page.items, count, page.next.map(|next| tokens.write(Some(next))))
+    };
     let mut answer = json!({
         "uri": request.own_uri(),
         "timestamp": request.timestamp(),

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     domain::{EntryChange, Error, Extension, Remark, User, Username},
     ops::{Call, friends, imports, users},
-    page_token::{self, Binding},
+    page_token,
 };
 
 pub(super) async fn add(request: EasemobRequest, call: Call) -> Result<Value, EasemobError> {
@@ -66,13 +66,8 @@ pub(super) async fn list(request: EasemobRequest, call: Call) -> Result<Value, E
     let owner = request.user("owner")?;
     let size = request.page_size("limit", call.core.bounds.friend_pages)?;
     let with_remarks = request.flag("needReturnRemark")?;
-    let binding = Binding {
-        call: "FriendService/ListFriends",
-        app: Some(call.app.id),
-        owner: owner.as_str(),
-    };
-    let after: String =
-        page_token::read(binding, request.query_value("cursor").unwrap_or_default())?;
+    let tokens = page_token::friends(call.app.id, &owner);
+    let after = tokens.read(request.query_value("cursor").unwrap_or_default())?;
     let page = friends::list(&call, &owner, &after, size).await?;
     let contact = |(remark, username): (String, Username)| {
         // The vendor's listings show null both for no remark and for remarks that were not request for.
@@ -85,7 +80,7 @@ pub(super) async fn list(request: EasemobRequest, call: Call) -> Result<Value, E
     let mut data = json!({ "contacts": contacts });
     // The last page has no cursor at all.
     if page.next.is_some() {
-        data["cursor"] = page_token::write(binding, page.next).into();
+        data["cursor"] = tokens.write(page.next).into();
     }
     Ok(json!({
         "uri": request.uri(&format!("/users/{owner}/rostersByPage")),

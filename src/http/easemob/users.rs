@@ -11,7 +11,7 @@ use super::{
 use crate::{
     domain::{Error, Nickname, User, Username},
     ops::{Call, user_deletion, users},
-    page_token::{self, Binding},
+    page_token,
 };
 
 /// Creates the user of an object, or the users of an array: all or none.
@@ -182,18 +182,15 @@ async fn page(
     let limit = request.size("limit", sizes)?.unwrap_or(0);
     let size = sizes.choose(limit.min(sizes.max))?;
     let cursor = request.query_value("cursor").unwrap_or_default();
-    let after: String = page_token::read(binding(call), cursor)?;
+    let tokens = page_token::users(call.app.id);
+    let after = tokens.read(cursor)?;
     let page = users::list(call, &after, size).await?;
-    Ok((page.items, page.next.map(|next| page_token::write(binding(call), Some(next)))))
-}
-
-fn binding(call: &Call) -> Binding<'static> {
-    Binding { call: "UserService/ListUsers", app: Some(call.app.id), owner: "" }
+    Ok((page.items, page.next.map(|next| tokens.write(Some(next)))))
 }
 
 /// The cursor of the page after a user.
 fn cursor_after(call: &Call, username: &Username) -> String {
-    page_token::write(binding(call), Some(username.as_str().to_owned()))
+    page_token::users(call.app.id).write(Some(username.as_str().to_owned()))
 }
 
 pub(super) async fn set_nickname(

@@ -56,7 +56,7 @@ pub async fn watch<L: List>(
     // Subscribed before the first read, so that no change between the two is missed.
     let changed = watches.subscribe(call.key(&owner));
     let size = PAGE.choose(0)?;
-    let position = SyncPosition { version: since_version, purged_to: None };
+    let position = SyncPosition::at(since_version);
     let first = changes(&call, list, &owner, position, size).await?;
     let (sender, pages) = mpsc::channel(QUEUE);
     let (reason, end) = oneshot::channel();
