@@ -15,6 +15,7 @@ mod duration;
 mod error;
 mod event;
 mod friend;
+mod invalid;
 mod keyring;
 mod limits;
 mod message_ids;
@@ -36,11 +37,12 @@ pub use change::{
 };
 pub use credentials::{Credentials, CredentialsChange, NetEaseChange, is_legal as is_credential};
 pub use duration::{parse_duration, render_duration};
-pub use error::{Credential, Error, Invalid, Outage, Scope, with_causes};
+pub use error::{Credential, Error, Outage, Scope, with_causes};
 pub use event::{
     Attempt, Event, EventFilter, EventId, EventPosition, EventState, EventType, NewEvent, StateName,
 };
 pub use friend::{EntryChange, Extension, Friend, FriendEntry, ImportOutcome, Remark};
+pub use invalid::Invalid;
 pub use keyring::Keyring;
 pub use limits::{Bounds, TokenLifetimes};
 pub use message_ids::MessageIds;

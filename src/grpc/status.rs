@@ -144,7 +144,7 @@ fn metadata(error: &Error) -> HashMap<String, String> {
             ("limit_per_second", per_second.to_string()),
         ],
         Error::Invalid(invalid) => match invalid {
-            Invalid::SelfRelation { username, .. } => vec![("username", username.to_string())],
+            Invalid::SelfRelation { username, .. } => vec![("username", username.clone())],
             Invalid::PageSize { max } => {
                 vec![("field", "page_size".to_owned()), ("max", max.to_string())]
             }

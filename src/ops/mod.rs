@@ -43,5 +43,5 @@ fn refuse_self(
     if owner != other {
         return Ok(());
     }
-    Err(Invalid::SelfRelation { field: field(), username: owner.clone() }.into())
+    Err(Invalid::SelfRelation { field: field(), username: owner.to_string() }.into())
 }

@@ -19,13 +19,10 @@ mod keeper;
 mod layout;
 mod process;
 mod session;
+mod settings;
 mod watchdog;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, path::Path, time::Duration};
 
 use account::Account;
 use cluster::Cluster;
@@ -37,27 +34,13 @@ use watchdog::{Found, Seat};
 pub use error::StartError;
 pub use keeper::Keeper;
 pub use layout::default_data_dir;
+pub use settings::Settings;
 
 /// A fast shutdown writes what is in memory to the disk; longer than this, and `stop` leaves it to the watchdog.
 const STOP_PATIENCE: Duration = Duration::from_mins(1);
 
 /// What Postgres says when processes of a killed server still hold its memory. They leave within moments.
 const MEMORY_IN_USE: &str = "pre-existing shared memory block";
-
-/// Where the private Postgres lives, and how it runs.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// The folder for the data, the log and the socket; created if missing. One server serves one folder.
-    pub data_dir: PathBuf,
-    /// The database's name, for example "befriend"; created if missing.
-    pub database: String,
-    /// The limit for everything between `start` and a server that answers, waiting for other starters included.
-    pub start_timeout: Duration,
-    /// `false` trades the data's safety for speed, for tests. Takes effect when the server starts, not on joining.
-    pub fsync: bool,
-    /// Connections of all users together. Takes effect when the server starts, not on joining.
-    pub max_connections: u16,
-}
 
 /// A running private Postgres, and our right to use it. Dropping it gives the right back, and the server stops when
 /// nobody has one any more.
