@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::Invalid;
 
-/// What an app is called: "org#app", each part 1-64 characters of `A-Z a-z 0-9 _ -` (Easemob's app
-/// key). Case counts.
+/// The name of an app: "org#app", each part 1-64 characters of `A-Z a-z 0-9 _ -` (Easemob's app key).
+/// Case matters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AppKey(String);
 
@@ -18,12 +18,12 @@ impl AppKey {
     /// # Errors
     /// [`Invalid::Argument`] unless it is "org#app".
     pub fn parse(field: impl fmt::Display, key: &str) -> Result<Self, Invalid> {
-        // Without a '#' the app's part is empty, which is refused.
+        // A key without '#' gets an empty second part, which is illegal.
         let (org, app) = key.split_once('#').unwrap_or((key, ""));
         Self::from_parts(field, org, app)
     }
 
-    /// Makes an app key of its two parts, which came in as the request's `field`.
+    /// Joins the two parts of an app key that came in as the request's `field`.
     ///
     /// # Errors
     /// [`Invalid::Argument`] unless each part is 1-64 characters of the alphabet.
@@ -41,7 +41,7 @@ impl AppKey {
         ))
     }
 
-    /// A key as the store gave it back.
+    /// A key that was read from the database.
     pub(crate) fn from_store(key: String) -> Self {
         Self(key)
     }
@@ -52,20 +52,20 @@ impl AppKey {
         &self.0
     }
 
-    /// The organisation: what stands before the "#".
+    /// The organisation: the part before the "#".
     #[must_use]
     pub fn org(&self) -> &str {
         self.parts().0
     }
 
-    /// The app's name within its organisation: what stands after the "#".
+    /// The app's name within its organisation: the part after the "#".
     #[must_use]
     pub fn app(&self) -> &str {
         self.parts().1
     }
 
     fn parts(&self) -> (&str, &str) {
-        self.0.split_once('#').expect("an app key was parsed with its \"#\"")
+        self.0.split_once('#').expect("every app key holds a \"#\"")
     }
 }
 
@@ -93,7 +93,7 @@ impl Default for AppLimits {
     }
 }
 
-/// A change of an app's limits: what is absent stays.
+/// A change of an app's limits. `None` leaves a limit as it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AppLimitsChange {
     /// Friends a user can have, 0-10,000.
@@ -105,16 +105,16 @@ pub struct AppLimitsChange {
 }
 
 impl AppLimitsChange {
-    /// The largest friend or block list: ListAllFriends answers a whole list in one message, and
-    /// RemoveAllFriends changes it in one transaction.
+    /// The largest friend or block list: ListAllFriends sends a whole list in one message, and
+    /// RemoveAllFriends changes a whole list in one transaction.
     pub const MAX_LIST: i32 = 10_000;
-    /// The highest rate that can be asked for.
+    /// The highest rate that can be set.
     pub const MAX_RATE: i32 = 1_000_000;
 
     /// The limits after this change.
     ///
     /// # Errors
-    /// [`Invalid::Argument`] when a figure is out of its range.
+    /// [`Invalid::Argument`] when a limit is out of its range.
     pub fn apply(self, limits: AppLimits) -> Result<AppLimits, Invalid> {
         let within = |field: &str, value: i32, min: i32, max: i32| {
             if (min..=max).contains(&value) {
@@ -149,19 +149,19 @@ impl AppLimitsChange {
 /// A tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct App {
-    /// Identifies the app for ever; what Easemob calls the application.
+    /// The app's identifier, which never changes. Easemob calls it the application.
     pub id: Uuid,
-    /// What it is called.
+    /// The app's name.
     pub key: AppKey,
-    /// The public half of its credentials.
+    /// The public half of the app's credentials.
     pub client_id: String,
-    /// The public half of its NetEase credentials, if it has any.
+    /// The public half of the app's NetEase credentials, if it has any.
     pub netease_app_key: Option<String>,
-    /// Its limits.
+    /// The app's limits.
     pub limits: AppLimits,
-    /// When it was created.
+    /// When the app was created.
     pub created_at: OffsetDateTime,
-    /// When its limits or its secret changed last.
+    /// When the app's limits or credentials changed last.
     pub modified_at: OffsetDateTime,
 }
 

@@ -1,16 +1,16 @@
-//! How long to wait before trying again. Pure, except for [`random_fraction`].
+//! How long to wait before a retry. Pure, except for [`random_fraction`].
 
 use std::time::Duration;
 
-/// The pause after so many failures in a row: `first`, twice that, four times, …, at most `longest`.
+/// The pause after `failures` in a row: `first`, then twice, four times, … as long, at most `longest`.
 #[must_use]
 pub fn backoff(first: Duration, failures: u32, longest: Duration) -> Duration {
     let doublings = failures.saturating_sub(1).min(31);
     first.saturating_mul(1 << doublings).min(longest)
 }
 
-/// The pause plus up to as much again, by a fraction from 0 to 1: callers that failed together do not
-/// come back together.
+/// The pause plus the `fraction`, from 0 to 1, of it, so that callers that failed at the same time do not
+/// retry at the same time.
 #[must_use]
 pub fn jittered(pause: Duration, fraction: f64) -> Duration {
     pause + pause.mul_f64(fraction.clamp(0.0, 1.0))

@@ -1,12 +1,12 @@
-//! Block lists: directed entries, apart from friendships.
+//! Block lists: directed entries, independent of friendships.
 
 use super::Username;
 
-/// The newest entries of a block list and the size of the whole.
+/// The newest entries of a block list, and the size of the whole list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockedUsers {
-    /// The newest first.
+    /// The blocked users, the newest block first.
     pub newest: Vec<Username>,
-    /// How many there are in all.
+    /// How many users are blocked in all.
     pub count: i32,
 }

@@ -1,4 +1,4 @@
-//! Following a list: what changed since a version.
+//! Following a list: its changes since a version, and the position of a follower.
 
 use time::OffsetDateTime;
 
@@ -7,11 +7,11 @@ use super::{Error, Friend, Invalid, Username};
 /// A change of a friend list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FriendChange {
-    /// The entry is in the list, like this.
+    /// The entry was added or changed; this is its present state.
     Upserted(Friend),
-    /// The entry is gone.
+    /// The entry was removed.
     Removed {
-        /// Whose.
+        /// The former friend.
         username: Username,
         /// The owner's version of the removal.
         version: i64,
@@ -19,7 +19,7 @@ pub enum FriendChange {
 }
 
 impl FriendChange {
-    /// The entry, if it is in the list.
+    /// The entry, unless it was removed.
     #[must_use]
     pub fn into_upserted(self) -> Option<Friend> {
         match self {
@@ -32,9 +32,9 @@ impl FriendChange {
 /// A change of a block list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockChange {
-    /// Who.
+    /// The other user.
     pub username: Username,
-    /// Whether they are blocked, or not any more.
+    /// Whether the owner blocks the other user now.
     pub blocked: bool,
     /// The owner's version of the change.
     pub version: i64,
@@ -61,15 +61,17 @@ impl Change for BlockChange {
     }
 }
 
-/// Where a follower of a list is: at a version, and on a walk over the pages that lead there.
+/// How far a follower of a list has read: up to a version, perhaps in the middle of several pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SyncPosition {
     /// Up to which version the changes were read.
     pub version: i64,
-    /// Up to which version tombstones had been purged when the walk began; nothing outside a walk.
+    /// Up to which version tombstones had been purged when the follower read the first of these pages;
+    /// `None` when there are no more pages.
     pub purged_to: Option<i64>,
 }
 
+<<<<<<< HEAD
 impl SyncPosition {
     /// The position of a follower that has the list as of `version`.
     #[must_use]
@@ -79,6 +81,9 @@ impl SyncPosition {
 }
 
 /// The head of a list as a follower needs it.
+=======
+/// The versions of a list that a follower needs.
+>>>>>>> 9ad01a7 (Say in plain sentences what each value of the domain is, and check a text's length in one way)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListVersion {
     /// The owner's version.
@@ -87,29 +92,30 @@ pub struct ListVersion {
     pub purged_to: i64,
 }
 
-/// What a follower gets.
+/// A page of changes for a follower.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyncPage<C> {
     /// Changes in version order.
     pub changes: Vec<C>,
-    /// Up to where they go; where to go on.
+    /// The position after these changes, where the next page begins.
     pub next: SyncPosition,
-    /// More follow at once.
+    /// More changes can be read now.
     pub has_more: bool,
-    /// What the follower has is worth nothing: these changes are the beginning of the whole.
+    /// The follower has missed purged tombstones and must drop its copy: these changes are the beginning
+    /// of the whole list.
     pub full_resync: bool,
 }
 
 impl SyncPosition {
-    /// Where to read on for a follower at this position of a list with that head, and whether from the
-    /// very beginning because tombstones that the follower has not seen are gone.
+    /// The version after which a follower at this position reads on, and whether this is a full resync:
+    /// from version 0, because tombstones that the follower has not read were purged.
     ///
-    /// A follower who begins with nothing needs no tombstones; nor does one on a walk, unless more
-    /// were purged since the walk began, beyond where it is.
+    /// A follower with an empty copy, at version 0, needs no tombstones. Neither does a follower in the
+    /// middle of several pages, unless tombstones beyond its version were purged since the first page.
     ///
     /// # Errors
-    /// [`Invalid::VersionAhead`] for a version that the list has not reached; [`Invalid::Argument`] for
-    /// one that no list ever has.
+    /// [`Invalid::VersionAhead`] for a version that the list has not reached; [`Invalid::Argument`] for a
+    /// negative version.
     pub fn read_on(self, head: ListVersion) -> Result<(i64, bool), Error> {
         if self.version < 0 {
             return Err(Invalid::argument("since_version", "must not be negative").into());
@@ -124,30 +130,36 @@ impl SyncPosition {
 }
 
 impl<C: Change> SyncPage<C> {
-    /// Cuts changes, of which one more than wanted was read, to a page.
+    /// Cuts changes to a page of `size`. One change more than fits was read, to see whether more follow.
     #[must_use]
     pub fn cut(
         mut changes: Vec<C>,
-        held: usize,
+        size: usize,
         head: ListVersion,
         position: SyncPosition,
         full_resync: bool,
     ) -> Self {
-        let has_more = changes.len() > held;
-        changes.truncate(held);
-        let walking_since = position.purged_to.filter(|_| !full_resync).unwrap_or(head.purged_to);
+        let has_more = changes.len() > size;
+        changes.truncate(size);
+        let purged_to = position.purged_to.filter(|_| !full_resync).unwrap_or(head.purged_to);
         let next = match changes.last() {
             Some(last) if has_more => {
-                SyncPosition { version: last.version(), purged_to: Some(walking_since) }
+                SyncPosition { version: last.version(), purged_to: Some(purged_to) }
             }
+<<<<<<< HEAD
             // At the end the head: changes of other lists need not be asked for again.
             _ => SyncPosition::at(head.version),
+=======
+            // On the last page the head's version: versions beyond the last change belong to the user's
+            // other lists, and need not be read again.
+            _ => SyncPosition { version: head.version, purged_to: None },
+>>>>>>> 9ad01a7 (Say in plain sentences what each value of the domain is, and check a text's length in one way)
         };
         Self { changes, next, has_more, full_resync }
     }
 }
 
-/// Which entries to leave out of a sync: those not changed after a time.
+/// Leaves entries out of a sync that were not changed after this time, if there is one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct UpdatedAfter(pub Option<OffsetDateTime>);
 
@@ -172,14 +184,14 @@ mod tests {
     }
 
     #[test]
-    fn who_missed_purged_tombstones_begins_anew_and_nobody_else() {
+    fn only_a_follower_who_missed_purged_tombstones_resyncs() {
         assert_eq!(read_on(at(4), 9, 5), Some((0, true)));
         assert_eq!(read_on(at(5), 9, 5), Some((5, false)));
         assert_eq!(read_on(at(0), 9, 5), Some((0, false)), "nothing was missed");
-        let walking = SyncPosition { version: 2, purged_to: Some(5) };
-        assert_eq!(read_on(walking, 9, 5), Some((2, false)), "its walk began after the purge");
-        assert_eq!(read_on(walking, 9, 6), Some((0, true)), "more was purged during its walk");
+        let paging = SyncPosition { version: 2, purged_to: Some(5) };
+        assert_eq!(read_on(paging, 9, 5), Some((2, false)), "the purge came before the first page");
+        assert_eq!(read_on(paging, 9, 6), Some((0, true)), "more was purged between the pages");
         let beyond = SyncPosition { version: 7, purged_to: Some(5) };
-        assert_eq!(read_on(beyond, 9, 6), Some((7, false)), "purged before where it is");
+        assert_eq!(read_on(beyond, 9, 6), Some((7, false)), "what was purged had been read");
     }
 }

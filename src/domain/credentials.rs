@@ -1,8 +1,8 @@
-//! Credentials of an app's owner's own choice, as clients that move over bring them along.
+//! Credentials that an app's owner chose: clients that used Easemob or NetEase keep theirs.
 
 use super::{Invalid, Secret};
 
-/// A change of an app's credentials: what is absent stays.
+/// A change of an app's credentials. `None` leaves a pair as it is.
 #[derive(Clone, Debug, Default)]
 pub struct CredentialsChange {
     /// Easemob's client_id and client_secret.
@@ -14,30 +14,30 @@ pub struct CredentialsChange {
 /// A public half and a secret half.
 #[derive(Clone, Debug)]
 pub struct Credentials {
-    /// Who: a client_id or an AppKey.
+    /// A client_id or an AppKey.
     pub id: String,
-    /// What proves it.
+    /// A client_secret or an AppSecret.
     pub secret: Secret,
 }
 
-/// What becomes of an app's NetEase credentials.
+/// A change of an app's NetEase credentials.
 #[derive(Clone, Debug, Default)]
 pub enum NetEaseChange {
     /// They stay as they are.
     #[default]
     Keep,
-    /// They go: the app's NetEase clients are refused.
+    /// They are removed: the app's NetEase clients are refused.
     Remove,
     /// They are replaced.
     Set(Credentials),
 }
 
 impl CredentialsChange {
-    /// Reads a change: pairs of which both halves are empty stay.
+    /// Reads a change. A pair with two empty halves stays as it is.
     ///
     /// # Errors
-    /// [`Invalid::Argument`] for a pair that is no pair, for a removal together with a pair, and for a
-    /// change of nothing.
+    /// [`Invalid::Argument`] for half a pair, for an illegal text, for a removal together with a new pair,
+    /// and when nothing would change.
     pub fn parse(
         client: (&str, &str),
         netease: (&str, &str),
@@ -47,7 +47,7 @@ impl CredentialsChange {
         let fields = ("netease_app_key", "netease_app_secret");
         let netease = match Credentials::parse(fields, netease.0, netease.1)? {
             Some(_) if remove_netease => {
-                let why = "can't be removed and replaced at once";
+                let why = "can't be removed and replaced in the same call";
                 return Err(Invalid::argument("netease_app_key", why));
             }
             Some(pair) => NetEaseChange::Set(pair),
@@ -62,14 +62,14 @@ impl CredentialsChange {
 }
 
 impl Credentials {
-    /// The longest half, in characters.
+    /// The longest id or secret, in characters.
     pub const MAX_CHARS: usize = 128;
 
-    /// Reads both halves, which came in as the request's `fields`; nothing when both are empty.
+    /// Reads both halves, which came in as the request's `fields`; `None` when both are empty.
     ///
     /// # Errors
-    /// [`Invalid::Argument`] for a half without the other, and for what is not 1-128 visible ASCII
-    /// characters.
+    /// [`Invalid::Argument`] for one half without the other, and for a text that is not 1-128 visible
+    /// ASCII characters.
     pub fn parse(
         fields: (&'static str, &'static str),
         id: &str,
@@ -81,7 +81,8 @@ impl Credentials {
         for (field, text) in [(fields.0, id), (fields.1, secret)] {
             if !is_legal(text) {
                 let max = Self::MAX_CHARS;
-                let why = format!("must be 1-{max} visible ASCII characters, given with the other");
+                let why =
+                    format!("must be 1-{max} visible ASCII characters, and both must be given");
                 return Err(Invalid::argument(field, why));
             }
         }
@@ -89,7 +90,7 @@ impl Credentials {
     }
 }
 
-/// Whether a text can be a half of credentials at all: a cheap look before the database is asked.
+/// Whether a text can be an id or a secret at all: a cheap check before the database is asked.
 #[must_use]
 pub fn is_legal(text: &str) -> bool {
     (1..=Credentials::MAX_CHARS).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())

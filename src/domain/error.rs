@@ -1,13 +1,13 @@
 //! Why an operation was refused or failed.
 //!
-//! A variant exists where a caller would act differently. The surfaces turn them into their own
-//! codes, each in one exhaustive `match`.
+//! A variant exists where a caller would act differently. The gRPC and HTTP APIs map the variants to
+//! their own codes, each API in one exhaustive `match`.
 
 use std::{fmt, time::Duration};
 
 use super::{AppKey, Invalid, Username};
 
-/// The one error of all operations.
+/// The error type of all operations.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The token is missing, malformed, unknown, expired or revoked.
@@ -22,38 +22,38 @@ pub enum Error {
     /// A login failed.
     #[error("{0} does not match")]
     InvalidCredentials(Credential),
-    /// No such app.
+    /// The app does not exist.
     #[error("there is no app {0}")]
     AppNotFound(AppKey),
-    /// Such an app exists.
+    /// An app of this name exists.
     #[error("there is an app {0} already")]
     AppAlreadyExists(AppKey),
-    /// No such user in the app.
+    /// The app has no such user.
     #[error("there is no user {0}")]
     UserNotFound(Username),
-    /// Such a user exists.
+    /// A user of this name exists.
     #[error("there is a user {0} already")]
     UserAlreadyExists(Username),
-    /// They are no friends.
+    /// The two users are not friends.
     #[error("{friend} is not a friend of {owner}")]
     NotFriends {
-        /// Whose list was looked at.
+        /// The owner of the list that was read.
         owner: Username,
-        /// Who is not in it.
+        /// The user who is not in the list.
         friend: Username,
     },
     /// A friend list is full.
     #[error("the friend list of {username} is full: the limit is {limit}")]
     FriendLimitExceeded {
-        /// Whose list.
+        /// The owner of the list.
         username: Username,
         /// The app's limit.
         limit: i32,
     },
-    /// A block list has no room for all of the call.
+    /// A block list has no room for all users of the call.
     #[error("the block list of {username} has no room: the limit is {limit}")]
     BlockLimitExceeded {
-        /// Whose list.
+        /// The owner of the list.
         username: Username,
         /// The app's limit.
         limit: i32,
@@ -61,42 +61,42 @@ pub enum Error {
     /// The two are friends already.
     #[error("{requester} and {recipient} are friends already")]
     AlreadyFriends {
-        /// Who asks.
+        /// The user who asks.
         requester: Username,
-        /// Who is asked.
+        /// The user who is asked.
         recipient: Username,
     },
     /// One blocks the other.
     #[error("{blocker} blocks {blocked}")]
     Blocked {
-        /// Who blocks.
+        /// The user who blocks.
         blocker: Username,
-        /// Who is blocked.
+        /// The user who is blocked.
         blocked: Username,
     },
-    /// No request that could be answered so.
+    /// No request between the two is in a state that allows the call.
     #[error("there is no such friend request from {requester} to {recipient}")]
     RequestNotFound {
-        /// Who asked.
+        /// The user who asked.
         requester: Username,
-        /// Who was asked.
+        /// The user who was asked.
         recipient: Username,
     },
-    /// Too many pending requests.
+    /// A user has too many pending requests.
     #[error("{username} has too many pending friend requests: the limit is {limit}")]
     RequestLimitExceeded {
-        /// Who.
+        /// The user.
         username: Username,
-        /// How many can be pending.
+        /// How many requests can be pending.
         limit: i32,
     },
-    /// A watcher does not keep up.
+    /// A watcher does not read its messages fast enough.
     #[error("the watcher took too long to read")]
     WatcherTooSlow,
     /// The app has no such callback rule.
     #[error("there is no callback rule {0}")]
     CallbackRuleNotFound(String),
-    /// The app has as many callback rules as it can.
+    /// The app has as many callback rules as it can have.
     #[error("the app {app} has no room for another callback rule: the limit is {limit}")]
     CallbackRuleLimitExceeded {
         /// The app.
@@ -104,35 +104,35 @@ pub enum Error {
         /// How many rules an app can have.
         limit: usize,
     },
-    /// The app has no such event, or not any more.
+    /// The app has no such event, or its history has been dropped.
     #[error("there is no event {0}")]
     EventNotFound(String),
-    /// Too many calls.
+    /// The app makes too many calls of an operation.
     #[error("too many calls of {operation}: the limit is {per_second} a second")]
     RateLimited {
-        /// Of which operation, as "FriendService/AddFriend".
+        /// The operation, as "FriendService/AddFriend".
         operation: &'static str,
-        /// How many are allowed a second.
+        /// How many calls are allowed a second.
         per_second: u32,
-        /// When the next one may be made.
+        /// The time until the next call is allowed.
         retry_after: Duration,
     },
-    /// Too many failed logins.
+    /// Too many logins have failed.
     #[error("too many failed logins")]
     LoginThrottled {
-        /// When the next one may be tried.
+        /// The time until the next login is allowed.
         retry_after: Duration,
     },
     /// The request itself is wrong.
     #[error(transparent)]
     Invalid(#[from] Invalid),
-    /// We can't answer now; every call may be repeated.
+    /// The service can't answer now; every call may be repeated.
     #[error("the service is not available at the moment: {0}")]
     Unavailable(Outage),
-    /// Given up after several collisions with other calls; nothing changed.
+    /// The call collided with others several times and was given up; nothing changed.
     #[error("the call collided with others too often")]
     Conflict,
-    /// The caller's deadline, or our own longest time, passed.
+    /// The caller's deadline passed, or the longest time that the service gives a call.
     #[error("the deadline passed")]
     DeadlineExceeded,
     /// A bug or a broken database. The text is for the log only.
@@ -145,7 +145,7 @@ pub enum Error {
 pub enum Scope {
     /// A token of an app.
     App,
-    /// The operator's.
+    /// The operator's token.
     Operator,
 }
 
@@ -158,7 +158,7 @@ impl fmt::Display for Scope {
     }
 }
 
-/// Which half of the credentials was wrong. Only for the surfaces that must tell.
+/// Which half of the credentials was wrong. Only Easemob's API tells it to the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Credential {
     /// No app has this client_id.
@@ -176,16 +176,16 @@ impl fmt::Display for Credential {
     }
 }
 
-/// Why we can't answer.
+/// Why the service can't answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outage {
-    /// The connection to the database can't be made, or broke.
+    /// The database refused the connection, or the connection broke.
     Database,
     /// The connection broke while a commit was under way: the change happened or not.
     DuringCommit,
     /// All connections to the database are busy.
     Busy,
-    /// As many calls as allowed are under way.
+    /// As many calls are under way as are allowed.
     Overloaded,
     /// The instance is shutting down.
     ShuttingDown,
@@ -203,8 +203,86 @@ impl fmt::Display for Outage {
     }
 }
 
+<<<<<<< HEAD
 /// An error with its whole chain of causes, as "can't connect: connection refused". A cause that the
 /// text before it says already is left out.
+=======
+/// What is wrong with a request. `field` is the path of a field of the request, as "usernames\[2\]".
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Invalid {
+    /// A user named as their own friend, or as blocked by themselves.
+    #[error("{field}: {username} can't have a relation to themselves")]
+    SelfRelation {
+        /// The field that names the same user again.
+        field: String,
+        /// The user.
+        username: Username,
+    },
+    /// A text that can't be a username.
+    #[error("{field}: must be 1-64 bytes of a-z 0-9 _ . - @")]
+    Username {
+        /// The field.
+        field: String,
+    },
+    /// A text that can't be a remark.
+    #[error("{field}: {why}")]
+    Remark {
+        /// The field.
+        field: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A text that can't be an extension.
+    #[error("{field}: {why}")]
+    Extension {
+        /// The field.
+        field: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A page token that was not issued for this list and call.
+    #[error("page_token: was not given out for this list by this version of the service")]
+    PageToken,
+    /// A page size out of range.
+    #[error("page_size: must be between 0 and {max}")]
+    PageSize {
+        /// The largest.
+        max: i32,
+    },
+    /// A version that the list has not reached.
+    #[error("since_version: must be between 0 and the list's version, {version}")]
+    VersionAhead {
+        /// The list's version.
+        version: i64,
+    },
+    /// A repeated field with too many entries.
+    #[error("{field}: must hold at most {max} entries")]
+    BatchTooLarge {
+        /// The field.
+        field: &'static str,
+        /// How many entries it may have.
+        max: usize,
+    },
+    /// Any other field that is wrong.
+    #[error("{field}: {why}")]
+    Argument {
+        /// The field.
+        field: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl Invalid {
+    /// An error in a field that has no variant of its own.
+    pub fn argument(field: impl fmt::Display, why: impl Into<String>) -> Self {
+        Self::Argument { field: field.to_string(), why: why.into() }
+    }
+}
+
+/// An error with the chain of its causes, as "can't connect: connection refused". A cause that the text
+/// before it contains already is left out.
+>>>>>>> 9ad01a7 (Say in plain sentences what each value of the domain is, and check a text's length in one way)
 #[must_use]
 pub fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

@@ -1,4 +1,4 @@
-//! Friend lists: directed entries, always made in pairs.
+//! Friend lists: directed entries, always added in pairs.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::{Invalid, Username, text};
 
-/// What an owner calls a friend.
+/// The name that an owner gives to a friend. Others do not see it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Remark(String);
 
@@ -17,7 +17,7 @@ impl Remark {
     /// The longest alias, in characters (NetEase's bound).
     pub const MAX_ALIAS_CHARS: usize = 128;
 
-    /// Reads a remark that came in as the request's `field`; an empty one clears.
+    /// Reads a remark that came in as the request's `field`. An empty one clears the remark.
     ///
     /// # Errors
     /// [`Invalid::Remark`] when it is too long or holds NUL.
@@ -25,7 +25,7 @@ impl Remark {
         Self::within(Self::MAX_CHARS, field, remark)
     }
 
-    /// Reads a remark as NetEase's clients give one, who call it an alias and may write more.
+    /// Reads a remark from a NetEase client. NetEase calls it an alias, and allows more characters.
     ///
     /// # Errors
     /// As [`Self::parse`].
@@ -34,10 +34,9 @@ impl Remark {
     }
 
     fn within(max_chars: usize, field: impl fmt::Display, remark: &str) -> Result<Self, Invalid> {
-        match text::objection(remark, max_chars) {
-            None => Ok(Self(remark.to_owned())),
-            Some(why) => Err(Invalid::Remark { field: field.to_string(), why }),
-        }
+        text::check(remark, max_chars)
+            .map_err(|why| Invalid::Remark { field: field.to_string(), why })?;
+        Ok(Self(remark.to_owned()))
     }
 
     /// The remark.
@@ -47,8 +46,7 @@ impl Remark {
     }
 }
 
-/// A field of an entry that belongs to the caller: at most 256 characters (NetEase's `ex` and
-/// `serverex`).
+/// A field of an entry with a free use, of at most 256 characters (NetEase's `ex` and `serverex`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extension(String);
 
@@ -61,10 +59,9 @@ impl Extension {
     /// # Errors
     /// [`Invalid::Extension`] when it is too long or holds NUL.
     pub fn parse(field: impl fmt::Display, extension: &str) -> Result<Self, Invalid> {
-        match text::objection(extension, Self::MAX_CHARS) {
-            None => Ok(Self(extension.to_owned())),
-            Some(why) => Err(Invalid::Extension { field: field.to_string(), why }),
-        }
+        text::check(extension, Self::MAX_CHARS)
+            .map_err(|why| Invalid::Extension { field: field.to_string(), why })?;
+        Ok(Self(extension.to_owned()))
     }
 
     /// The extension.
@@ -74,7 +71,7 @@ impl Extension {
     }
 }
 
-/// A change of the owner's entry of a friend: what is absent stays.
+/// A change of an entry. `None` leaves a field as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EntryChange {
     /// The remark.
@@ -85,7 +82,7 @@ pub struct EntryChange {
     pub server_extension: Option<Extension>,
 }
 
-/// An entry of a friend list, whole.
+/// An entry of a friend list with all fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Friend {
     /// The friend.
@@ -96,7 +93,7 @@ pub struct Friend {
     pub extension: String,
     /// A field for the calling service.
     pub server_extension: String,
-    /// True when the owner stands in the friend's list too.
+    /// True when the owner is in the friend's list too.
     pub bidirectional: bool,
     /// When the friendship began.
     pub created_at: OffsetDateTime,
@@ -106,7 +103,7 @@ pub struct Friend {
     pub version: i64,
 }
 
-/// An entry as a page shows it.
+/// An entry of a friend list as ListFriends shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FriendEntry {
     /// The friend.
@@ -115,15 +112,15 @@ pub struct FriendEntry {
     pub remark: String,
 }
 
-/// What became of each name of an import, each list in the order given.
+/// The result of an import: each name of the call is in one of these lists, in the order of the call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImportOutcome {
-    /// Friends now, or already before.
+    /// Those who are friends now, also those who were before.
     pub succeeded: Vec<String>,
-    /// No such user.
+    /// Those who do not exist.
     pub not_found: Vec<String>,
-    /// One of the two lists is full.
+    /// Those for whom one of the two friend lists is full.
     pub limit_exceeded: Vec<String>,
-    /// The owner themselves, or no possible username.
+    /// The owner, and names that no user can have.
     pub failed: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! Sealing secrets that must be readable again, with keys that are not in the database.
+//! Encrypts secrets that the service must read again, with keys that are not in the database.
 
 use std::fmt;
 
@@ -14,13 +14,13 @@ use uuid::Uuid;
 
 use super::{Secret, SecretKind};
 
-/// The first byte of everything sealed: how it was sealed.
+/// The first byte of a sealed secret: the format.
 const FORMAT: u8 = 1;
 
-/// How many bytes of a key's digest tell which key sealed.
+/// How many bytes of a key's digest name the key in a sealed secret.
 const KEY_ID: usize = 4;
 
-/// Keys for sealing: the first one seals, all of them open, so that keys can be changed.
+/// Keys for secrets. The first key seals; every key opens what it sealed, so that keys can be rotated.
 #[derive(Default)]
 pub struct Keyring(Vec<Key>);
 
@@ -37,31 +37,32 @@ impl fmt::Debug for Keyring {
 
 impl Keyring {
     /// Reads keys that are separated by commas: each 32 bytes in base64, as `openssl rand -base64 32`
-    /// prints them. Nothing when one of them is none.
+    /// prints them. `None` when one of them is no such key.
     #[must_use]
     pub fn parse(keys: &Secret) -> Option<Self> {
         let keys = keys.reveal().split(',').map(|key| Key::parse(key.trim()));
         keys.collect::<Option<_>>().map(Self)
     }
 
-    /// Seals a secret of the app `of`; nothing without a key.
+    /// Seals a secret of an app; `None` for a keyring without keys.
     #[must_use]
-    pub fn seal(&self, secret: &Secret, of: Uuid) -> Option<Vec<u8>> {
+    pub fn seal(&self, secret: &Secret, app_id: Uuid) -> Option<Vec<u8>> {
         let Key { id, key } = self.0.first()?;
         let mut nonce = [0; NONCE_LEN];
         getrandom::fill(&mut nonce).expect("the system has a random generator");
         let mut text = secret.reveal().as_bytes().to_vec();
-        // It opens only for the app that it was sealed for, wherever somebody copies it.
-        let bound = Aad::from(of.into_bytes());
+        // The app is part of what is authenticated: a sealed secret that is copied to another app's row
+        // does not open.
+        let app = Aad::from(app_id.into_bytes());
         let nonce = Nonce::assume_unique_for_key(nonce);
         let start = [&[FORMAT], id.as_slice(), nonce.as_ref()].concat();
-        key.seal_in_place_append_tag(nonce, bound, &mut text).ok()?;
+        key.seal_in_place_append_tag(nonce, app, &mut text).ok()?;
         Some([start, text].concat())
     }
 
-    /// Opens what was sealed for the app `of`; nothing when no key fits.
+    /// Opens a sealed secret of an app; `None` when no key fits.
     #[must_use]
-    pub fn open(&self, sealed: &[u8], of: Uuid) -> Option<Secret> {
+    pub fn open(&self, sealed: &[u8], app_id: Uuid) -> Option<Secret> {
         let (&format, rest) = sealed.split_first()?;
         let (id, rest) = rest.split_at_checked(KEY_ID)?;
         let (nonce, text) = rest.split_at_checked(NONCE_LEN)?;
@@ -71,7 +72,8 @@ impl Keyring {
         self.0.iter().filter(|key| key.id == id).find_map(|Key { key, .. }| {
             let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
             let mut text = text.to_vec();
-            let opened = key.open_in_place(nonce, Aad::from(of.into_bytes()), &mut text).ok()?;
+            let opened =
+                key.open_in_place(nonce, Aad::from(app_id.into_bytes()), &mut text).ok()?;
             std::str::from_utf8(opened).ok().map(Secret::presented)
         })
     }
@@ -80,12 +82,12 @@ impl Keyring {
 impl Key {
     fn parse(text: &str) -> Option<Self> {
         let text = text.strip_prefix(SecretKind::CredentialsKey.prefix()).unwrap_or(text);
-        // Keys come from different tools: padded or not, with the letters of URLs or not.
+        // Tools differ in padding, and in the alphabet: standard or URL-safe.
         let config =
             GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-        let urls = text.contains(['-', '_']);
-        let letters = if urls { &alphabet::URL_SAFE } else { &alphabet::STANDARD };
-        let bytes = GeneralPurpose::new(letters, config).decode(text).ok()?;
+        let url_safe = text.contains(['-', '_']);
+        let alphabet = if url_safe { &alphabet::URL_SAFE } else { &alphabet::STANDARD };
+        let bytes = GeneralPurpose::new(alphabet, config).decode(text).ok()?;
         let key = UnboundKey::new(&CHACHA20_POLY1305, &bytes).ok()?;
         let digest = digest::digest(&digest::SHA256, &bytes);
         let id = digest.as_ref()[..KEY_ID].try_into().ok()?;

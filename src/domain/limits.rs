@@ -1,23 +1,23 @@
-//! The bounds of requests that an operator can turn.
+//! The bounds of requests and of token lifetimes.
 
 use std::time::Duration;
 
 use super::{Invalid, PageSizes};
 
-/// How much one request may carry or ask for.
+/// How much one request may send or ask for, and how much a user or an app may have.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// Names in an ImportFriends (the vendor's bound is 10).
+    /// Names in an ImportFriends (Easemob's bound is 10).
     pub import_names: usize,
     /// Names in a BlockUsers.
     pub block_names: usize,
-    /// Others in a CheckRelations.
+    /// Other users in a CheckRelations.
     pub check_names: usize,
-    /// Users in a BatchCreateUsers (the vendor's bound is 60).
+    /// Users in a BatchCreateUsers (Easemob's bound is 60).
     pub batch_users: usize,
-    /// Page sizes of ListFriends (the vendor's: 1-50, 10).
+    /// Page sizes of ListFriends (Easemob's: 1-50, default 10).
     pub friend_pages: PageSizes,
-    /// Page sizes of ListBlockedUsers (the vendor's: 1-50, 50).
+    /// Page sizes of ListBlockedUsers (Easemob's: 1-50, default 50).
     pub block_pages: PageSizes,
     /// Page sizes of ListUsers.
     pub user_pages: PageSizes,
@@ -27,13 +27,13 @@ pub struct Bounds {
     pub sync_pages: PageSizes,
     /// Page sizes of ListFriendRequests.
     pub request_pages: PageSizes,
-    /// Friend requests that a user can have pending, got and sent each.
+    /// Pending friend requests that a user can have: so many received, and so many sent.
     pub pending_requests: i32,
     /// Callback rules that an app can have.
     pub callback_rules: usize,
     /// Page sizes of ListEvents.
     pub event_pages: PageSizes,
-    /// Names in the answer of ListAllBlockedUsers (the vendor's: the newest 500).
+    /// Names in the response of ListAllBlockedUsers (Easemob's: the newest 500).
     pub newest_blocks: i64,
 }
 
@@ -58,23 +58,23 @@ impl Default for Bounds {
     }
 }
 
-/// How long app tokens live.
+/// How long app tokens are valid.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenLifetimes {
-    /// When the caller asks for none.
+    /// The lifetime when the caller asks for none.
     pub default: Duration,
-    /// The longest that a caller can ask for.
+    /// The longest lifetime that a caller can ask for.
     pub max: Duration,
 }
 
 impl TokenLifetimes {
-    /// The shortest life: less would be over before its first use on a slow network.
+    /// The shortest lifetime: on a slow network a shorter one could end before the token's first use.
     pub const MIN: Duration = Duration::from_secs(60);
 
-    /// The life of a token for which `wanted` was asked; zero stands for the default.
+    /// The lifetime of a token when the caller asks for `wanted`; zero stands for the default.
     ///
     /// # Errors
-    /// [`Invalid::Argument`] when it is out of range.
+    /// [`Invalid::Argument`] when `wanted` is out of range.
     pub fn choose(&self, wanted: Duration) -> Result<Duration, Invalid> {
         if wanted.is_zero() {
             return Ok(self.default);

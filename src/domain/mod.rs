@@ -1,9 +1,8 @@
 //! What befriend is about, as values: names, entries, limits, errors and the pure decisions over
 //! them.
 //!
-//! Everything a surface takes in is parsed into these types once, and trusted after that. Nothing in
-//! here does I/O, asks for the time, or knows gRPC, HTTP or SQL; it imports nothing else of this
-//! crate.
+//! What a request brings is parsed into these types once, and trusted after that. Nothing in here does
+//! I/O, asks for the time, knows gRPC, HTTP or SQL, or imports anything else of this crate.
 
 mod app;
 mod backoff;

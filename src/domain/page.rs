@@ -7,16 +7,16 @@ use super::Invalid;
 pub struct PageSizes {
     /// The largest.
     pub max: i32,
-    /// What 0 stands for.
+    /// The size when a caller asks for 0.
     pub default: i32,
 }
 
 impl PageSizes {
-    /// The page size for what a caller asked for.
+    /// The page size when a caller asks for `asked` entries.
     ///
     /// # Errors
-    /// [`Invalid::PageSize`] below 0 and above the largest: a caller who asked for more than we give
-    /// would otherwise take the first page for the whole.
+    /// [`Invalid::PageSize`] below 0 and above the largest. A smaller page instead would look like the
+    /// whole list to a caller who ignores the page token.
     pub fn choose(self, asked: i32) -> Result<PageSize, Invalid> {
         match asked {
             0 => Ok(PageSize(self.default)),
@@ -26,7 +26,7 @@ impl PageSizes {
     }
 }
 
-/// How many entries a page holds at the most; at least one.
+/// How many entries a page holds at most; at least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageSize(i32);
 
@@ -37,7 +37,7 @@ impl PageSize {
         usize::try_from(self.0).expect("a page size is positive")
     }
 
-    /// How many rows to read: one more than the page holds tells whether another page follows.
+    /// How many rows to read: one more than the page holds, which tells whether another page follows.
     #[must_use]
     pub fn rows_to_read(self) -> i64 {
         i64::from(self.0) + 1
@@ -56,9 +56,8 @@ pub struct Page<T, P> {
 impl<T, P> Page<T, P> {
     /// Cuts rows read with [`PageSize::rows_to_read`] to a page.
     pub fn cut(mut rows: Vec<T>, size: PageSize, position: impl FnOnce(&T) -> P) -> Self {
-        let held = size.entries();
-        let more = rows.len() > held;
-        rows.truncate(held);
+        let more = rows.len() > size.entries();
+        rows.truncate(size.entries());
         let next = if more { rows.last().map(position) } else { None };
         Self { items: rows, next }
     }

@@ -1,7 +1,7 @@
-//! Records: what moves into and out of an app in bulk, one line of a file each.
+//! Records: users, friends and blocks as files hold them, one record a line.
 //!
-//! A member that a record leaves out (`None`) says nothing: what is there stays. An empty text
-//! clears.
+//! `None` stands for a field that a record leaves out: an import keeps the value that is there. An empty
+//! text clears the value.
 
 use std::fmt;
 
@@ -10,26 +10,26 @@ use uuid::Uuid;
 
 use super::{Error, Invalid, Nickname, Username};
 
-/// Where a record stands: in which file of a run, and at which line.
+/// The place of a record in the files of an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// The number of the file, from 0.
     pub file: u16,
-    /// The line, from 1; of a record over several lines the first.
+    /// The line, from 1. A record over several lines has the number of the first.
     pub line: u64,
 }
 
 impl Place {
     const LINE_BITS: u32 = 40;
 
-    /// The place as one number, in the order of files and lines.
+    /// The place as a number that sorts by file, then by line.
     #[must_use]
     pub fn as_i64(self) -> i64 {
         let line = i64::try_from(self.line).unwrap_or(i64::MAX).min((1 << Self::LINE_BITS) - 1);
         (i64::from(self.file) << Self::LINE_BITS) | line
     }
 
-    /// The place of such a number.
+    /// The place that [`Self::as_i64`] made into this number.
     #[must_use]
     pub fn from_i64(number: i64) -> Self {
         let line = u64::try_from(number & ((1 << Self::LINE_BITS) - 1)).unwrap_or(0);
@@ -52,7 +52,7 @@ pub struct UserRecord {
     pub nickname: Option<Nickname>,
     /// False for a banned user.
     pub activated: Option<bool>,
-    /// The user's identifier; left out, a new user gets a new one.
+    /// The user's identifier. A new user without one gets a new one.
     pub uuid: Option<Uuid>,
     /// When the user was created.
     pub created_at: Option<OffsetDateTime>,
@@ -63,16 +63,16 @@ pub struct UserRecord {
 /// One direction of a friendship.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FriendRecord {
-    /// In whose list.
+    /// The owner of the list.
     pub owner: Username,
-    /// Who.
+    /// The friend.
     pub friend: Username,
-    /// What the owner wrote about the friend.
+    /// The texts of the entry.
     pub texts: EntryTexts,
     /// When the friendship began.
     pub created_at: Option<OffsetDateTime>,
-    /// When the entry changed last. Told by an export, and not taken in: for whoever follows the list
-    /// an entry changes when it comes in.
+    /// When the entry changed last. Exports write it; an import ignores it, because for the followers of
+    /// the list the entry changes at the import.
     pub updated_at: Option<OffsetDateTime>,
 }
 
@@ -89,7 +89,7 @@ pub struct EntryTexts {
 }
 
 impl EntryTexts {
-    /// Whether an entry with these texts would stay as it is.
+    /// Whether a record with these texts would leave an entry as it is.
     #[must_use]
     pub fn agree_with(&self, remark: &str, extension: &str, server_extension: &str) -> bool {
         let agrees = |wanted: &Option<String>, has| wanted.as_ref().is_none_or(|text| text == has);
@@ -99,18 +99,18 @@ impl EntryTexts {
     }
 }
 
-/// An entry of a block list. Of one owner's records a later one is the newer.
+/// An entry of a block list. The later of two records of one owner is the newer block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockRecord {
-    /// In whose list.
+    /// The owner of the list.
     pub owner: Username,
-    /// Who.
+    /// The blocked user.
     pub blocked: Username,
-    /// Since when.
+    /// When the block began.
     pub created_at: Option<OffsetDateTime>,
 }
 
-/// Any of them.
+/// A record of any kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
     /// A user.
@@ -121,19 +121,19 @@ pub enum Record {
     Block(BlockRecord),
 }
 
-/// Why a record did not go in, or not as it stands.
+/// Why a record was not imported, or only in part.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// No such user.
+    /// The app has no such user.
     #[error("there is no user {0}")]
     NoUser(Username),
-    /// The name's former holder is still being taken out of lists.
-    #[error("the former user {0} still stands in lists: import again in a moment")]
+    /// A deleted user of this name is still being removed from lists.
+    #[error("the deleted user {0} is still being removed from lists: import again in a moment")]
     StillLeaving(Username),
     /// A friend list is full.
     #[error("the friend list of {username} is full: the limit is {limit}")]
     FriendLimit {
-        /// Whose.
+        /// The owner of the list.
         username: Username,
         /// The app's limit.
         limit: i32,
@@ -141,15 +141,15 @@ pub enum Refusal {
     /// A block list is full.
     #[error("the block list of {username} is full: the limit is {limit}")]
     BlockLimit {
-        /// Whose.
+        /// The owner of the list.
         username: Username,
         /// The app's limit.
         limit: i32,
     },
-    /// What is there already has other texts, and they stay.
+    /// The entry exists with other texts, which are kept.
     #[error("is there already with other texts, which stay")]
     OtherTexts,
-    /// An earlier record of the same has other texts, and was taken.
+    /// An earlier record of the same entry has other texts, and was imported.
     #[error("says otherwise than {0}")]
     Contradicts(Place),
 }
@@ -165,77 +165,77 @@ impl From<Invalid> for BadLine {
     }
 }
 
-/// How two lists differ: what the records say, and what is in befriend.
+/// A difference between the records of a file and the lists in the database.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Difference {
-    /// A user of the records is not there.
+    /// A user of the records does not exist.
     #[error("user {0} is missing")]
     MissingUser(Username),
-    /// A user is something else than the records say.
+    /// A user differs from the record.
     #[error("{username}: {field} differs")]
     OtherUser {
-        /// Who.
+        /// The user.
         username: Username,
-        /// In what: "nickname", "activated" or "uuid".
+        /// The field: "nickname", "activated" or "uuid".
         field: &'static str,
     },
-    /// An entry of the records is not there.
+    /// An entry of the records does not exist.
     #[error("{owner} has no friend {friend}")]
     MissingFriend {
-        /// In whose list.
+        /// The owner of the list.
         owner: Username,
-        /// Who.
+        /// The friend.
         friend: Username,
     },
-    /// An entry is there that no record speaks of, in neither direction.
-    #[error("{owner} has a friend {friend} of whom the records know nothing")]
+    /// An entry exists for which there is no record in either direction.
+    #[error("{owner} has a friend {friend} for whom there is no record")]
     ExtraFriend {
-        /// In whose list.
+        /// The owner of the list.
         owner: Username,
-        /// Who.
+        /// The friend.
         friend: Username,
     },
     /// An entry has other texts.
     #[error("{owner} -> {friend}: {field} differs")]
     OtherText {
-        /// In whose list.
+        /// The owner of the list.
         owner: Username,
-        /// Who.
+        /// The friend.
         friend: Username,
-        /// Which: "remark", "extension" or "server_extension".
+        /// The field: "remark", "extension" or "server_extension".
         field: &'static str,
     },
-    /// The records have one direction only, though both users are among them.
+    /// The records hold one direction only, though both users are among them.
     #[error("{owner} has the friend {friend}, who has no friend {owner} in return")]
     OneSided {
-        /// Who has the other in the list.
+        /// The user who has the other in the list.
         owner: Username,
-        /// Who has not.
+        /// The user who has not.
         friend: Username,
     },
-    /// A block of the records is not there.
+    /// A block of the records does not exist.
     #[error("{owner} does not block {blocked}")]
     MissingBlock {
-        /// In whose list.
+        /// The owner of the list.
         owner: Username,
-        /// Who.
+        /// The blocked user.
         blocked: Username,
     },
-    /// A block is there that no record speaks of.
-    #[error("{owner} blocks {blocked}, of which the records know nothing")]
+    /// A block exists for which there is no record.
+    #[error("{owner} blocks {blocked}, for which there is no record")]
     ExtraBlock {
-        /// In whose list.
+        /// The owner of the list.
         owner: Username,
-        /// Who.
+        /// The blocked user.
         blocked: Username,
     },
-    /// The same blocks stand in another order.
-    #[error("the block list of {0} stands in another order")]
+    /// The same blocks are in another order.
+    #[error("the block list of {0} is in another order")]
     OtherBlockOrder(Username),
 }
 
 impl Difference {
-    /// The kind, for counting, as a report names it.
+    /// The kind as a report names and counts it.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {

@@ -1,9 +1,9 @@
-//! How two users stand to each other: what a message service asks before it delivers.
+//! The relation of two users, which a message service checks before it delivers a message.
 
 /// The relation of a user to another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Relation {
-    /// They are friends.
+    /// The two are friends.
     pub is_friend: bool,
     /// The user blocks the other.
     pub blocks: bool,

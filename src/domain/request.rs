@@ -1,4 +1,4 @@
-//! Friend requests: asking before becoming friends.
+//! Friend requests: a user asks, and becomes a friend if the other accepts.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::{Invalid, Username, text};
 
-/// What is said with a request or its answer: at most 256 characters, may be empty.
+/// A message with a request or with its answer: at most 256 characters, may be empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestMessage(String);
 
@@ -19,10 +19,8 @@ impl RequestMessage {
     /// # Errors
     /// [`Invalid::Argument`] when it is too long or holds NUL.
     pub fn parse(field: impl fmt::Display, message: &str) -> Result<Self, Invalid> {
-        match text::objection(message, Self::MAX_CHARS) {
-            None => Ok(Self(message.to_owned())),
-            Some(why) => Err(Invalid::argument(field, why)),
-        }
+        text::check(message, Self::MAX_CHARS).map_err(|why| Invalid::argument(field, why))?;
+        Ok(Self(message.to_owned()))
     }
 
     /// The message.
@@ -32,7 +30,7 @@ impl RequestMessage {
     }
 }
 
-/// How far a request is.
+/// The state of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestState {
     /// It waits for an answer.
@@ -41,9 +39,9 @@ pub enum RequestState {
     Accepted,
     /// The recipient declined.
     Rejected,
-    /// The requester took it back, or was blocked.
+    /// The requester withdrew the request, or one of the two blocked the other.
     Cancelled,
-    /// Nobody answered in time.
+    /// The recipient did not answer in time.
     Expired,
 }
 
@@ -64,16 +62,16 @@ impl RequestState {
         }
     }
 
-    /// From its name in the store, whose constraint knows these five.
+    /// From its name in the store, where a constraint allows only these five.
     pub(crate) fn from_store(name: &str) -> Self {
         Self::ALL.into_iter().find(|state| state.as_str() == name).unwrap_or(Self::Expired)
     }
 }
 
-/// On which side of a request a user is.
+/// Whether a user received or sent a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestDirection {
-    /// The user got it.
+    /// The user received it.
     Incoming,
     /// The user sent it.
     Outgoing,
@@ -89,7 +87,7 @@ impl RequestDirection {
         }
     }
 
-    /// From its name in the store, whose constraint knows these two.
+    /// From its name in the store, where a constraint allows only these two.
     pub(crate) fn from_store(name: &str) -> Self {
         if name == Self::Incoming.as_str() { Self::Incoming } else { Self::Outgoing }
     }
@@ -98,20 +96,20 @@ impl RequestDirection {
 /// A request to become friends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FriendRequest {
-    /// Who asks.
+    /// The user who asks.
     pub requester: Username,
-    /// Who is asked.
+    /// The user who is asked.
     pub recipient: Username,
-    /// How far it is.
+    /// The state of the request.
     pub state: RequestState,
-    /// What the requester says.
+    /// The requester's message.
     pub message: String,
-    /// What was said with the answer.
+    /// The message with the answer.
     pub answer: String,
-    /// When it was sent.
+    /// When the request was sent.
     pub created_at: OffsetDateTime,
-    /// When it was changed or answered last.
+    /// When the request was changed or answered last.
     pub updated_at: OffsetDateTime,
-    /// When it expires, if requests do and it is pending.
+    /// When the request expires, if it is pending and requests expire.
     pub expires_at: Option<OffsetDateTime>,
 }

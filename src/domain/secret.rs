@@ -1,4 +1,4 @@
-//! Secrets that we hand out once and keep only as hashes: app tokens and client secrets.
+//! Secrets: generated ones, such as app tokens, are shown once and stored only as hashes.
 
 use std::fmt;
 
@@ -6,17 +6,17 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-/// What a secret is for. Each kind has a prefix of its own, so that scanners of logs and
-/// repositories can tell a leaked one.
+/// What a secret is for. Each kind has a prefix of its own, so that scanners of logs and repositories
+/// recognise a leaked secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SecretKind {
-    /// What a caller shows with every call.
+    /// Authenticates the calls of an app.
     AppToken,
-    /// What an app's token is issued for.
+    /// Authenticates an app that asks for a token.
     ClientSecret,
-    /// What the operator shows.
+    /// Authenticates the operator.
     OperatorToken,
-    /// What seals secrets that must be readable again.
+    /// Seals secrets that the service must read again: see [`Keyring`](super::Keyring).
     CredentialsKey,
 }
 
@@ -31,12 +31,12 @@ impl SecretKind {
     }
 }
 
-/// A secret in the clear. It is never logged: its `Debug` hides it.
+/// A secret in plain text. Its `Debug` hides it, so that it is never logged.
 #[derive(Clone)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Makes a secret of 256 random bits from the system's generator.
+    /// Generates a secret of 256 random bits.
     #[must_use]
     pub fn generate(kind: SecretKind) -> Self {
         let mut bits = [0; 32];
@@ -44,26 +44,27 @@ impl Secret {
         Self(format!("{}{}", kind.prefix(), BASE64_URL_SAFE_NO_PAD.encode(bits)))
     }
 
-    /// A secret that somebody showed us.
+    /// A secret that came from outside: from a request, a setting or a file.
     #[must_use]
     pub fn presented(text: &str) -> Self {
         Self(text.to_owned())
     }
 
-    /// The secret itself, to be shown once.
+    /// The plain text.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// Whether it can be one of that kind at all; a cheap look before the database is asked.
+    /// Whether the secret has the prefix and the length of a kind: a cheap check before the database is
+    /// asked.
     #[must_use]
     pub fn has_form_of(&self, kind: SecretKind) -> bool {
         self.0.strip_prefix(kind.prefix()).is_some_and(|rest| rest.len() == 43)
     }
 
-    /// What we keep of it. One round of SHA-256 is enough for 256 random bits: nobody can guess
-    /// their way back. A secret of the owner's own choice is as good as its owner made it.
+    /// The hash that is stored. One round of SHA-256 is enough for 256 random bits, which can't be
+    /// guessed. A secret that its owner chose is as strong as the owner's choice.
     #[must_use]
     pub fn hash(&self) -> SecretHash {
         SecretHash(Sha256::digest(self.0.as_bytes()).into())
@@ -87,10 +88,10 @@ impl SecretHash {
         &self.0
     }
 
-    /// Whether `kept` is the same, in constant time.
+    /// Compares with a stored hash, in constant time.
     #[must_use]
-    pub fn matches(&self, kept: &[u8]) -> bool {
-        self.0.as_slice().ct_eq(kept).into()
+    pub fn matches(&self, stored: &[u8]) -> bool {
+        self.0.as_slice().ct_eq(stored).into()
     }
 }
 

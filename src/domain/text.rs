@@ -1,21 +1,23 @@
-//! Free text of bounded length, which callers give and we only keep.
+//! Free text of bounded length, which callers send and the service only stores.
 //!
 //! Lengths are in characters (Unicode scalar values), never bytes, as both vendors count them.
 
-/// Says why `text` can't be kept, or nothing: it has more than `max_chars` characters, or holds NUL,
-/// which Postgres can't store.
-pub(super) fn objection(text: &str, max_chars: usize) -> Option<String> {
+/// Refuses a text with more than `max_chars` characters, and one with NUL, which Postgres can't store.
+///
+/// # Errors
+/// What is wrong with the text.
+pub(super) fn check(text: &str, max_chars: usize) -> Result<(), String> {
     if text.contains('\0') {
-        return Some("must not contain NUL (U+0000)".to_owned());
+        return Err("must not contain NUL (U+0000)".to_owned());
     }
-    // A character has at least one byte, so most texts need no count.
+    // A character has at least one byte, so a text of few bytes needs no counting.
     if text.len() > max_chars && text.chars().nth(max_chars).is_some() {
-        return Some(format!("must be at most {max_chars} characters long"));
+        return Err(format!("must be at most {max_chars} characters long"));
     }
-    None
+    Ok(())
 }
 
-/// Without the byte order mark that some programs write in front of UTF-8.
+/// The text without the byte order mark that some programs write in front of UTF-8.
 #[must_use]
 pub fn without_byte_order_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
@@ -27,16 +29,16 @@ mod tests {
 
     #[test]
     fn length_counts_characters_and_not_bytes() {
-        assert_eq!(objection(&"好".repeat(100), 100), None);
-        assert!(objection(&"好".repeat(101), 100).is_some());
-        assert_eq!(objection(&"👍".repeat(100), 100), None);
-        assert!(objection(&"a".repeat(101), 100).is_some());
+        assert!(check(&"好".repeat(100), 100).is_ok());
+        assert!(check(&"好".repeat(101), 100).is_err());
+        assert!(check(&"👍".repeat(100), 100).is_ok());
+        assert!(check(&"a".repeat(101), 100).is_err());
     }
 
     #[test]
-    fn nul_is_refused_wherever_it_stands() {
-        assert!(objection("a\0b", 100).is_some());
-        assert!(objection("\0", 100).is_some());
+    fn nul_is_refused_at_any_position() {
+        assert!(check("a\0b", 100).is_err());
+        assert!(check("\0", 100).is_err());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Times as milliseconds since 1970: how both vendors, receivers and the log of attempts tell them.
+//! Times as milliseconds since 1970, as both vendors' APIs, callbacks and the log of attempts hold them.
 
 use time::OffsetDateTime;
 
@@ -9,7 +9,7 @@ pub fn unix_millis(time: OffsetDateTime) -> i64 {
     i64::try_from(millis).expect("the years -9999 to 9999 are within 2^48 milliseconds of 1970")
 }
 
-/// The time that is so many milliseconds after 1970; `None` beyond the year 9999.
+/// The time `millis` after 1970; `None` beyond the year 9999.
 #[must_use]
 pub fn from_unix_millis(millis: i64) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000).ok()

@@ -1,4 +1,4 @@
-//! Users: who can have friends.
+//! Users: their names, keys and profiles.
 
 use std::fmt;
 
@@ -29,7 +29,7 @@ impl Username {
         Ok(Self(name.to_ascii_lowercase()))
     }
 
-    /// A name as the store gave it back.
+    /// A name that was read from the database.
     pub(crate) fn from_store(name: String) -> Self {
         Self(name)
     }
@@ -53,11 +53,10 @@ impl fmt::Display for Username {
     }
 }
 
-/// Under which key a user's rows are kept: the first 16 bytes of
-/// SHA-256(app uuid, 0x00, username).
+/// The key of a user's rows: the first 16 bytes of SHA-256(app uuid, 0x00, username).
 ///
-/// Computed, so that no directory is asked and every statement on the hot path touches one user's
-/// rows only; and the one order in which two users' rows are ever locked.
+/// The key is computed from the name, so that a statement finds a user's rows without a look-up first.
+/// The rows of several users are always locked in ascending order of their keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OwnerKey(Uuid);
 
@@ -75,12 +74,12 @@ impl OwnerKey {
         Self(Uuid::from_bytes(key))
     }
 
-    /// A key as the store gave it back.
+    /// A key that was read from the database.
     pub(crate) fn from_store(key: Uuid) -> Self {
         Self(key)
     }
 
-    /// The key as the database keeps it.
+    /// The key as it is stored.
     #[must_use]
     pub fn as_uuid(self) -> Uuid {
         self.0
@@ -90,7 +89,7 @@ impl OwnerKey {
 /// A user's key with their name, for rows that hold both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserRef<'a> {
-    /// Under which key the user's rows are kept.
+    /// The key of the user's rows.
     pub key: OwnerKey,
     /// The name.
     pub name: &'a Username,
@@ -104,7 +103,7 @@ impl<'a> UserRef<'a> {
     }
 }
 
-/// What a user is called by others: at most 100 characters, may be empty.
+/// A user's display name: at most 100 characters, may be empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Nickname(String);
 
@@ -117,10 +116,8 @@ impl Nickname {
     /// # Errors
     /// [`Invalid::Argument`] when it is too long or holds NUL.
     pub fn parse(field: impl fmt::Display, nickname: &str) -> Result<Self, Invalid> {
-        match text::objection(nickname, Self::MAX_CHARS) {
-            None => Ok(Self(nickname.to_owned())),
-            Some(why) => Err(Invalid::argument(field, why)),
-        }
+        text::check(nickname, Self::MAX_CHARS).map_err(|why| Invalid::argument(field, why))?;
+        Ok(Self(nickname.to_owned()))
     }
 
     /// The nickname.
@@ -130,10 +127,10 @@ impl Nickname {
     }
 }
 
-/// What others see of a user.
+/// The profile of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// Our own identifier of this user; a new one when the name is used again after a deletion.
+    /// The user's identifier. A name that is used again after a deletion gets a new one.
     pub uuid: Uuid,
     /// The name.
     pub username: Username,
@@ -147,18 +144,18 @@ pub struct User {
     pub modified_at: OffsetDateTime,
 }
 
-/// The head of a user's lists.
+/// The counts and the version of a user's lists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ListHead {
-    /// How many friends.
+    /// How many friends the user has.
     pub friend_count: i32,
-    /// How many blocked users.
+    /// How many users the user blocks.
     pub block_count: i32,
     /// Goes up by one with every change of a list of this user.
     pub version: i64,
-    /// Requests that wait for the user's answer.
+    /// How many pending requests the user has received.
     pub incoming_requests: i32,
-    /// The user's requests that wait for an answer.
+    /// How many pending requests the user has sent.
     pub outgoing_requests: i32,
 }
 
@@ -178,7 +175,7 @@ mod tests {
 
     #[test]
     fn the_owner_key_is_the_documented_hash_for_ever() {
-        // Every row of every installation lies under such a key: it must never change.
+        // Every row of every installation has such a key: the hash must never change.
         let app = Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
         let key = OwnerKey::of(app, &Username::parse("", "alice").unwrap());
         assert_eq!(key.as_uuid().to_string(), "bf68affe-5b1d-4ea3-f12b-78e456869d53");

@@ -277,11 +277,11 @@ async fn every_difference_is_named() {
         "username: must be 1-64 bytes",
         "there is no user stranger",
         "bob has no friend stranger",
-        "erin has a friend zoe of whom the records know nothing",
+        "erin has a friend zoe for whom there is no record",
         "erin -> bob: remark differs",
         "bob has the friend carol, who has no friend bob in return",
         "alice does not block stranger",
-        "bob blocks zoe, of which the records know nothing",
+        "bob blocks zoe, for which there is no record",
     ] {
         assert!(done.said.contains(told), "{told}: {}", done.said);
     }

@@ -251,10 +251,10 @@ async fn a_dry_run_writes_nothing_and_tells_what_differs() {
         "alice -> bob: remark differs",
         "alice has no friend dave",
         "dave has no friend alice",
-        "dave has a friend erin of whom the records know nothing",
+        "dave has a friend erin for whom there is no record",
         "bob does not block alice",
-        "dave blocks erin, of which the records know nothing",
-        "the block list of carol stands in another order",
+        "dave blocks erin, for which there is no record",
+        "the block list of carol is in another order",
     ] {
         assert!(ran.said.contains(told), "{told}: {}", ran.said);
     }
