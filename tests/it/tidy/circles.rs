@@ -5,7 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::references::Reference;
+use super::{
+    none,
+    references::{Crate, Reference},
+};
 
 /// The references that lie on a circle, for each pair of files one line with the items.
 fn circles(references: &BTreeSet<Reference>) -> Vec<String> {
@@ -37,9 +40,14 @@ fn circles(references: &BTreeSet<Reference>) -> Vec<String> {
     lines
 }
 
+#[test]
+fn no_files_use_each_other_in_a_circle() {
+    none(circles(&Crate::befriend().references()));
+}
+
 mod self_test {
     use super::*;
-    use crate::tidy::{Source, references::Crate};
+    use crate::tidy::Source;
 
     #[track_caller]
     fn circles_of(files: &[(&str, &str)]) -> Vec<String> {
