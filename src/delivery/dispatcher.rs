@@ -28,10 +28,7 @@ use crate::{
     clock::Clock,
     domain::{Error, EventId},
     outbox_signals::OutboxSignals,
-    store::{
-        Db,
-        outbox::{self, OutboxEvent},
-    },
+    store::{Db, outbox_dispatch, stored_event::StoredEvent},
 };
 
 /// How a dispatcher works.
@@ -55,8 +52,9 @@ const EVENTS_PER_STREAM: i64 = 50;
 /// How many tries are settled in one transaction at the most.
 const MAX_BATCH: usize = 500;
 
-/// How many events of a stream are held back at once behind their first event.
-const HELD_BACK: i64 = 1000;
+/// How many events of a stream are held back at once behind the first one. A stream can have a hundred
+/// thousand, and each statement reads past those that are held back already: so not too few.
+const HELD_BACK: i64 = 5000;
 
 /// How often the backlog is counted, and up to how many events.
 const BACKLOG_INTERVAL: Duration = Duration::from_secs(15);
@@ -196,14 +194,14 @@ impl Dispatcher {
         if ready.is_empty() {
             return Ok(());
         }
-        let due = self.db.read_once(async |db| outbox::due_rules(db, &ready, now).await);
+        let due = self.db.read_once(async |db| outbox_dispatch::due_rules(db, &ready, now).await);
         let mut due = due.await?;
         // Rules with few running streams come first. So no rule starves when there is little room.
         due.sort_by_key(|rule_id| self.running.count_of(*rule_id));
         // The next call goes on where this one stops. That leaves time to renew the leases.
         let end = Instant::now() + self.leases.renewal() / 2;
         for rule_id in due {
-            // One read may find events of few owners only: see `outbox::due_streams`.
+            // One read may find events of few owners only: see `outbox_dispatch::due_streams`.
             while Instant::now() < end && self.start_streams_of(rule_id, &partitions, now).await? {}
         }
         Ok(())
@@ -224,7 +222,7 @@ impl Dispatcher {
         let running = self.running.owners_of(rule_id);
         let limits = (i64::try_from(room).unwrap_or(i64::MAX), EVENTS_PER_STREAM);
         let due = self.db.read_once(async |db| {
-            outbox::due_streams(db, rule_id, partitions, &running, limits, now).await
+            outbox_dispatch::due_streams(db, rule_id, partitions, &running, limits, now).await
         });
         let due = due.await?;
         let mut held_back: Vec<(EventId, OffsetDateTime)> = Vec::new();
@@ -241,7 +239,7 @@ impl Dispatcher {
         }
         if !held_back.is_empty() {
             let mut tx = self.db.begin(Instant::now() + self.leases.renewal()).await?;
-            outbox::hold_back(&mut tx, &held_back, HELD_BACK).await?;
+            outbox_dispatch::hold_back(&mut tx, &held_back, HELD_BACK).await?;
             tx.commit().await?;
             found = true;
         }
@@ -255,7 +253,7 @@ impl Dispatcher {
     }
 
     /// Starts a stream in a task of its own. False when the rule or the partition's lease is gone.
-    fn start_stream(&mut self, key: StreamKey, events: Vec<OutboxEvent>) -> bool {
+    fn start_stream(&mut self, key: StreamKey, events: Vec<StoredEvent>) -> bool {
         let Some((rule, halt)) = self.rules.get(key.rule_id) else { return false };
         let Some(fencing_token) = self.leases.start_stream(key.partition()) else { return false };
         self.running.insert(key);
@@ -306,7 +304,8 @@ impl Dispatcher {
     }
 
     async fn measure_backlog(&mut self) {
-        let backlog = self.db.read_once(async |db| outbox::backlog(db, BACKLOG_LIMIT).await);
+        let backlog =
+            self.db.read_once(async |db| outbox_dispatch::backlog(db, BACKLOG_LIMIT).await);
         let Ok((count, oldest)) = backlog.await else { return };
         let age = oldest.map_or(0.0, |due| (self.clock.now() - due).as_seconds_f64().max(0.0));
         #[expect(clippy::cast_precision_loss, reason = "at most 100,000")]

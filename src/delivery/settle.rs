@@ -8,10 +8,7 @@ use super::{partition_leases::PartitionLeases, schedule::RuleEffect, stream::Tri
 use crate::{
     clock::Clock,
     domain::{Error, EventState},
-    store::{
-        Db, callback_rules, event_history,
-        outbox::{self, partition_of},
-    },
+    store::{Db, callback_rules, event_history, outbox::partition_of, outbox_dispatch},
 };
 
 /// How many events of a stream are held back at once behind one that has to be tried again. A stream
@@ -52,12 +49,12 @@ pub(super) async fn settle(
         for day in days {
             event_history::make_partition(&mut tx, day).await?;
         }
-        outbox::finish(&mut tx, &finished).await?;
+        outbox_dispatch::finish(&mut tx, &finished).await?;
     }
     if !postponed.is_empty() {
-        outbox::postpone(&mut tx, &postponed).await?;
+        outbox_dispatch::postpone(&mut tx, &postponed).await?;
         let heads: Vec<_> = postponed.iter().map(|e| (e.event.id, e.event.state.at())).collect();
-        outbox::hold_back(&mut tx, &heads, HELD_BACK).await?;
+        outbox_dispatch::hold_back(&mut tx, &heads, HELD_BACK).await?;
     }
     for rule in gone {
         callback_rules::switch_off(&mut tx, rule, GONE, clock.now()).await?;

@@ -17,10 +17,7 @@ use super::{
 use crate::{
     clock::Clock,
     domain::{EventState, OwnerKey, random_fraction},
-    store::{
-        callback_rules::EnabledRule,
-        outbox::{OutboxEvent, partition_of},
-    },
+    store::{callback_rules::EnabledRule, outbox::partition_of, stored_event::StoredEvent},
 };
 
 /// Identifies a stream.
@@ -45,7 +42,7 @@ pub(super) struct Stream {
     pub(super) rule: Arc<EnabledRule>,
     /// Cancelled when the rule was changed or switched off, or when its receiver can't keep up.
     pub(super) halt: CancellationToken,
-    pub(super) events: Vec<OutboxEvent>,
+    pub(super) events: Vec<StoredEvent>,
 }
 
 /// What all streams of a dispatcher share.
@@ -72,7 +69,7 @@ pub(super) enum Report {
 #[derive(Debug)]
 pub(super) struct TriedEvent {
     /// The event with its new state, one more attempt, and one more line in its attempt log.
-    pub(super) event: OutboxEvent,
+    pub(super) event: StoredEvent,
     pub(super) rule_effect: RuleEffect,
     /// When the try ended.
     pub(super) at: OffsetDateTime,
@@ -122,7 +119,7 @@ async fn try_events(context: StreamContext, mut stream: Stream) {
 }
 
 /// Posts one event once.
-async fn try_event(context: &StreamContext, stream: &Stream, mut event: OutboxEvent) -> TriedEvent {
+async fn try_event(context: &StreamContext, stream: &Stream, mut event: StoredEvent) -> TriedEvent {
     let EnabledRule { rule, app_key } = &*stream.rule;
     let started_at = context.clock.now();
     let result =

@@ -1,4 +1,4 @@
-//! Callback rules: where an app's events are sent, in which form and signed with what.
+//! Callback rules: where an app's events are sent, in which format, and with which secret they are signed.
 
 use std::fmt;
 
@@ -9,28 +9,28 @@ use uuid::Uuid;
 
 use super::{EventType, Invalid};
 
-/// Where an app's events are sent.
+/// A rule that sends events of an app to a receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallbackRule {
     /// Identifies the rule.
     pub id: Uuid,
-    /// Whose events.
+    /// The app whose events are sent.
     pub app_id: Uuid,
-    /// Where to.
+    /// The receiver.
     pub url: CallbackUrl,
-    /// Which events.
+    /// The types of events that are sent.
     pub event_types: Vec<EventType>,
-    /// In which form.
+    /// The format of the body.
     pub body_format: BodyFormat,
-    /// Off: no new events, and those that there are wait.
+    /// A disabled rule gets no new events; its pending events wait.
     pub enabled: bool,
-    /// Why we switched it off ourselves; empty else.
+    /// Why the service disabled the rule; empty if it did not.
     pub disabled_reason: String,
-    /// The only authorities for the receiver's certificate (PEM); empty for the system's.
+    /// The authorities that may certify the receiver (PEM); empty for those of the system.
     pub ca_certificates: String,
-    /// What signs.
+    /// The secret that signs.
     pub secret: SigningSecret,
-    /// What signed before, until the receiver has changed over.
+    /// The secret before the last rotation, and until when it signs as well.
     pub old_secret: Option<(SigningSecret, OffsetDateTime)>,
     /// When it was created.
     pub created_at: OffsetDateTime,
@@ -38,37 +38,37 @@ pub struct CallbackRule {
     pub modified_at: OffsetDateTime,
 }
 
-/// Members of a rule that a caller can choose.
+/// What the operator chooses for a new rule.
 #[derive(Clone, Debug)]
 pub struct RuleChoice {
-    /// Where to.
+    /// The receiver.
     pub url: CallbackUrl,
-    /// Which events.
+    /// The types of events that are sent.
     pub event_types: Vec<EventType>,
-    /// In which form.
+    /// The format of the body.
     pub body_format: BodyFormat,
-    /// The authorities.
+    /// The authorities that may certify the receiver.
     pub ca_certificates: String,
 }
 
-/// A change of a rule: what is absent stays.
+/// A change of a rule: members that are `None` stay.
 #[derive(Clone, Debug, Default)]
 pub struct RuleChange {
-    /// Where to.
+    /// The receiver.
     pub url: Option<CallbackUrl>,
-    /// Which events.
+    /// The types of events that are sent.
     pub event_types: Option<Vec<EventType>>,
-    /// In which form.
+    /// The format of the body.
     pub body_format: Option<BodyFormat>,
-    /// On or off.
+    /// Whether the rule is enabled.
     pub enabled: Option<bool>,
-    /// The authorities.
+    /// The authorities that may certify the receiver.
     pub ca_certificates: Option<String>,
 }
 
 impl RuleChange {
-    /// Applies the change. A rule that we switched off is a rule like any other once its owner has
-    /// decided about it.
+    /// Applies the change. Enabling or disabling a rule clears the reason for which the service had
+    /// disabled it.
     pub fn apply(self, rule: &mut CallbackRule) {
         if let Some(url) = self.url {
             rule.url = url;
@@ -89,7 +89,7 @@ impl RuleChange {
     }
 }
 
-/// The form of a callback's body.
+/// The format of a callback's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyFormat {
     /// Standard Webhooks.
@@ -99,7 +99,7 @@ pub enum BodyFormat {
 }
 
 impl BodyFormat {
-    /// Its name in the store.
+    /// The format's name in the store.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -108,13 +108,13 @@ impl BodyFormat {
         }
     }
 
-    /// From its name in the store, whose constraint knows these two.
+    /// A format from its name in the store, whose constraint allows these two.
     pub(crate) fn from_store(name: &str) -> Self {
         if name == "easemob" { Self::Easemob } else { Self::Standard }
     }
 }
 
-/// Where a callback goes: http or https, an authority without user and password, no fragment.
+/// The URL of a receiver: http or https, with a host, without user, password and fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallbackUrl(Uri);
 
@@ -146,7 +146,7 @@ impl CallbackUrl {
         if authority.host().is_empty() || url.contains('#') {
             return refuse("must name a host and have no fragment");
         }
-        // A port that is none would silently be 80 or 443.
+        // hyper would use port 80 or 443 in place of one that it can't read.
         let port = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
         if !port.is_empty() && !port[1..].parse::<u16>().is_ok_and(|port| port > 0) {
             return refuse("must have a port between 1 and 65535, or none");
@@ -167,7 +167,7 @@ impl fmt::Display for CallbackUrl {
     }
 }
 
-/// What signs callbacks: "whsec_" and the base64 of 24-64 bytes (Standard Webhooks).
+/// A secret that signs callbacks: "whsec_" and the base64 of 24-64 bytes (Standard Webhooks).
 #[derive(Clone, PartialEq, Eq)]
 pub struct SigningSecret {
     text: String,
@@ -177,10 +177,10 @@ pub struct SigningSecret {
 impl SigningSecret {
     const PREFIX: &'static str = "whsec_";
 
-    /// The longest time for which an old secret goes on signing.
+    /// The longest time for which the old secret signs after a rotation.
     pub const MAX_GRACE: Duration = Duration::days(30);
 
-    /// Makes a secret of 256 random bits.
+    /// Generates a secret of 256 random bits.
     #[must_use]
     pub fn generate() -> Self {
         let mut key = vec![0; 32];
@@ -202,13 +202,13 @@ impl SigningSecret {
         }
     }
 
-    /// The secret as text, to be shown once, and what Easemob's `security` is made with.
+    /// The secret as text: the operator sees it once, and Easemob's `security` is computed with it.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.text
     }
 
-    /// The key of the signature.
+    /// The key of the HMAC.
     #[must_use]
     pub fn key(&self) -> &[u8] {
         &self.key

@@ -1,4 +1,4 @@
-//! Events: what happened, for those who want to be told.
+//! Events: what happened in a user's lists, as receivers of callbacks see it.
 
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -7,7 +7,7 @@ use super::{Invalid, OwnerKey, UserRef, Username};
 
 macro_rules! event_types {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)+) => {
-        /// What can happen.
+        /// What happened.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum EventType {
             $($(#[$doc])* $variant,)+
@@ -17,7 +17,7 @@ macro_rules! event_types {
             /// All types.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
-            /// The type as receivers see it.
+            /// The type's name, in callbacks and in the store.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
@@ -33,24 +33,24 @@ event_types! {
     FriendRemarkSet = "friend.remark_set",
     /// A friendship ended.
     FriendRemoved = "friend.removed",
-    /// A user asked another to be friends.
+    /// A user sent a friend request.
     FriendRequestSent = "friend.request_sent",
-    /// The asked one agreed.
+    /// The recipient accepted a friend request.
     FriendRequestAccepted = "friend.request_accepted",
-    /// The asked one declined.
+    /// The recipient rejected a friend request.
     FriendRequestRejected = "friend.request_rejected",
-    /// The asking one took it back.
+    /// A friend request was withdrawn: by the requester, by blocking, or with a deleted user.
     FriendRequestCancelled = "friend.request_cancelled",
     /// An owner blocked a user.
     BlockAdded = "block.added",
     /// An owner unblocked a user.
     BlockRemoved = "block.removed",
-    /// Nothing happened: the operator tries a rule.
+    /// Nothing happened: the operator tries a rule out.
     CallbackTest = "callback.test",
 }
 
 impl EventType {
-    /// The types that a rule can want: all but the test.
+    /// The types that a rule can select: all but the test.
     pub fn wanted() -> impl Iterator<Item = Self> {
         Self::ALL.iter().copied().filter(|t| *t != Self::CallbackTest)
     }
@@ -58,7 +58,7 @@ impl EventType {
     /// Reads a type that came in as the request's `field`.
     ///
     /// # Errors
-    /// [`Invalid::Argument`] for a name that is none.
+    /// [`Invalid::Argument`] if no type has this name.
     pub fn parse(field: impl std::fmt::Display, name: &str) -> Result<Self, Invalid> {
         Self::wanted().find(|t| t.as_str() == name).ok_or_else(|| {
             let names: Vec<&str> = Self::wanted().map(Self::as_str).collect();
@@ -66,7 +66,7 @@ impl EventType {
         })
     }
 
-    /// A type as the store gave it back; nothing for one that a newer version wrote.
+    /// A type from its name in the store; `None` for a type that a newer version of the service wrote.
     pub(crate) fn from_store(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|t| t.as_str() == name)
     }
@@ -77,35 +77,35 @@ impl EventType {
 pub struct NewEvent<'a> {
     /// What happened.
     pub event_type: EventType,
-    /// In whose list.
+    /// The user in whose list it happened.
     pub owner: UserRef<'a>,
     /// The owner's version of the change.
     pub version: i64,
     /// The other user.
     pub friend: &'a Username,
-    /// The remark that was set, or the message of a request; empty else.
+    /// The remark that was set, or the message of a request; otherwise empty.
     pub detail: &'a str,
 }
 
-/// Which event for which rule.
+/// Identifies an event on its way to the receiver of one rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EventId {
-    /// In whose list it happened.
+    /// The user in whose list it happened.
     pub owner: OwnerKey,
     /// The owner's version of the change.
     pub version: i64,
-    /// For which rule.
+    /// The rule.
     pub rule_id: Uuid,
 }
 
 impl EventId {
-    /// The id as callers see it: owner key, version and rule, in hexadecimal and decimal.
+    /// The id as callers see it: owner key in hexadecimal, version in decimal, rule in hexadecimal.
     #[must_use]
     pub fn render(&self) -> String {
         format!("{}.{}.{}", self.owner.as_uuid().simple(), self.version, self.rule_id.simple())
     }
 
-    /// Reads what [`Self::render`] wrote; nothing for anything else.
+    /// Reads what [`Self::render`] wrote; `None` for any other text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('.');
@@ -117,29 +117,29 @@ impl EventId {
         (id.render() == text).then_some(id)
     }
 
-    /// What the receiver gets to tell repeats by: the same over all tries.
+    /// The `webhook-id` header, the same in all tries, by which a receiver recognises repeats.
     #[must_use]
     pub fn webhook_id(&self) -> String {
         format!("evt_{}_{}", self.owner.as_uuid().simple(), self.version)
     }
 }
 
-/// How far an event is.
+/// Whether an event was delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventState {
-    /// To be sent, at this time at the earliest.
+    /// It is still to be sent.
     Pending {
-        /// When it is tried next.
+        /// The earliest time of its next try.
         next_attempt_at: OffsetDateTime,
     },
-    /// Taken by the receiver.
+    /// The receiver answered 2xx.
     Delivered {
-        /// When.
+        /// The end of the last try.
         at: OffsetDateTime,
     },
-    /// Given up.
+    /// Its last try failed.
     Failed {
-        /// When.
+        /// The end of the last try.
         at: OffsetDateTime,
     },
 }
@@ -152,6 +152,15 @@ impl EventState {
             Self::Pending { .. } => StateName::Pending,
             Self::Delivered { .. } => StateName::Delivered,
             Self::Failed { .. } => StateName::Failed,
+        }
+    }
+
+    /// A state from its name in the store, whose constraint knows these three, and its time.
+    pub(crate) fn from_store(name: &str, at: OffsetDateTime) -> Self {
+        match name {
+            "pending" => Self::Pending { next_attempt_at: at },
+            "delivered" => Self::Delivered { at },
+            _ => Self::Failed { at },
         }
     }
 
@@ -169,23 +178,23 @@ impl EventState {
 /// An event on its way to the receiver of one rule.
 #[derive(Clone, Debug)]
 pub struct Event {
-    /// Which, for which rule.
+    /// Its id.
     pub id: EventId,
-    /// A number of 18-19 digits that Easemob's receivers know an event by.
+    /// A number of 18-19 digits, by which Easemob's receivers identify an event.
     pub message_id: i64,
-    /// What happened; nothing for a type that a newer version of the service wrote.
+    /// What happened; `None` for a type that a newer version of the service wrote.
     pub event_type: Option<EventType>,
-    /// In whose list.
+    /// The user in whose list it happened.
     pub owner: Username,
     /// The other user.
     pub friend: Username,
-    /// The remark or the message.
+    /// The remark that was set, or the message of a request; otherwise empty.
     pub detail: String,
     /// When it happened.
     pub created_at: OffsetDateTime,
     /// How often it was tried.
     pub attempts: i32,
-    /// How far it is.
+    /// Its state.
     pub state: EventState,
 }
 
@@ -194,32 +203,32 @@ pub struct Event {
 pub struct Attempt {
     /// When it began, in milliseconds of Unix time.
     pub at_ms: i64,
-    /// The HTTP status, when there was an answer.
+    /// The HTTP status, if there was an answer.
     pub status: Option<u16>,
     /// How long it took.
     pub duration_ms: u64,
     /// The first 1024 bytes of the answer.
     pub answer: String,
-    /// Why it failed; nothing for a success.
+    /// Why it failed; `None` for a success.
     pub error: Option<String>,
 }
 
-/// Where a page of events ends: at an event, in the order of its time.
+/// Where a page of events ends. Events are ordered by time, then by id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventPosition {
-    /// When the event happened.
+    /// When the last event of the page happened.
     pub created_at: OffsetDateTime,
-    /// Which it is.
+    /// The id of that event.
     pub id: EventId,
 }
 
 impl EventPosition {
-    /// Before all events.
+    /// Earlier than all events.
     pub const FIRST: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
-    /// After all events: the end of the year 9999.
+    /// Later than all events: the last day of the year 9999.
     pub const LAST: OffsetDateTime = time::Date::MAX.midnight().assume_utc();
 
-    /// Where the first page starts: after the newest event.
+    /// The position of the first page: later than all events.
     #[must_use]
     pub fn start() -> Self {
         let id = EventId {
@@ -236,7 +245,7 @@ impl EventPosition {
         format!("{}/{}", self.created_at.unix_timestamp_nanos() / 1000, self.id.render())
     }
 
-    /// Reads what [`Self::render`] wrote.
+    /// Reads what [`Self::render`] wrote; `None` for any other text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (micros, id) = text.split_once('/')?;
@@ -248,31 +257,31 @@ impl EventPosition {
     }
 }
 
-/// Which events to list; what is absent does not matter.
+/// Which events to list. `None` matches all of them.
 #[derive(Clone, Debug, Default)]
 pub struct EventFilter {
-    /// For this rule.
+    /// Only those of this rule.
     pub rule_id: Option<Uuid>,
-    /// In this user's lists.
+    /// Only those in this user's lists.
     pub owner: Option<OwnerKey>,
-    /// Of this type.
+    /// Only those of this type.
     pub event_type: Option<EventType>,
-    /// In this state.
+    /// Only those in this state.
     pub state: Option<StateName>,
-    /// Happened then or later.
+    /// Only those that happened at this time or later.
     pub from: Option<OffsetDateTime>,
-    /// Happened before.
+    /// Only those that happened before this time.
     pub to: Option<OffsetDateTime>,
 }
 
 /// A state without its times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StateName {
-    /// To be sent.
+    /// See [`EventState::Pending`].
     Pending,
-    /// Taken by the receiver.
+    /// See [`EventState::Delivered`].
     Delivered,
-    /// Given up.
+    /// See [`EventState::Failed`].
     Failed,
 }
 
@@ -313,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn the_test_type_can_be_sent_but_not_wanted() {
+    fn the_test_type_can_be_sent_but_not_selected() {
         assert!(EventType::parse("t", "callback.test").is_err());
         assert!(EventType::parse("t", "friend.added").is_ok());
         assert_eq!(EventType::from_store("callback.test"), Some(EventType::CallbackTest));

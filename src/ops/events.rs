@@ -1,4 +1,5 @@
-//! Events: what became of them.
+//! Events, pending and finished: listing them, reading one with its tries, and sending them again.
+//! `changes::record_events` records them.
 
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -9,8 +10,8 @@ use crate::{
     store::{Db, callback_rules, event_history, outbox},
 };
 
-/// How many failed events one call revives at the most.
-const REVIVE_LIMIT: i64 = 10_000;
+/// How many failed events one call retries at the most.
+const MAX_RETRIED: i64 = 10_000;
 
 /// A page of the app's events, the newest first, older than `before`.
 ///
@@ -23,7 +24,7 @@ pub async fn list(
     size: PageSize,
 ) -> Result<Page<Event, EventPosition>, Error> {
     let rows = call.core.db.retrying(|| async {
-        // The events of deleted rules are gone too, though their rows go later.
+        // Rows of deleted rules may still be there: only the events of existing rules are listed.
         let mut rules = rules_of(&call.core.db, call.app.id).await?;
         rules.retain(|rule_id| filter.rule_id.is_none_or(|wanted| wanted == *rule_id));
         let mut tx = call.core.db.begin(call.deadline).await?;
@@ -40,63 +41,55 @@ async fn rules_of(db: &Db, app_id: Uuid) -> Result<Vec<Uuid>, Error> {
     Ok(rules.into_iter().map(|rule| rule.id).collect())
 }
 
-/// An event with all tries to deliver it.
+/// An event with all its tries.
 ///
 /// # Errors
 /// `EventNotFound`.
 pub async fn get(call: &Call, id: EventId) -> Result<(Event, Vec<Attempt>), Error> {
-    call.core
-        .db
-        .read(async |db| {
-            if callback_rules::get(db, call.app.id, id.rule_id).await?.is_none() {
-                return Err(not_found(id));
-            }
-            // First the outbox: an event that moves to the history meanwhile is found there, and one
-            // that moves back after that in the outbox again.
-            for pending in [true, false, true] {
-                let found = if pending {
-                    let event = outbox::get(db, call.app.id, id).await?;
-                    event.map(|pending| (pending.event, pending.attempt_log))
-                } else {
-                    event_history::get(db, call.app.id, id).await?
-                };
-                if let Some((event, log)) = found {
-                    return Ok((event, read_log(&log)));
-                }
-            }
-            Err(not_found(id))
-        })
-        .await
+    let app_id = call.app.id;
+    let found = call.core.db.read(async |db| {
+        if callback_rules::get(db, app_id, id.rule_id).await?.is_none() {
+            return Ok(None);
+        }
+        // The dispatcher may move the event to the history between two reads, and a retry may move it
+        // back.
+        if let Some(pending) = outbox::get(db, app_id, id).await? {
+            return Ok(Some(pending));
+        }
+        if let Some(finished) = event_history::get(db, app_id, id).await? {
+            return Ok(Some(finished));
+        }
+        outbox::get(db, app_id, id).await
+    });
+    let found = found.await?.ok_or_else(|| not_found(id))?;
+    Ok((found.event, read_log(&found.attempt_log)))
 }
 
-/// Has an event sent again, or at once.
+/// Sends an event again: a finished event with its whole schedule before it, a pending one at once.
 ///
 /// # Errors
 /// `EventNotFound`.
 pub async fn retry(call: &Call, id: EventId) -> Result<Event, Error> {
-    let event = call
-        .core
-        .db
-        .retrying(|| async {
-            let mut tx = call.core.db.begin(call.deadline).await?;
-            let now = call.core.clock.now();
-            if callback_rules::get(&mut tx, call.app.id, id.rule_id).await?.is_none() {
-                return Err(not_found(id));
-            }
-            outbox::make_due(&mut tx, call.app.id, id, now).await?;
-            event_history::revive(&mut tx, call.app.id, id, now).await?;
-            let pending = outbox::get(&mut tx, call.app.id, id).await?;
-            let pending = pending.ok_or_else(|| not_found(id))?;
-            tx.commit().await?;
-            Ok(pending.event)
-        })
-        .await?;
-    call.core.outbox_signals.events_added.notify_one();
+    let (core, app_id) = (&call.core, call.app.id);
+    let event = core.db.retrying(|| async {
+        let mut tx = core.db.begin(call.deadline).await?;
+        let now = core.clock.now();
+        if callback_rules::get(&mut tx, app_id, id.rule_id).await?.is_none() {
+            return Err(not_found(id));
+        }
+        outbox::make_due(&mut tx, app_id, id, now).await?;
+        event_history::revive(&mut tx, app_id, id, now).await?;
+        let pending = outbox::get(&mut tx, app_id, id).await?.ok_or_else(|| not_found(id))?;
+        tx.commit().await?;
+        Ok(pending.event)
+    });
+    let event = event.await?;
+    core.outbox_signals.events_added.notify_one();
     Ok(event)
 }
 
-/// Has the failed events of a rule that happened within `range` sent again, the oldest first, up to
-/// 10000. Returns how many.
+/// Sends the failed events of a rule again that happened within `range`, the oldest first, up to 10000.
+/// Returns how many.
 ///
 /// # Errors
 /// `CallbackRuleNotFound`.
@@ -105,25 +98,21 @@ pub async fn retry_failed(
     rule_id: Uuid,
     range: (Option<OffsetDateTime>, Option<OffsetDateTime>),
 ) -> Result<u64, Error> {
-    let revived = call
-        .core
-        .db
-        .retrying(|| async {
-            let mut tx = call.core.db.begin(call.deadline).await?;
-            if callback_rules::get(&mut tx, call.app.id, rule_id).await?.is_none() {
-                return Err(Error::CallbackRuleNotFound(rule_id.to_string()));
-            }
-            let now = call.core.clock.now();
-            let app_id = call.app.id;
-            let revived =
-                event_history::revive_failed(&mut tx, app_id, rule_id, range, REVIVE_LIMIT, now)
-                    .await?;
-            tx.commit().await?;
-            Ok(revived)
-        })
-        .await?;
-    call.core.outbox_signals.events_added.notify_one();
-    Ok(revived)
+    let (core, app_id) = (&call.core, call.app.id);
+    let retried = core.db.retrying(|| async {
+        let mut tx = core.db.begin(call.deadline).await?;
+        if callback_rules::get(&mut tx, app_id, rule_id).await?.is_none() {
+            return Err(Error::CallbackRuleNotFound(rule_id.to_string()));
+        }
+        let now = core.clock.now();
+        let retried =
+            event_history::revive_failed(&mut tx, app_id, rule_id, range, MAX_RETRIED, now).await?;
+        tx.commit().await?;
+        Ok(retried)
+    });
+    let retried = retried.await?;
+    core.outbox_signals.events_added.notify_one();
+    Ok(retried)
 }
 
 fn not_found(id: EventId) -> Error {

@@ -1,4 +1,4 @@
-//! `callback_rules`: where an app's events are sent.
+//! `callback_rules`: the rules that send an app's events to receivers.
 
 use sqlx::{FromRow, PgConnection, query, query_as, query_scalar};
 use time::OffsetDateTime;
@@ -164,7 +164,7 @@ pub(crate) async fn of_app(
     rows.into_iter().map(CallbackRule::try_from).collect()
 }
 
-/// A rule of an app, locked.
+/// A rule of an app, locked until the transaction ends.
 pub(crate) async fn lock(
     db: &mut PgConnection,
     app_id: Uuid,
@@ -233,7 +233,7 @@ pub(crate) async fn update(db: &mut PgConnection, rule: &CallbackRule) -> Result
     Ok(())
 }
 
-/// Deletes a rule; false when there is none.
+/// Deletes a rule. False if the app has no such rule.
 pub(crate) async fn delete(
     db: &mut PgConnection,
     app_id: Uuid,

@@ -1,14 +1,13 @@
-//! `event_history`: events that were delivered or given up, in partitions by day; and the list of
-//! all events, pending ones included.
+//! `event_history`: events that were delivered or have failed, in partitions by day; and the list of all
+//! events, pending ones included.
 
-use sqlx::{AssertSqlSafe, FromRow, PgConnection, query, query_as, query_scalar};
+use sqlx::{AssertSqlSafe, PgConnection, query, query_as, query_scalar};
 use time::{Date, Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::statements;
+use super::{statements, stored_event::StoredEvent};
 use crate::domain::{
-    Error, Event, EventFilter, EventId, EventPosition, EventState, EventType, OwnerKey, PageSize,
-    Username,
+    Error, Event, EventFilter, EventId, EventPosition, EventType, OwnerKey, PageSize,
 };
 
 statements! {
@@ -75,8 +74,8 @@ with again as (
 )
 insert into outbox (owner_key, rule_id, seq, partition, app_id, message_id, type, owner_name,
                     friend_name, detail, attempts, attempt_log, next_attempt_at, created_at)
-select owner_key, rule_id, seq, $5, app_id, message_id, type, owner_name, friend_name, detail, 0,
-       attempt_log, $6, created_at
+select owner_key, rule_id, seq, get_byte(uuid_send(owner_key), 0)::smallint, app_id, message_id,
+       type, owner_name, friend_name, detail, 0, attempt_log, $5, created_at
 from again
 on conflict (owner_key, rule_id, seq) do nothing";
     REVIVE_FAILED = "\
@@ -99,8 +98,8 @@ with again as (
 )
 insert into outbox (owner_key, rule_id, seq, partition, app_id, message_id, type, owner_name,
                     friend_name, detail, attempts, attempt_log, next_attempt_at, created_at)
-select owner_key, rule_id, seq, ('x' || left(owner_key::text, 2))::bit(8)::int::smallint, app_id,
-       message_id, type, owner_name, friend_name, detail, 0, attempt_log, $6, created_at
+select owner_key, rule_id, seq, get_byte(uuid_send(owner_key), 0)::smallint, app_id, message_id,
+       type, owner_name, friend_name, detail, 0, attempt_log, $6, created_at
 from again
 on conflict (owner_key, rule_id, seq) do nothing";
     HAS_PARTITION = "\
@@ -115,52 +114,9 @@ where i.inhparent = 'event_history'::regclass
 order by c.relname";
 }
 
-#[derive(FromRow)]
-struct EventRow {
-    owner_key: Uuid,
-    rule_id: Uuid,
-    seq: i64,
-    message_id: i64,
-    #[sqlx(rename = "type")]
-    event_type: String,
-    owner_name: String,
-    friend_name: String,
-    detail: String,
-    state: String,
-    attempts: i32,
-    attempt_log: String,
-    at: OffsetDateTime,
-    created_at: OffsetDateTime,
-}
-
-impl EventRow {
-    fn into_event(self) -> (Event, String) {
-        let event = Event {
-            id: EventId {
-                owner: OwnerKey::from_store(self.owner_key),
-                version: self.seq,
-                rule_id: self.rule_id,
-            },
-            message_id: self.message_id,
-            event_type: EventType::from_store(&self.event_type),
-            owner: Username::from_store(self.owner_name),
-            friend: Username::from_store(self.friend_name),
-            detail: self.detail,
-            created_at: self.created_at,
-            attempts: self.attempts,
-            state: match self.state.as_str() {
-                "pending" => EventState::Pending { next_attempt_at: self.at },
-                "delivered" => EventState::Delivered { at: self.at },
-                _ => EventState::Failed { at: self.at },
-            },
-        };
-        (event, self.attempt_log)
-    }
-}
-
-/// An app's events for some of its rules, the newest first, older than `before`. Planned for its
-/// conditions, inside a transaction: one plan for all of them would look at every event that there is
-/// for the few of a user or the few that failed.
+/// An app's events for some of its rules, the newest first, older than `before`. The connection must be in a
+/// transaction: the statement is planned for each call's own conditions, because a generic plan would read
+/// all events of the app to find the few of one user, or the few that failed.
 pub(crate) async fn page(
     db: &mut PgConnection,
     app_id: Uuid,
@@ -170,7 +126,7 @@ pub(crate) async fn page(
     size: PageSize,
 ) -> Result<Vec<Event>, Error> {
     sqlx::raw_sql("set local plan_cache_mode = force_custom_plan").execute(&mut *db).await?;
-    let rows: Vec<EventRow> = query_as(PAGE)
+    let rows: Vec<StoredEvent> = query_as(PAGE)
         .bind(app_id)
         .bind(rules)
         .bind(filter.owner.map(OwnerKey::as_uuid))
@@ -185,7 +141,7 @@ pub(crate) async fn page(
         .bind(size.rows_to_read())
         .fetch_all(db)
         .await?;
-    Ok(rows.into_iter().map(|row| row.into_event().0).collect())
+    Ok(rows.into_iter().map(|row| row.event).collect())
 }
 
 /// A finished event of an app, with the log of its tries.
@@ -193,39 +149,36 @@ pub(crate) async fn get(
     db: &mut PgConnection,
     app_id: Uuid,
     id: EventId,
-) -> Result<Option<(Event, String)>, Error> {
-    let row: Option<EventRow> = query_as(GET)
+) -> Result<Option<StoredEvent>, Error> {
+    Ok(query_as(GET)
         .bind(id.owner.as_uuid())
         .bind(id.rule_id)
         .bind(id.version)
         .bind(app_id)
         .fetch_optional(db)
-        .await?;
-    Ok(row.map(EventRow::into_event))
+        .await?)
 }
 
-/// Moves a finished event back to the outbox, with its whole schedule before it; false when there is
-/// none.
+/// Moves a finished event back to the outbox, with its whole schedule before it. Does nothing if the
+/// history does not hold the event.
 pub(crate) async fn revive(
     db: &mut PgConnection,
     app_id: Uuid,
     id: EventId,
     now: OffsetDateTime,
-) -> Result<bool, Error> {
-    let done = query(REVIVE)
+) -> Result<(), Error> {
+    query(REVIVE)
         .bind(id.owner.as_uuid())
         .bind(id.rule_id)
         .bind(id.version)
         .bind(app_id)
-        .bind(super::outbox::partition_of(id.owner))
         .bind(now)
         .execute(db)
         .await?;
-    Ok(done.rows_affected() > 0)
+    Ok(())
 }
 
-/// Moves up to `limit` failed events of a rule back to the outbox, the oldest first. Returns how
-/// many.
+/// Moves up to `limit` failed events of a rule back to the outbox, the oldest first. Returns how many.
 pub(crate) async fn revive_failed(
     db: &mut PgConnection,
     app_id: Uuid,
@@ -246,23 +199,23 @@ pub(crate) async fn revive_failed(
     Ok(done.rows_affected())
 }
 
-/// Makes the partition of a day, if it is not there.
+/// Creates the partition of a day, unless it exists.
 pub(crate) async fn make_partition(db: &mut PgConnection, day: Date) -> Result<(), Error> {
     let next = day + Duration::DAY;
     let name = partition_name(day);
-    // Asked first, since "if not exists" tells the log each time that it does.
+    // Asked first, because `if not exists` writes a notice for each partition that exists.
     if query_scalar::<_, bool>(HAS_PARTITION).bind(&name).fetch_one(&mut *db).await? {
         return Ok(());
     }
-    // One instance at a time: two that make the same one at once are refused in spite of "if not
-    // exists". Events go on to be written meanwhile.
+    // One instance at a time: if two create the same partition at once, Postgres refuses one of them in
+    // spite of `if not exists`. This lock does not stop inserts.
     sqlx::raw_sql("lock table event_history in share update exclusive mode")
         .execute(&mut *db)
         .await?;
     if query_scalar::<_, bool>(HAS_PARTITION).bind(&name).fetch_one(&mut *db).await? {
         return Ok(());
     }
-    // The names are made of digits of our own; DDL takes no parameters.
+    // DDL takes no parameters. The name and the bounds are made of a date, so they need no quoting.
     let sql = format!(
         "create table if not exists {name} partition of event_history \
          for values from ('{}+00') to ('{}+00')",
@@ -279,7 +232,7 @@ pub(crate) async fn drop_partitions_before(
     day: Date,
 ) -> Result<usize, Error> {
     let names: Vec<String> = query_scalar(PARTITIONS).fetch_all(&mut *db).await?;
-    // The names sort by day.
+    // The names sort by date.
     let keep = partition_name(day);
     let old: Vec<&String> = names.iter().filter(|name| **name < keep).collect();
     for name in &old {

@@ -22,13 +22,18 @@ pub(crate) mod friends;
 pub(crate) mod heads;
 mod migrate;
 pub(crate) mod outbox;
+pub(crate) mod outbox_dispatch;
 pub(crate) mod outbox_leases;
 mod pool;
 pub(crate) mod relations;
 pub(crate) mod request_expiry;
 pub(crate) mod requests;
 pub(crate) mod staging;
+<<<<<<< HEAD
 mod statements;
+=======
+pub(crate) mod stored_event;
+>>>>>>> 24afe05 (Read events of the outbox and of the history by one row type, and split what the dispatcher uses from the rest)
 pub(crate) mod tokens;
 pub(crate) mod user_deletion;
 pub(crate) mod users;
@@ -55,6 +60,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         request_expiry::STATEMENTS,
         callback_rules::STATEMENTS,
         outbox::STATEMENTS,
+        outbox_dispatch::STATEMENTS,
         outbox_leases::STATEMENTS,
         event_history::STATEMENTS,
         export::STATEMENTS,
