@@ -71,7 +71,6 @@ pub struct SyncPosition {
     pub purged_to: Option<i64>,
 }
 
-<<<<<<< HEAD
 impl SyncPosition {
     /// The position of a follower that has the list as of `version`.
     #[must_use]
@@ -80,10 +79,7 @@ impl SyncPosition {
     }
 }
 
-/// The head of a list as a follower needs it.
-=======
 /// The versions of a list that a follower needs.
->>>>>>> 9ad01a7 (Say in plain sentences what each value of the domain is, and check a text's length in one way)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListVersion {
     /// The owner's version.
@@ -146,14 +142,9 @@ impl<C: Change> SyncPage<C> {
             Some(last) if has_more => {
                 SyncPosition { version: last.version(), purged_to: Some(purged_to) }
             }
-<<<<<<< HEAD
-            // At the end the head: changes of other lists need not be asked for again.
-            _ => SyncPosition::at(head.version),
-=======
             // On the last page the head's version: versions beyond the last change belong to the user's
             // other lists, and need not be read again.
-            _ => SyncPosition { version: head.version, purged_to: None },
->>>>>>> 9ad01a7 (Say in plain sentences what each value of the domain is, and check a text's length in one way)
+            _ => SyncPosition::at(head.version),
         };
         Self { changes, next, has_more, full_resync }
     }

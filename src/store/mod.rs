@@ -29,11 +29,8 @@ pub(crate) mod relations;
 pub(crate) mod request_expiry;
 pub(crate) mod requests;
 pub(crate) mod staging;
-<<<<<<< HEAD
 mod statements;
-=======
 pub(crate) mod stored_event;
->>>>>>> 24afe05 (Read events of the outbox and of the history by one row type, and split what the dispatcher uses from the rest)
 pub(crate) mod tokens;
 pub(crate) mod user_deletion;
 pub(crate) mod users;
