@@ -2,40 +2,40 @@
 
 use std::fmt;
 
-/// What is wrong with a request. `field` is the path of the request's member, as "usernames\[2\]".
+/// What is wrong with a request. `field` is the path of a field of the request, as "usernames\[2\]".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
-    /// Somebody's own friend, or blocked by themselves.
+    /// A user named as their own friend, or as blocked by themselves.
     #[error("{field}: {username} can't have a relation to themselves")]
     SelfRelation {
-        /// The member that names the same user again.
+        /// The field that names the same user again.
         field: String,
         /// The user.
         username: String,
     },
-    /// No username.
+    /// A text that can't be a username.
     #[error("{field}: must be 1-64 bytes of a-z 0-9 _ . - @")]
     Username {
-        /// The member.
+        /// The field.
         field: String,
     },
-    /// No remark.
+    /// A text that can't be a remark.
     #[error("{field}: {why}")]
     Remark {
-        /// The member.
+        /// The field.
         field: String,
         /// What is wrong with it.
         why: String,
     },
-    /// No extension.
+    /// A text that can't be an extension.
     #[error("{field}: {why}")]
     Extension {
-        /// The member.
+        /// The field.
         field: String,
         /// What is wrong with it.
         why: String,
     },
-    /// A page token that we did not give out for this list and call.
+    /// A page token that was not issued for this list and call.
     #[error("page_token: was not given out for this list by this version of the service")]
     PageToken,
     /// A page size out of range.
@@ -50,18 +50,18 @@ pub enum Invalid {
         /// The list's version.
         version: i64,
     },
-    /// Too many members in a list.
+    /// A repeated field with too many entries.
     #[error("{field}: must hold at most {max} entries")]
     BatchTooLarge {
-        /// The member.
+        /// The field.
         field: &'static str,
-        /// How many it may hold.
+        /// How many entries it may have.
         max: usize,
     },
-    /// Anything else.
+    /// Any other field that is wrong.
     #[error("{field}: {why}")]
     Argument {
-        /// The member.
+        /// The field.
         field: String,
         /// What is wrong with it.
         why: String,
@@ -69,7 +69,7 @@ pub enum Invalid {
 }
 
 impl Invalid {
-    /// A complaint about a member that has no variant of its own.
+    /// An error in a field that has no variant of its own.
     pub fn argument(field: impl fmt::Display, why: impl Into<String>) -> Self {
         Self::Argument { field: field.to_string(), why: why.into() }
     }
