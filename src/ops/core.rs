@@ -1,4 +1,5 @@
-//! What all operations of an instance share, and for whom and until when one of them works.
+//! What all operations of an instance share ([`Core`]), and for which app and until when one of them
+//! works ([`Context`]).
 
 use std::sync::Arc;
 
@@ -67,7 +68,7 @@ impl Core {
     }
 }
 
-/// For which app and until when something is done. Nothing of another app can be reached with it.
+/// For which app and until when an operation works. It leads to no user of another app.
 #[derive(Clone, Debug)]
 pub struct Context {
     /// What the instance shares.

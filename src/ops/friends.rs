@@ -23,8 +23,8 @@ use crate::{
 
 pub use super::batch::add_friend::Added;
 
-/// How often [`remove_all`] starts over for friends who were added while it took its locks. To go on for
-/// longer could take as long as other calls add friends.
+/// How often [`remove_all`] starts over because friends were added while it took its locks. Without a
+/// bound it could go on for as long as other calls add friends.
 const RESTARTS: u32 = 3;
 
 /// Makes two users friends at once; two who are friends already stay as they are.
@@ -113,11 +113,11 @@ pub async fn remove_all(call: &Call, owner: &Username) -> Result<usize, Error> {
 enum Newcomers {
     /// Nothing is changed.
     StartOver,
-    /// It stays, without the remark that a tombstone kept.
+    /// The new friendship stays, without the remark that a tombstone kept.
     Stay,
 }
 
-/// Ends all friendships; `None` when that has to start over.
+/// Ends all friendships; `None` when the caller has to start over.
 ///
 /// The friends to lock are known only from the list, and the list stands still only once its owner is
 /// locked. So the list is read, all are locked in key order, and the list is read again.

@@ -1,4 +1,5 @@
-//! ImportFriends: many friends for one user, each as far as possible.
+//! ImportFriends: makes many friends for one user. A friendship that can't be made does not stop the
+//! others.
 
 use std::collections::HashSet;
 
@@ -12,8 +13,9 @@ use super::{
 };
 use crate::domain::{Error, ImportOutcome, UserRef, Username};
 
-/// Makes a user the friend of each of `names`, as far as possible, and tells for each how it went. The
-/// names are raw: one that can't be a username fails alone. Events are recorded only with `notify`.
+/// Makes a user the friend of each of `names` where that is possible, and reports each name's outcome.
+/// The names are not parsed yet: one that can't be a username fails alone. Events are recorded only with
+/// `notify`.
 ///
 /// # Errors
 /// `UserNotFound` for the owner; `FriendLimitExceeded` when the owner's list was full before and a name
@@ -57,15 +59,15 @@ async fn try_to_import(
     Ok(outcome)
 }
 
-/// Where a name is told.
+/// The list of the outcome in which a name is reported.
 enum Fate {
     Succeeded,
     NotFound,
     LimitExceeded,
 }
 
-/// Makes the friendship if it can be made. A user whose own list is full takes no place in the owner's,
-/// so the names after it still find one.
+/// Makes the friendship if it can be made. A friend whose own list is full takes no place in the owner's
+/// list, so later names still find a place.
 fn befriend<'a>(
     changes: &mut ListChanges<'a>,
     call: &Call,
@@ -85,8 +87,8 @@ fn befriend<'a>(
     }
 }
 
-/// The names of an import: duplicates folded, each as it is told to the caller (a username in lower
-/// case, anything else as it was given) and with the other user that it names, if it names one.
+/// The names of an import, each once: as it is reported to the caller (a username in lower case, anything
+/// else as it was given), and with the other user that it names, if it names one.
 struct Wanted(Vec<(String, Option<Username>)>);
 
 impl Wanted {

@@ -1,8 +1,8 @@
-//! The operations, one file a noun: what a call does, whatever surface it came by.
+//! The operations, one file a noun: what a call does, whichever surface it came through.
 //!
 //! An operation gets domain values that were checked at the edge. It knows no wire format and holds no
-//! SQL. The arrows go down only: operations, then [`batch`] (calls that share a transaction), then
-//! [`changes`] (steps inside a transaction), then the store.
+//! SQL. Files use others downwards only: operations, then [`batch`] (calls that share a transaction),
+//! then [`changes`] (steps inside a transaction), then the store.
 
 pub mod access;
 mod batch;

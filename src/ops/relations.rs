@@ -1,4 +1,4 @@
-//! "May A write to B?"
+//! How a user stands to others: friend, blocking, blocked. A message service asks it before it delivers.
 
 use super::{batch::check_relation::CheckRelation, call::Call, found};
 use crate::{

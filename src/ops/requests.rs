@@ -24,8 +24,9 @@ use crate::{
     },
 };
 
-/// Asks a user to become friends. While a request is pending, another one replaces its message; a
-/// pending one the other way makes the two friends at once. Returns the request that is left.
+/// Sends a friend request. If the same request is pending already, it gets the new message. If one is
+/// pending in the other direction, that one is accepted: the two users become friends at once. Returns
+/// the request that was opened, changed or accepted.
 ///
 /// # Errors
 /// `UserNotFound`, `SelfRelation`, `AlreadyFriends`, `Blocked`, `RequestLimitExceeded`,
@@ -80,7 +81,7 @@ async fn try_to_send(
             request::set_message(&mut changes, between, message.as_str());
         }
         Waiting::No | Waiting::Overdue => {
-            // Overdue requests, either way, are still counted.
+            // Overdue requests, in either direction, are still counted.
             request::settle(&mut changes, [requester, recipient], RequestState::Expired);
             let limit = call.core.bounds.pending_requests;
             let version = request::open(&mut changes, between, message.as_str(), limit)?;
@@ -99,8 +100,9 @@ async fn try_to_send(
     Ok(sent)
 }
 
-/// Accepts a pending request: the two are friends at once. The requester's entry in the recipient's list
-/// gets the server extension; it is returned with the request. Accepting again changes nothing.
+/// Accepts a pending request: the two users become friends at once. The recipient's entry of the
+/// requester gets the server extension. Returns the request and that entry. Accepting again changes
+/// nothing.
 ///
 /// # Errors
 /// `UserNotFound`, `RequestNotFound`, `Blocked`, `FriendLimitExceeded`.

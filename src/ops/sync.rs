@@ -20,7 +20,7 @@ pub use super::batch::sync_list::{Blocks, Friends};
 
 /// A list of a user's that can be followed.
 pub trait List: FollowedList {
-    /// Where reads of such lists meet.
+    /// The batcher by which such lists are read.
     #[doc(hidden)]
     fn batcher(batchers: &Batchers) -> &Arc<Batcher<SyncList<Self>>>;
 }

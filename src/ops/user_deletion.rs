@@ -88,7 +88,8 @@ pub(super) async fn leave(context: &Context, username: &Username) -> Result<(), 
     db.retrying(|| free_name(context, username)).await
 }
 
-/// What a batch removes: some of those in whose lists a deleted user stands, and of those in the user's.
+/// The users whose entries one batch removes: in their lists the deleted user stands, or they stand in
+/// the lists of the deleted user.
 struct Remains {
     friends: Vec<Username>,
     blockers: Vec<Username>,
@@ -106,7 +107,8 @@ impl Remains {
         })
     }
 
-    /// The users whose lists change too. Those whom the user blocks have no entry of it in a list.
+    /// The other users whose lists change. A block is an entry in the blocker's list only, so the users
+    /// whom the deleted user blocks are not among them.
     fn others(&self) -> impl Iterator<Item = &Username> {
         let requests = self.requests.iter().map(|(name, _)| name);
         self.friends.iter().chain(&self.blockers).chain(requests)
@@ -178,8 +180,8 @@ async fn remove<'a>(
     Ok(())
 }
 
-/// Clears the remarks that a batch of former friends keep on a deleted user, since another person may
-/// come under the name later. False when there are no more.
+/// Clears the remarks that a batch of former friends keep on a deleted user, because the name may belong
+/// to another person later. False when there are no more.
 async fn clear_remarks_on(context: &Context, username: &Username) -> Result<bool, Error> {
     let mut tx = context.core.db.begin(context.deadline).await?;
     if !lock_leaving(&mut tx, context, username).await? {

@@ -1,4 +1,4 @@
-//! Users: create, read, change, delete.
+//! Users: create, read, change. `user_deletion` deletes them.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -19,7 +19,7 @@ pub async fn create(call: &Call, new: &[(Username, Nickname)]) -> Result<Vec<Use
     if let Some((twice, _)) = new.iter().find(|(username, _)| !seen.insert(username)) {
         return Err(Error::UserAlreadyExists(twice.clone()));
     }
-    // Each round more needs another caller to have deleted one of the users meanwhile.
+    // Another round is needed only when another caller has deleted one of the users meanwhile.
     loop {
         match call.core.db.retrying(|| try_to_create(call, new)).await? {
             Created::All(users) => return Ok(users),
@@ -69,7 +69,7 @@ async fn try_to_create(call: &Call, new: &[(Username, Nickname)]) -> Result<Crea
         users::create(&mut tx, call.app.id, &rows).await?.into_iter().collect();
     if let Some((key, user)) = by_key.iter().find(|(key, _)| !created.contains(key)) {
         let username = user.username.clone();
-        // The insertion has locked the row that is in its way.
+        // The insert has locked the row with which it collided.
         let heads = Heads::lock_with_deleted(&mut tx, [*key]).await?;
         return if heads.is_leaving(*key) {
             Ok(Created::None { leaving: username })
