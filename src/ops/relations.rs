@@ -1,4 +1,5 @@
-//! How a user stands to others: friend, blocking, blocked. A message service asks it before it delivers.
+//! How a user stands to others: friend, blocking, blocked. A message service calls this before it
+//! delivers a message.
 
 use super::{batch::check_relation::CheckRelation, call::Call, found};
 use crate::{

@@ -19,7 +19,7 @@ use crate::{
     store::Db,
 };
 
-/// Two users who are to become friends, as the owner's doing.
+/// Two users who are to become friends, on behalf of the owner.
 pub(in crate::ops) struct AddFriend {
     pub(in crate::ops) context: Context,
     pub(in crate::ops) owner: Username,

@@ -34,9 +34,9 @@ pub trait BatchItem: Send + Sync + Sized + 'static {
     /// What the caller gets.
     type Answer: Send + 'static;
 
-    /// True for a read: a batch that takes hardly longer than a wake-up of another task starts in the
-    /// caller's own task when no other batch runs. False for a change: its batch always starts in a
-    /// task of its own, with the items that have arrived by then.
+    /// Whether a batch starts in the caller's own task when no other batch runs. True for reads, which
+    /// take hardly longer than waking another task would. False for changes, whose batches always start
+    /// in a task of their own, with the items that have arrived by then.
     const INLINE: bool;
 
     /// The database in which the item runs.
@@ -53,13 +53,13 @@ pub trait BatchItem: Send + Sync + Sized + 'static {
     ) -> impl Future<Output = Result<Vec<Outcome<Self::Answer>>, Error>> + Send;
 }
 
-/// Under which conditions items run.
+/// How items run.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch {
-    /// Until when.
+    /// Until when the batch may run.
     pub(super) deadline: Instant,
-    /// True while other items wait for the end of this batch: it must not wait long for a lock, and an
-    /// item that would take long is left out.
+    /// True when other items may be waiting for the end of this batch: the batch must not wait long for a
+    /// lock, and an item that would take long is left out.
     pub(super) brief: bool,
 }
 
@@ -129,7 +129,7 @@ impl<I: BatchItem> Batcher<I> {
     fn enqueue(self: &Arc<Self>, item: I) -> Submitted<I> {
         let mut state = self.state();
         let first = state.running == 0;
-        // Where fewer batches run than may, the queue is empty or a task is about to take it.
+        // While fewer than `max_batches` run, the queue is empty or a task is about to take it.
         let starts_batch = state.running < self.max_batches;
         state.running += usize::from(starts_batch);
         if first && I::INLINE {
@@ -157,7 +157,7 @@ impl<I: BatchItem> Batcher<I> {
     /// Ends a batch that ran in a caller's task. The items that wait by now become the next batch.
     fn end_inline(self: &Arc<Self>) {
         let mut state = self.state();
-        // At the very end of the process there is no runtime, and nobody who waits.
+        // At the very end of the process there is no runtime, and no caller waits.
         match Handle::try_current() {
             Ok(runtime) if !state.waiting.is_empty() => {
                 runtime.spawn(Arc::clone(self).run_batches());

@@ -1,7 +1,8 @@
 //! Calls of one kind that are under way at once share a statement or a transaction.
 //!
-//! Operations submit their items here, and nothing here names an operation. A batch of one item runs
-//! the same code as a batch of many. Each file is one kind of item; [`batcher`] is the mechanism.
+//! Operations submit their items here, and nothing here calls an operation. A batch of one item runs
+//! the same code as a batch of many. Each file is one kind of item; [`batcher`] collects items and runs
+//! the batches.
 
 pub(super) mod add_friend;
 pub(super) mod batcher;

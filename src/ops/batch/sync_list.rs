@@ -1,5 +1,5 @@
 //! SyncFriends, SyncBlocks and watchers: changes of several lists are read by one statement. Followers
-//! look often, and mostly nothing has changed.
+//! read often, and mostly nothing has changed.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// Of many lists the heads and changes; `None` for a list whose owner does not exist.
+/// The heads and the changes of many lists; `None` for a list whose owner does not exist.
 type Lists<C> = Result<Vec<Option<Headed<C>>>, Error>;
 
 /// A list whose changes can be read.

@@ -70,7 +70,7 @@ impl BatchItem for UpdateFriend {
     }
 }
 
-/// Those who are named as friends and are not, and which of them exist.
+/// The users whom items name as friends and who are not, and which of these users exist.
 #[derive(Default)]
 struct Strangers {
     all: HashSet<OwnerKey>,
@@ -83,8 +83,8 @@ impl Strangers {
     }
 }
 
-/// The callers are told whether the named user does not exist or is no friend. Entries are there nearly
-/// always, so that this statement hardly ever runs.
+/// Finds the strangers of a batch, because an error says whether the named user does not exist or is no
+/// friend. Nearly every item has its entry, so this statement hardly ever runs.
 async fn strangers(
     changes: &ListChanges<'_>,
     tx: &mut PgConnection,

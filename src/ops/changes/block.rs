@@ -45,7 +45,7 @@ pub(in crate::ops) fn is_blocked(
 }
 
 /// Blocks those users whom the owner does not block yet, all or none. All are locked and were read by
-/// [`read_pairs`]. What a blocked user asked of the owner is cancelled.
+/// [`read_pairs`]. Requests that a blocked user sent to the owner are cancelled.
 ///
 /// # Errors
 /// `BlockLimitExceeded`; nothing is changed then.

@@ -18,7 +18,7 @@ use crate::{
     store::friends::{self, NewEntry, RemovedEntry, StoredEntry},
 };
 
-/// What a new entry says. Without a remark it gets the one that its tombstone keeps.
+/// The texts of a new entry. Without a remark the entry gets the one that its tombstone keeps.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::ops) struct NewTexts<'a> {
     pub(in crate::ops) remark: Option<&'a str>,
@@ -36,7 +36,7 @@ impl<'a> From<&'a EntryTexts> for NewTexts<'a> {
     }
 }
 
-/// One side of a friendship to make: whose list, with what, and since when; `None`: since now.
+/// One side of a friendship to make: whose list, with which texts, and since when (`None`: since now).
 #[derive(Clone, Copy, Debug)]
 pub(in crate::ops) struct Side<'a> {
     pub(in crate::ops) user: UserRef<'a>,
@@ -118,8 +118,8 @@ pub(in crate::ops) fn are_friends(
     matches!(state, Some(EntryState::Live { .. } | EntryState::New(_)))
 }
 
-/// Makes two users friends as the owner's doing. They are locked, were read by [`read_pairs`], and are
-/// not friends yet. Requests that wait between them are accepted by it.
+/// Makes two users friends on behalf of the owner. They are locked, were read by [`read_pairs`], and are
+/// not friends yet. Requests that wait between the two are accepted.
 ///
 /// # Errors
 /// For the first of the two whose list is full; nothing is changed then.
@@ -196,7 +196,7 @@ pub(in crate::ops) struct ClearRemarks {
     pub(in crate::ops) of_friend: bool,
 }
 
-/// Ends the friendship of two locked users, who are friends, as the owner's doing.
+/// Ends the friendship of two locked users, who are friends, on behalf of the owner.
 pub(in crate::ops) fn end<'a>(
     changes: &mut ListChanges<'a>,
     app_id: Uuid,
@@ -260,7 +260,7 @@ pub(in crate::ops) fn update<'a>(
     Ok(answer)
 }
 
-/// Whether an entry, which was read, says what these texts say.
+/// Whether an entry, which was read, has these texts already. A text that is `None` always agrees.
 pub(in crate::ops) fn entry_agrees(
     changes: &ListChanges<'_>,
     owner: UserRef<'_>,
@@ -306,7 +306,7 @@ pub(in crate::ops) fn clear_first_remark(
     }
 }
 
-/// Writes a text that is given and another one. Returns whether it was.
+/// Replaces a text when a different one is given. Returns whether the text changed.
 fn replace(text: &mut String, with: Option<&str>) -> bool {
     let Some(with) = with.filter(|with| with != text) else { return false };
     with.clone_into(text);

@@ -1,5 +1,5 @@
-//! What a transaction is to write to users' lists: decided in memory, then written with one statement a
-//! table.
+//! What a transaction is to write to users' lists: decided in memory, then written, all changes of one
+//! kind by one statement.
 
 use std::collections::{HashMap, HashSet};
 
@@ -62,7 +62,7 @@ pub(super) enum EntryState {
     Tombstone { remark: String },
 }
 
-/// Whether changes are recorded as events, which callbacks tell to receivers.
+/// Whether changes are recorded as events, which callbacks carry to receivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::ops) enum Events {
     Record,

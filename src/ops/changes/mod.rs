@@ -3,8 +3,8 @@
 //!
 //! A transaction locks the heads of all users whose lists it may change ([`heads`]), reads the rows
 //! that its decision needs, decides in memory what to write ([`friendship`], [`block`], [`request`]),
-//! and writes each table by one statement ([`ListChanges`]). Nothing here opens a transaction, and
-//! nothing here names an operation or a batch.
+//! and writes all changes of one kind by one statement ([`ListChanges`]). Nothing here opens a
+//! transaction, and nothing here calls an operation or a batch.
 
 pub(super) mod block;
 pub(super) mod friendship;

@@ -1,4 +1,5 @@
-//! Opening and ending a friend request: the one place of these rules.
+//! Opening and ending a friend request: the one place of these rules. Why a request can't be sent or
+//! accepted is decided in `ops::requests`.
 //!
 //! A request that was not answered in time is overdue. An overdue request counts as expired from that
 //! moment on, whether the background work has noted it or not.
@@ -42,7 +43,8 @@ pub(in crate::ops) async fn read(
     Ok(())
 }
 
-/// Reads the requests, either way, between those of these pairs in which both have pending requests.
+/// Reads the requests between the two users of each pair, in both directions. Leaves out pairs of which
+/// one user has no pending request at all.
 pub(in crate::ops) async fn read_waiting(
     changes: &mut ListChanges<'_>,
     tx: &mut PgConnection,
@@ -74,7 +76,7 @@ pub(in crate::ops) enum Waiting {
     No,
     /// It waits for an answer.
     Yes,
-    /// It is kept as pending, and its time is over.
+    /// It is stored as pending, and its time is over.
     Overdue,
 }
 
@@ -151,12 +153,12 @@ pub(in crate::ops) fn set_message<'a>(
     }
 }
 
-/// Forgets requests that have ended.
+/// Has requests that have ended deleted.
 pub(in crate::ops) fn delete<'a>(changes: &mut ListChanges<'a>, requests: Vec<Between<'a>>) {
     changes.deleted_requests.extend(requests);
 }
 
-/// Ends a request that is kept as pending, in whatever way. Returns the new versions of requester and
+/// Ends a request that is stored as pending, in any state. Returns the new versions of requester and
 /// recipient.
 pub(in crate::ops) fn close<'a>(
     changes: &mut ListChanges<'a>,
@@ -175,7 +177,7 @@ pub(in crate::ops) fn close<'a>(
     (sent, got)
 }
 
-/// Ends a waiting request as the doing of one side, and records it.
+/// Ends a waiting request on behalf of one side, and records the event.
 pub(in crate::ops) fn answer<'a>(
     changes: &mut ListChanges<'a>,
     app_id: Uuid,
@@ -218,8 +220,8 @@ impl Ending {
     }
 }
 
-/// Ends what is pending between two users, either way: as `state`, or as expired when it is overdue.
-/// Not recorded: the event that is recorded is the one by which the requests end.
+/// Ends the pending requests between two users, in both directions: as `state`, or as expired when a
+/// request is overdue. Records no event: the change by which the requests end has one of its own.
 pub(in crate::ops) fn settle<'a>(
     changes: &mut ListChanges<'a>,
     [one, other]: [UserRef<'a>; 2],
@@ -236,7 +238,7 @@ pub(in crate::ops) fn settle<'a>(
     }
 }
 
-/// Cancels what `requester` asked of the owner, as the owner's doing.
+/// Cancels the request from `requester` to the owner, on behalf of the owner.
 pub(in crate::ops) fn cancel_incoming<'a>(
     changes: &mut ListChanges<'a>,
     app_id: Uuid,
@@ -248,8 +250,8 @@ pub(in crate::ops) fn cancel_incoming<'a>(
     cancel(changes, app_id, between, RequestDirection::Incoming, events);
 }
 
-/// Cancels a request, if it is pending, as the doing of one side. An overdue one ends as expired, which
-/// is nobody's doing and not recorded.
+/// Cancels a request, if it is pending, on behalf of one side. An overdue request ends as expired
+/// instead, without an event.
 pub(in crate::ops) fn cancel<'a>(
     changes: &mut ListChanges<'a>,
     app_id: Uuid,
@@ -271,8 +273,8 @@ pub(in crate::ops) fn cancel<'a>(
     }
 }
 
-/// At which time or earlier a pending request was sent that is overdue now; `None`: requests never
-/// expire.
+/// The time at which, or before which, a pending request was sent if it is overdue now. `None`: requests
+/// never expire.
 pub(in crate::ops) fn overdue_before(core: &Core) -> Option<OffsetDateTime> {
     core.request_life.map(|life| core.clock.now() - life)
 }
