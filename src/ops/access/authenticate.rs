@@ -1,4 +1,4 @@
-//! Who calls: the app of a bearer token, the operator, or the app of a NetEase AppKey.
+//! Authenticates callers: the app of a bearer token, the operator, or the app of a NetEase AppKey.
 
 use std::{net::IpAddr, sync::Arc};
 

@@ -185,7 +185,7 @@ pub async fn delete(
     Ok(())
 }
 
-/// An event of type `callback.test`, to try a rule out: nothing happened.
+/// An event of type `callback.test`, which tries a rule out. No list has changed.
 #[must_use]
 pub fn test_event(core: &Core, rule: &CallbackRule) -> Event {
     let now = core.clock.now();

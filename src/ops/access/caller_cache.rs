@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use crate::domain::{App, Error, Secret, SecretHash};
 
-/// How many look-ups of unknown callers run at once. A crowd of strangers queues up for these, and
-/// leaves the other connections to the callers that are known.
+/// How many look-ups of unknown callers run at once. More unknown callers than that wait in a queue, so
+/// that the other connections stay free for known callers.
 const LOOK_UPS: usize = 8;
 
 /// What an app's token stands for.
@@ -97,7 +97,8 @@ impl CallerCache {
         look_up.await
     }
 
-    /// A look-up as moka takes it: nothing that was found is an error, and not kept.
+    /// A look-up in the form that moka takes. An unknown caller is an error there, so that moka does not
+    /// keep it.
     async fn loaded<T>(
         &self,
         look_up: impl Future<Output = Result<Option<T>, Error>>,

@@ -1,4 +1,5 @@
-//! A brake on guessing credentials: too many failed logins in a time, and the next ones are refused.
+//! Slows down the guessing of credentials: after too many failed logins within a time, further logins are
+//! refused.
 
 use std::{
     fmt,
@@ -46,7 +47,7 @@ struct Failures {
     count: AtomicU32,
 }
 
-/// The failed logins of a time, counted.
+/// Counts the failed logins.
 pub struct LoginThrottle {
     settings: LoginSettings,
     failures: Cache<Login, Arc<Failures>>,

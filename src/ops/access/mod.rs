@@ -1,4 +1,4 @@
-//! Apps and their callers: who calls, how often they may, and what the operator sets up for an app.
+//! Apps and their callers: credentials, tokens, rates, and what the operator sets up for an app.
 
 pub mod apps;
 pub mod authenticate;

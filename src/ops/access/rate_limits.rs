@@ -22,13 +22,14 @@ pub struct RateSettings {
     pub instances: NonZeroU32,
 }
 
-/// The calls of all apps and operations, counted.
+/// Counts the calls of each app and operation.
 pub struct RateLimits {
     settings: RateSettings,
     limiters: Cache<Key, Arc<DefaultDirectRateLimiter>>,
 }
 
-/// What is counted together. The rate is part of the key, so that a changed limit starts a new count.
+/// Calls with the same key are counted together. The rate is part of the key, so that a changed limit
+/// starts a new count.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
     app_id: Uuid,

@@ -1,4 +1,4 @@
-//! How records go in: batch by batch, each a short transaction, and what became of each record.
+//! Imports records batch by batch, each in a short transaction, and counts what became of each record.
 
 use std::{ops::AddAssign, time::Duration};
 
@@ -23,12 +23,12 @@ const ATTEMPTS: u32 = 10;
 /// How long to wait between two attempts.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// What happens to a record of what is there already.
+/// What an import does with a record whose user or entry exists already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
-    /// What is there stays as it is, and a record that says otherwise is refused.
+    /// The user or entry stays as it is, and a record with other texts is refused.
     Keep,
-    /// What is there gets the record's texts.
+    /// The user or entry gets the record's texts.
     Overwrite,
 }
 
@@ -49,9 +49,9 @@ pub type ImportListener<'a> = &'a mut (dyn FnMut(ImportEvent) + Send);
 pub struct Tally {
     /// New.
     pub added: u64,
-    /// There already, with the same texts.
+    /// Existed already, with the same texts.
     pub already: u64,
-    /// There already, and changed to the record's texts.
+    /// Existed already, and got the record's texts.
     pub changed: u64,
     /// Refused.
     pub refused: u64,
@@ -100,8 +100,8 @@ impl Tally {
     }
 }
 
-/// Runs a batch, and again when it collided or its outcome is unknown: what went in the first time is
-/// there already the second time.
+/// Runs a batch, and again when it collided or its outcome is unknown. A record that the first run has
+/// imported exists already in the second.
 pub(super) async fn run<T, F>(
     context: &Context,
     mut batch: impl FnMut(Context) -> F,
@@ -120,7 +120,7 @@ where
     attempt().await
 }
 
-/// A record's time, or now: what comes in is not from the future.
+/// A record's time, but now if that is in the future or the record has none.
 pub(super) fn past(time: Option<OffsetDateTime>, now: OffsetDateTime) -> OffsetDateTime {
     time.map_or(now, |time| time.min(now))
 }

@@ -1,4 +1,4 @@
-//! Blocks in bulk: a later record is the newer block, and all are newer than what is there.
+//! Blocks in bulk: a later record is the newer block, and all are newer than the existing blocks.
 
 use super::{
     batches::{self, BATCH, ImportEvent, ImportListener, RecordOutcome, Tally, past},
@@ -20,7 +20,7 @@ use crate::{
 /// Makes the staged blocks, in the order in which they stand in the files.
 ///
 /// # Errors
-/// Only those of the database; a record that is refused is told.
+/// Only those of the database; a record that is refused is reported to `progress`.
 pub async fn block(
     context: &Context,
     staging: &mut Staging,

@@ -1,4 +1,4 @@
-//! Friendships in bulk: always both sides, whether the records speak of one or of both.
+//! Friendships in bulk: both sides are always made, whether there are records of one side or of both.
 
 use time::OffsetDateTime;
 
@@ -23,7 +23,7 @@ use crate::{
 /// room for all, the first ones go in.
 ///
 /// # Errors
-/// Only those of the database; a record that is refused is told.
+/// Only those of the database; a record that is refused is reported to `progress`.
 pub async fn befriend(
     context: &Context,
     staging: &mut Staging,
@@ -145,8 +145,8 @@ impl Pair {
         self.0.iter().filter_map(|side| side.record.as_ref())
     }
 
-    /// Both sides as they are to be made. A friendship began when the owner's record says it, else when
-    /// the other's does.
+    /// Both sides as they are to be made. Each begins at the time in its own record, else at the time in
+    /// the record of the other side.
     fn sides(&self, now: OffsetDateTime) -> [Side<'_>; 2] {
         let times = self.0.each_ref().map(|side| side.record.as_ref().and_then(|r| r.created_at));
         [0, 1].map(|at| {
@@ -164,8 +164,8 @@ impl Pair {
     }
 }
 
-/// Takes in a batch. Returns the outcome of each record, and how many entries were made for which there
-/// is none.
+/// Imports a batch. Returns the outcome of each record, and how many entries were made for which there is
+/// no record.
 async fn try_to_befriend(
     context: Context,
     batch: &[Pair],
@@ -219,7 +219,7 @@ fn decide<'a>(
     }
 }
 
-/// The outcome of a record of two who are friends already.
+/// The outcome of a record of two users who are friends already.
 fn meet<'a>(
     changes: &mut ListChanges<'a>,
     [owner, friend]: [UserRef<'a>; 2],

@@ -1,7 +1,7 @@
 //! Moving an app's users, friends and blocks in and out, whole.
 //!
-//! What comes in is staged first ([`Staging`]). Then it goes in by batches, each a short transaction
-//! under the same rules as any other change. Every step may be repeated. No event is recorded for it.
+//! Records are staged first ([`Staging`]). Then they are imported in batches, each a short transaction
+//! under the same rules as any other change. Every step may be repeated. No events are recorded.
 
 mod batches;
 mod blocks;

@@ -1,5 +1,5 @@
-//! Records that are staged before they go in, so that both directions of a friendship meet whatever
-//! files they stand in.
+//! Records that are staged before they are imported, so that both directions of a friendship are imported
+//! together, whichever files they are in.
 
 use futures_util::TryStreamExt as _;
 use sqlx::{Connection as _, PgConnection};
@@ -78,8 +78,8 @@ impl Staging {
         staging::analyze(&mut self.session).await
     }
 
-    /// Tells how the staged records differ from what befriend holds. Of befriend only the lists of staged
-    /// users are compared.
+    /// Tells how the staged records differ from what befriend holds. Only lists of staged users are
+    /// compared.
     ///
     /// # Errors
     /// Only those of the database.

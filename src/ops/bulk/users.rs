@@ -14,7 +14,7 @@ use crate::{
 /// Creates those of the users who do not exist. Of a user who is named twice the first record counts.
 ///
 /// # Errors
-/// Only those of the database; a record that is refused is told.
+/// Only those of the database; a record that is refused is reported to `progress`.
 pub async fn create(
     context: &Context,
     users: &[(Place, UserRecord)],

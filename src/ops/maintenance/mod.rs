@@ -1,8 +1,8 @@
-//! What runs in the background for all apps, one rule a file.
+//! What runs in the background for all apps, one kind of work a file.
 //!
-//! Each works in batches, a bounded transaction each, and can stop after any of them: the next run goes
-//! on where the last one stopped. Instances may run the same work at once, because each transaction
-//! locks what it changes and reads it again.
+//! Each kind of work runs in batches, a bounded transaction each, and can stop after any of them: the
+//! next run goes on where the last one stopped. Instances may do the same work at once, because each
+//! transaction locks what it changes and reads it again.
 
 pub mod deleted_apps;
 pub mod event_retention;

@@ -1,9 +1,9 @@
 //! Watching a list: its changes as they happen, also those that other instances make.
 //!
 //! A watcher is a task that syncs whenever the owner's version has changed. It is woken at once by the
-//! commits of this instance, and at the next poll of [`versions`] for all others: the poll is the
-//! guarantee. The database sends no notifications, because a NOTIFY in a transaction serialises all
-//! commits.
+//! commits of this instance, and at the next poll of [`versions`] for all others. The poll alone makes
+//! sure that no change is missed. The database sends no notifications, because a NOTIFY in a transaction
+//! serialises all commits.
 
 pub mod registry;
 pub mod versions;
