@@ -56,8 +56,8 @@ pub enum Caller {
     /// By the credentials that came with the call.
     Authenticated,
     /// No: the call needs no credentials, or the operation checks them, as a login does. Anonymous calls
-    /// are counted apart and have less time, so that connections without credentials, which may send
-    /// nothing, can't use up the places of authenticated callers.
+    /// are counted apart and have less time, so that connections without credentials, even if they send
+    /// their requests very slowly, can't use up the places of authenticated callers.
     Anonymous,
 }
 

@@ -26,7 +26,7 @@ pub(super) struct AppApi {
     pub(super) webhook_client: Arc<WebhookClient>,
 }
 
-/// What is left of a caller's time to tell of a try that came to nothing.
+/// How much of a caller's time is kept for the response when the receiver does not respond.
 const TELLING: Duration = Duration::from_millis(500);
 
 #[tonic::async_trait]
@@ -215,7 +215,7 @@ impl AppService for AppApi {
         let rule = callback_rules::get(&self.core, deadline, &key, rule_id).await?;
         let event = callback_rules::test_event(&self.core, &rule);
         let now = self.core.clock.now();
-        // If the receiver does not answer, the call must end before its deadline, to say so.
+        // If the receiver does not respond, the call must end before its deadline, to report that.
         let at_most = deadline.saturating_duration_since(Instant::now()).saturating_sub(TELLING);
         let result = self.webhook_client.send(&rule, key.as_str(), &event, now, at_most).await;
         let attempt = Some(result.attempt(now).into());

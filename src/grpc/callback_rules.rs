@@ -13,7 +13,7 @@ use crate::{
     proto,
 };
 
-/// Reads which rule of which app.
+/// Reads which rule of which app a request is about.
 pub(super) fn which(app_key: &str, rule_id: &str) -> Result<(AppKey, Uuid), Status> {
     let key = AppKey::parse("app_key", app_key)?;
     let rule_id =
@@ -45,7 +45,7 @@ pub(super) fn change(message: &proto::UpdateCallbackRuleRequest) -> Result<RuleC
     })
 }
 
-/// Reads a secret of the caller's choice; an empty one has one made.
+/// Reads a secret of the caller's choice; `None` for an empty one, in whose place one is generated.
 pub(super) fn secret(text: &str) -> Result<Option<SigningSecret>, Invalid> {
     (!text.is_empty()).then(|| SigningSecret::parse("secret", text)).transpose()
 }

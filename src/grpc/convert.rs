@@ -17,7 +17,8 @@ use crate::{
 /// The call that the gate let through, and the request's message.
 ///
 /// # Errors
-/// UNAUTHENTICATED when no app's token was checked: a method that is registered wrongly stays shut.
+/// UNAUTHENTICATED when the gate has checked no app's token, so that a method that is public by mistake
+/// refuses every call.
 pub(super) fn app_call<T>(request: Request<T>) -> Result<(Call, T), Status> {
     let (_, mut extensions, message) = request.into_parts();
     let call = extensions.remove::<Call>().ok_or(Error::Unauthenticated)?;
@@ -100,7 +101,7 @@ pub(super) fn opt_time(
     }
 }
 
-/// Reads a state; unspecified is none.
+/// Reads a state; `None` when it is unspecified.
 pub(super) fn event_state(number: i32) -> Result<Option<StateName>, Invalid> {
     match proto::EventState::try_from(number) {
         Ok(proto::EventState::Unspecified) => Ok(None),

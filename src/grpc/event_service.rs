@@ -67,11 +67,12 @@ impl EventService for EventApi {
     }
 }
 
-/// An id that can't be one names no event.
+/// Reads the id of an event. A text that is no id names no event.
 fn event_id(text: String) -> Result<EventId, Error> {
-    // An id of ours is shorter; what is told of another must fit into an answer's headers.
-    const TOLD: usize = 128;
-    EventId::parse(&text).ok_or_else(|| Error::EventNotFound(text.chars().take(TOLD).collect()))
+    // The error repeats the text in a header of the response, which must not become too large. Real ids
+    // are shorter.
+    const SHOWN: usize = 128;
+    EventId::parse(&text).ok_or_else(|| Error::EventNotFound(text.chars().take(SHOWN).collect()))
 }
 
 fn rule_id(text: &str) -> Result<Uuid, Invalid> {

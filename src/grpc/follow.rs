@@ -21,7 +21,7 @@ pub(super) fn watching<C: Send + 'static, T: Send + 'static>(
     render: impl Fn(SyncPage<C>) -> T + Send + 'static,
 ) -> Watching<T> {
     let pages = ReceiverStream::new(messages.pages).map(move |page| Ok(render(page)));
-    // No reason was given for an end in good order.
+    // A watch that ended in good order has sent no reason.
     let end = stream::once(messages.end);
     let end = end.filter_map(|reason| ready(reason.ok().map(|error| Err(Status::from(error)))));
     Box::pin(pages.chain(end))

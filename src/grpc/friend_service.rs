@@ -279,7 +279,7 @@ fn entry_change(message: &proto::UpdateFriendRequest) -> Result<EntryChange, Inv
             ));
         }
     }
-    // Without a mask, what is there is meant.
+    // Without a mask, the fields that are not empty are changed.
     let meant = |name: &str, value: &str| {
         if mask.is_empty() { !value.is_empty() } else { mask.iter().any(|path| path == name) }
     };

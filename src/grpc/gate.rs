@@ -131,7 +131,8 @@ where
     .await
 }
 
-/// The app that may call the method, if it is for apps; an error if the caller may not call it.
+/// The app that calls the method; `None` for a method that is not for apps. An error if the caller may not
+/// call the method.
 async fn authenticate(
     core: &Core,
     method: Method,
@@ -163,8 +164,8 @@ pub(super) fn deadline_of<T>(request: &tonic::Request<T>) -> Instant {
 
 /// How long a call may take by the client's `grpc-timeout`, if there is one.
 ///
-/// It is a little less than that, so that the response, with its error details, arrives before the client
-/// or the transport gives up on its own.
+/// A little less than the client's own number, so that the response, with its error details, arrives
+/// before the client or the transport gives up.
 fn client_timeout(headers: &HeaderMap) -> Result<Option<Duration>, Invalid> {
     let Some(timeout) = headers.get("grpc-timeout") else {
         return Ok(None);

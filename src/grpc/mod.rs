@@ -40,8 +40,8 @@ use crate::{
     },
 };
 
-/// The same routes, with `other` for every request that none of them takes and that is no gRPC: the
-/// HTTP surfaces share the port. What is gRPC is refused as no method of ours.
+/// The same routes, and `other` for the HTTP requests that no route takes, because the HTTP APIs share
+/// the port. A gRPC request that no route takes gets UNIMPLEMENTED.
 #[must_use]
 pub fn or_else<F, W>(mut routes: Routes, other: F) -> Routes
 where

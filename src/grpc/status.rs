@@ -24,7 +24,7 @@ impl From<Error> for Status {
         }
         let message = match &error {
             Error::Internal(_) => INTERNAL.to_owned(),
-            // Which half was wrong is nobody's business.
+            // The message does not tell which of the two is wrong.
             Error::InvalidCredentials(_) => "client_id or client_secret does not match".to_owned(),
             other => other.to_string(),
         };
@@ -106,7 +106,7 @@ fn code_and_reason(error: &Error) -> (Code, ErrorReason) {
     }
 }
 
-/// What the reason's example in `error_reason.proto` shows.
+/// The metadata of an error, with the names that the examples in `error_reason.proto` show.
 fn metadata(error: &Error) -> HashMap<String, String> {
     let pairs = match error {
         Error::TokenScope { required: Scope::App } => vec![("required", "app".to_owned())],

@@ -70,7 +70,7 @@ pub(super) async fn list(request: EasemobRequest, call: Call) -> Result<Value, E
     let after = tokens.read(request.query_value("cursor").unwrap_or_default())?;
     let page = friends::list(&call, &owner, &after, size).await?;
     let contact = |(remark, username): (String, Username)| {
-        // The vendor's listings show null both for no remark and for remarks that were not request for.
+        // The vendor's listings show null both for no remark and for remarks that were not requested.
         let remark = Some(remark).filter(|remark| with_remarks && !remark.is_empty());
         json!({ "remark": remark, "username": username.as_str() })
     };

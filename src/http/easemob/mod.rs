@@ -1,6 +1,6 @@
 //! Easemob's REST API, below `/{org_name}/{app_name}`.
 //!
-//! Facts that some client relies on: a body is JSON whatever its Content-Type says; unknown members of a
+//! Facts that some clients rely on: a body is JSON whatever its Content-Type says; unknown members of a
 //! body are ignored; `/user/` and `/users/` mean the same in paging and remarks; members of a response
 //! stand in the vendor's order.
 
