@@ -1,4 +1,4 @@
-//! `apps`: the tenants and the public half of their credentials.
+//! `apps`: the tenants, with their credentials and limits.
 
 use sqlx::{FromRow, PgConnection, query, query_as, query_scalar};
 use time::OffsetDateTime;
@@ -121,7 +121,7 @@ where app_id = $1
   and deleted_at is not null";
 }
 
-/// A row of `apps`, without the secret.
+/// A row of `apps`, without the secrets.
 #[derive(FromRow)]
 pub(super) struct AppRow {
     app_id: Uuid,
@@ -167,7 +167,7 @@ impl From<AppRow> for App {
     }
 }
 
-/// Creates an app; nothing when there is one of that key.
+/// Creates an app; `None` when there is one with that key.
 pub(crate) async fn create(
     db: &mut PgConnection,
     app: &App,
@@ -224,7 +224,7 @@ pub(crate) async fn by_netease_app_key(
     Ok(row.map(|row| (row.app.into(), row.netease_secret)))
 }
 
-/// Replaces a locked app's client_id and secret; nothing when another app has that client_id.
+/// Replaces a locked app's client_id and secret; `None` when another app has that client_id.
 pub(crate) async fn set_client(
     db: &mut PgConnection,
     app_id: Uuid,
@@ -241,8 +241,8 @@ pub(crate) async fn set_client(
     unless_taken(row.await)
 }
 
-/// Replaces or removes a locked app's NetEase AppKey and its sealed secret; nothing when another app
-/// has that AppKey.
+/// Replaces or removes a locked app's NetEase AppKey and its sealed secret; `None` when another app has
+/// that AppKey.
 pub(crate) async fn set_netease(
     db: &mut PgConnection,
     app_id: Uuid,
@@ -290,7 +290,7 @@ pub(crate) async fn set_limits(
     Ok(row.into())
 }
 
-/// Replaces an app's secret; nothing when there is no such app.
+/// Replaces an app's secret; `None` when there is no such app.
 pub(crate) async fn set_secret(
     db: &mut PgConnection,
     key: &AppKey,
@@ -306,7 +306,7 @@ pub(crate) async fn set_secret(
     Ok(row.map(App::from))
 }
 
-/// Marks an app as deleted: from then on nobody finds it.
+/// Marks an app as deleted: from then on no call finds it.
 pub(crate) async fn mark_deleted(
     db: &mut PgConnection,
     key: &AppKey,

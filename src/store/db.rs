@@ -49,7 +49,7 @@ pub struct Db {
 /// How often a transaction is tried in all when it collides with others or its connection breaks.
 const ATTEMPTS: u32 = 4;
 
-/// The pauses between them: 5 ms, 10 ms, 20 ms, each plus up to as much again.
+/// The pauses between two tries: 5 ms, 10 ms, 20 ms, each plus up to as much again.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
@@ -81,11 +81,12 @@ impl Db {
             ("lock_timeout", millis(settings.lock_timeout)),
             // A transaction whose client vanished without a word must not hold its locks.
             ("idle_in_transaction_session_timeout", millis(settings.statement_timeout * 2)),
-            // When a caller goes away we close its connection: notice it, and stop the work.
+            // When a caller goes away, its connection is closed. The server looks this often whether
+            // it is, and then stops the statement.
             ("client_connection_check_interval", "500".to_owned()),
             ("default_transaction_isolation", "read committed".to_owned()),
-            // Every statement goes by a key whatever its arguments are: planning it for each call
-            // anew takes longer than running it.
+            // Every statement finds its rows by a key, whatever its arguments are. To plan it for each
+            // call would take longer than to run it.
             ("plan_cache_mode", "force_generic_plan".to_owned()),
         ]);
         let sizes = (settings.min_connections, settings.max_connections);
@@ -99,7 +100,7 @@ impl Db {
         })
     }
 
-    /// A time within which a read is done, unless much is amiss: to get a connection, and to run.
+    /// The longest time in which a read gets its connection and runs.
     #[must_use]
     pub fn longest_read(&self) -> Duration {
         self.acquire_timeout + self.statement_timeout
@@ -185,7 +186,8 @@ impl Db {
             return Err(Error::DeadlineExceeded);
         }
         let mut begin = "begin".to_owned();
-        // One round trip for all statements; the texts are ours, the numbers integers.
+        // One round trip for all statements. The texts are constants and the numbers integers, so
+        // nothing needs quoting.
         if left < self.statement_timeout {
             begin += &format!("; set local statement_timeout = {}", left.as_millis().max(1));
         }
@@ -197,7 +199,7 @@ impl Db {
         Ok(tx)
     }
 
-    /// A connection of one's own, which is closed at the end: for work in bulk, whose statements may
+    /// A connection outside the pool, which is closed at the end: for work in bulk, whose statements may
     /// take long and leave temporary tables behind.
     ///
     /// # Errors
@@ -205,7 +207,8 @@ impl Db {
     pub async fn session(&self) -> Result<PgConnection, Error> {
         let mut connection =
             self.connections.beside().await.map_err(|error| self.no_connection(error))?;
-        // Its statements go over whole tables: they take their time, and a plan for what is there.
+        // Statements of work in bulk read whole tables. They may take long, and each is planned for the
+        // rows that are there.
         sqlx::raw_sql(
             "set statement_timeout = 0; set work_mem = '64MB'; set plan_cache_mode = auto; \
              set max_parallel_workers_per_gather = 0",
@@ -215,13 +218,13 @@ impl Db {
         Ok(connection)
     }
 
-    /// Asks the database whether it is there, on a connection of its own.
+    /// Makes sure that the database responds, on a connection of its own.
     ///
     /// # Errors
     /// What is wrong.
     pub async fn probe(&self) -> Result<(), Error> {
         let mut kept = self.probe.lock().await;
-        // Taken out, so that one on which the question failed, or was given up, is not asked again.
+        // Taken out, so that a connection whose ping failed or was given up is not used again.
         let mut connection = match kept.take() {
             Some(connection) => connection,
             None => self.connections.beside().await.map_err(database_error)?,
@@ -231,7 +234,7 @@ impl Db {
         Ok(())
     }
 
-    /// Opens the connections that are to be there, and closes those that nobody needs any more.
+    /// Opens the connections that are kept open when idle, and closes those that were not used for long.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
@@ -239,13 +242,13 @@ impl Db {
         self.connections.tend().await.map_err(|error| self.no_connection(error))
     }
 
-    /// Notes what the health check found, so that calls can tell it.
+    /// Notes whether the health check finds the database away, so that errors of calls can say so.
     pub fn note_away(&self, away: bool) {
         self.away.store(away, Ordering::Relaxed);
     }
 
-    /// What it means that no connection was to be had in time: the pool itself can't tell a database
-    /// that is away from one that is busy, and a call waits for either, since both may pass.
+    /// The error of a call that got no connection. The pool can't tell a database that is away from a
+    /// busy one, so the health check's finding decides.
     fn no_connection(&self, error: sqlx::Error) -> Error {
         match error {
             sqlx::Error::PoolTimedOut if self.away.load(Ordering::Relaxed) => {
@@ -380,7 +383,7 @@ fn database_error(error: sqlx::Error) -> Error {
             Some("53300") => Error::Unavailable(Outage::Busy),
             // A broken connection; no such user, password or database any more.
             Some(code) if ["08", "28", "3D"].iter().any(|class| code.starts_with(class)) => {
-                tracing::warn!(%error, "the database does not take us in");
+                tracing::warn!(%error, "the database refuses the connection");
                 Error::Unavailable(Outage::Database)
             }
             _ => Error::Internal(error.to_string()),

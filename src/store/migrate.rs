@@ -6,8 +6,8 @@ use sqlx::{ConnectOptions as _, Connection as _, migrate::Migrator, postgres::Pg
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
-/// How long a migration waits for a lock on a table in use. It gives up rather than stop the
-/// service behind itself, and can be repeated.
+/// How long a migration waits for a lock on a table in use. Calls on the table wait behind the
+/// migration, so it gives up then. It can be repeated.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why the schema could not be brought up to date.
@@ -16,13 +16,13 @@ pub enum MigrateError {
     /// The database's URL can't be read.
     #[error("--database-url: {0}")]
     Url(#[source] sqlx::Error),
-    /// No connection.
+    /// The database can't be reached.
     #[error("can't connect to the database: {0}")]
     Connect(#[source] sqlx::Error),
     /// A migration failed, or the database was written by another version.
     #[error("can't migrate the database: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
-    /// Migrations are missing, and we were told not to run them.
+    /// Migrations are missing, and the settings say not to run them.
     #[error("the schema is at version {applied}, but {expected} is needed: run `befriend migrate`")]
     Behind {
         /// The newest migration that ran.
@@ -38,9 +38,9 @@ pub fn expected_version() -> i64 {
     MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0)
 }
 
-/// Runs the migrations that the database of `url` has not seen, on a connection of its own which is
-/// closed at the end, whatever happened: sqlx keeps its advisory lock on a connection whose
-/// migration failed. Several instances may start at once; one migrates, the others wait.
+/// Runs the migrations that the database of `url` has not seen. It uses a connection of its own, which is
+/// closed even after a failure, because sqlx then still holds an advisory lock on it. Several instances
+/// may start at once: one migrates, the others wait.
 ///
 /// # Errors
 /// [`MigrateError`].
@@ -54,7 +54,7 @@ pub async fn migrate(url: &str) -> Result<(), MigrateError> {
         .await
         .map_err(MigrateError::Connect)?;
     let migrated = MIGRATIONS.run(&mut connection).await;
-    // The outcome of the migration counts, not that of the good-bye.
+    // Whether the connection closes in good order does not matter.
     let _ = connection.close().await;
     Ok(migrated?)
 }

@@ -1,8 +1,9 @@
-//! The tables: every SQL statement of befriend is in this folder, and nothing else.
+//! The tables. All SQL of befriend is in this folder, except for what creates the role and the database
+//! of the private Postgres.
 //!
-//! A store function runs statements on the connection that it is given, one with few exceptions, and
-//! turns rows into domain values. It opens no transaction, decides nothing, and asks no clock. Its caller
-//! owns the transaction: see [`Db::begin`].
+//! A store function runs one statement, rarely several, on the connection that it is given, and turns
+//! rows into domain values. It opens no transaction, decides nothing, and asks no clock. Its caller owns
+//! the transaction: see [`Db::begin`].
 //!
 //! Each statement's first line names it (`-- friends.find`), so that the name is shown in
 //! `pg_stat_statements` and in the log of Postgres.

@@ -1,8 +1,8 @@
-//! The connections: kept open, lent out, and taken back without a word to the database.
+//! The pool: connections are kept open, lent, and taken back without a round trip to the database.
 //!
-//! sqlx's own pool asks every connection at its return whether it is still there. That is a round trip
-//! a statement, half of what a short statement costs; so the connections lie in a plain pool, and one
-//! is asked only when it was not used for a while.
+//! sqlx's own pool pings every connection when it is given back. That is one more round trip for each
+//! statement, half of what a short statement costs. This pool pings a connection before it lends it, and
+//! only if the connection was not used for a while.
 
 use std::{
     io,
@@ -17,17 +17,17 @@ use deadpool::{
 };
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions};
 
-/// A connection that was not used for longer is asked before it is lent; one that was busy a moment
-/// ago is not.
+/// A connection that was not used for longer than this is pinged before it is lent.
 const ASK_AFTER: Duration = Duration::from_secs(1);
 
-/// A connection is replaced at this age: what a server process gathers over time goes with it.
+/// A connection is replaced at this age, because its server process takes more memory over time.
 const MAX_AGE: Duration = Duration::from_mins(30);
 
-/// Connections beyond those that are kept open when idle are closed when they were not used so long.
+/// Connections beyond those that are kept open when idle are closed when they were not used for this
+/// long.
 const MAX_IDLE: Duration = Duration::from_mins(10);
 
-/// Between two tries to connect: 10 ms, 20 ms, 40 ms, … up to 500 ms.
+/// The pauses between two tries to connect: 10 ms, 20 ms, 40 ms, … up to 500 ms.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
 
 /// A connection on loan.
@@ -40,13 +40,14 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    /// A connection of its own. Waits for a server that is just starting or has no room, but no longer
-    /// than a call waits for a connection.
+    /// Opens a connection. Waits for a server that is just starting or has no room, but no longer than a
+    /// call waits for a connection.
     pub(super) async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         let until = Instant::now() + self.patience;
         let mut pause = PAUSES.0;
         loop {
-            // Aside: it is large, and whoever waits for a connection carries its future around.
+            // Boxed, because this future is large, and would be part of every future that waits for a
+            // connection.
             match Box::pin(self.options.connect()).await {
                 Err(error) if passes(&error) && Instant::now() + pause < until => {}
                 connected => return connected,
@@ -57,6 +58,7 @@ impl Connector {
     }
 }
 
+/// Whether the server may take a connection soon: it is starting, or has no room at the moment.
 fn passes(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(error) => error.kind() == io::ErrorKind::ConnectionRefused,
@@ -96,8 +98,8 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    /// Prepares a pool of up to `most` connections, of which `kept_idle` stay open when nobody needs
-    /// them; connects when one is first needed. A loan is waited for as long as `patience`.
+    /// Prepares a pool of up to `most` connections, of which `kept_idle` stay open when no caller needs
+    /// them. Connects when a connection is first needed. A caller waits for one up to `patience`.
     pub(super) fn new(
         options: PgConnectOptions,
         (kept_idle, most): (u32, u32),
@@ -110,7 +112,7 @@ impl Connections {
                 create: Some(patience),
                 recycle: Some(patience),
             })
-            // The one that was used last is the warmest.
+            // The connection that was used last has the warmest caches.
             .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
             .build()
@@ -130,12 +132,12 @@ impl Connections {
         })
     }
 
-    /// A connection beside the pool.
+    /// Opens a connection outside the pool.
     pub(super) async fn beside(&self) -> Result<PgConnection, sqlx::Error> {
         self.pool.manager().connect().await
     }
 
-    /// Closes connections that nobody has needed for long, and opens those that are to be there.
+    /// Closes connections that were not used for long, and opens those that are kept open when idle.
     pub(super) async fn tend(&self) -> Result<(), sqlx::Error> {
         let mut open = self.pool.status().size;
         let unused = self.pool.retain(|_, metrics| {
@@ -153,7 +155,7 @@ impl Connections {
         Ok(())
     }
 
-    /// Closes all connections, waiting for those on loan.
+    /// Closes all connections, and waits for those that are lent.
     pub(super) async fn close(&self) {
         let idle = self.pool.retain(|_, _| false);
         self.pool.close();

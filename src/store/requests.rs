@@ -1,4 +1,4 @@
-//! `friend_requests`: requests to become friends, under both users.
+//! `friend_requests`: requests to become friends, each stored under both users.
 
 use sqlx::{FromRow, PgConnection, query, query_as};
 use time::OffsetDateTime;
@@ -187,8 +187,8 @@ struct FoundRow {
     updated_at: OffsetDateTime,
 }
 
-/// Of each of these pairs the last request from the one to the other, by the pair's index; a pair
-/// without a request is left out.
+/// The last request of each of these pairs, with the index of the pair. A pair without a request is left
+/// out.
 pub(crate) async fn find(
     db: &mut PgConnection,
     wanted: &[Between<'_>],

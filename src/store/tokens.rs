@@ -49,7 +49,7 @@ struct TokenRow {
     expires_at: OffsetDateTime,
 }
 
-/// Keeps a token's hash.
+/// Stores a token's hash.
 pub(crate) async fn create(
     db: &mut PgConnection,
     token: SecretHash,
@@ -67,8 +67,7 @@ pub(crate) async fn create(
     Ok(())
 }
 
-/// The app that a token stands for and when the token expires; nothing for an unknown or expired
-/// one.
+/// The app that a token stands for, and when the token expires; `None` for an unknown or expired token.
 pub(crate) async fn app_of(
     db: &mut PgConnection,
     token: SecretHash,
@@ -79,7 +78,7 @@ pub(crate) async fn app_of(
     Ok(row.map(|row| (row.app.into(), row.expires_at)))
 }
 
-/// Ends a token of an app.
+/// Deletes a token of an app.
 pub(crate) async fn revoke(
     db: &mut PgConnection,
     token: SecretHash,
@@ -89,13 +88,13 @@ pub(crate) async fn revoke(
     Ok(())
 }
 
-/// Ends all tokens of an app.
+/// Deletes all tokens of an app.
 pub(crate) async fn revoke_all(db: &mut PgConnection, app_id: Uuid) -> Result<(), Error> {
     query(REVOKE_ALL).bind(app_id).execute(db).await?;
     Ok(())
 }
 
-/// Removes up to `limit` tokens that have expired, and tells how many.
+/// Deletes up to `limit` tokens that have expired. Returns how many.
 pub(crate) async fn purge_expired(
     db: &mut PgConnection,
     now: OffsetDateTime,
