@@ -3,8 +3,9 @@
 //! The modules, in the order in which a request passes them:
 //!
 //! - [`proto`]: the wire, as the files in `proto/` define it, and the clients for Rust callers.
-//! - [`gate`]: admits calls. Deadline, credentials, places, rates, log lines.
-//! - [`grpc`] and [`http`]: the surfaces. Each method parses, calls one operation, and renders.
+//! - [`gate`]: admits calls. Deadline, credentials, a place among the running calls, rate, log line.
+//! - [`grpc`] and [`http`]: the surfaces. They pass each call through the gate; then its method parses,
+//!   calls an operation, and renders.
 //! - [`domain`]: checked values and pure decisions.
 //! - [`ops`]: the operations, and the steps inside their transactions.
 //! - [`store`]: the tables; all SQL.

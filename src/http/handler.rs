@@ -49,7 +49,7 @@ pub(super) trait VendorApi: Send + Sync + Sized + 'static {
     /// Reads the body.
     fn read_body(head: Self::Head, body: Bytes) -> Result<Self::Request, Self::Error>;
 
-    /// Is told the error that a request of `app` got.
+    /// Called with the error that a request of `app` got.
     fn failed(&self, _core: &Core, _app: &App, _error: &Self::Error) {}
 
     /// The response, and the code under which the request is logged.

@@ -1,4 +1,4 @@
-//! The description of both surfaces, for people and generators of clients: `GET /openapi.json`.
+//! The description of both HTTP APIs, for people and for generators of clients: `GET /openapi.json`.
 //!
 //! It is written by hand, and checked: against the routes by a test, against the answers by
 //! schemathesis.

@@ -1,9 +1,9 @@
-//! Answers that are there at once leave in one write.
+//! Responses that become ready at about the same time are sent in one write.
 //!
-//! The runtime runs a connection's task as soon as one answer is there for it, so each answer would be
-//! a system call and a packet of its own, though those of others whose calls shared a turn are a few
-//! microseconds away. So while the connection has other calls under way, its writes wait until the worker
-//! has run all tasks that are ready. They wait once: what there is to write then is written whole.
+//! The runtime runs a connection's task as soon as one response is ready. Each response would then be a
+//! system call and a packet of its own, although the responses to calls that ran together follow within a
+//! few microseconds. So while the connection has calls in flight, its writes wait until the worker has run
+//! all tasks that are ready. They wait once: then everything that is ready is written.
 
 use std::{
     io::{self, IoSlice},
@@ -27,7 +27,7 @@ use tonic::transport::server::Connected;
 
 use crate::gate::Connection;
 
-/// A connection, and what its requests are told of it.
+/// A connection whose writes are gathered, and what its requests learn about it.
 pub(super) struct Gathering<S> {
     stream: S,
     connection: Connection,
@@ -35,19 +35,19 @@ pub(super) struct Gathering<S> {
     round: Arc<Round>,
 }
 
-/// How far the writes are that go out together.
+/// Whether writes wait.
 #[derive(Clone, Copy, PartialEq)]
 enum Writing {
-    /// There was nothing to write yet.
+    /// There was nothing to write since the last read.
     Not,
-    /// There is, and it waits for its company.
+    /// A response is ready, and waits for those of other calls.
     Waits,
-    /// They go out. The next wait comes after a read: then the connection's task has written what there
-    /// was, and runs anew.
+    /// The wait is over, and everything is written without another one until the next read. By then the
+    /// connection's task has written all that was ready.
     Goes,
 }
 
-/// A round of the worker through what is ready.
+/// One round of the worker through the tasks that are ready.
 #[derive(Default)]
 struct Round {
     over: AtomicBool,
@@ -82,13 +82,14 @@ impl<S> Gathering<S> {
         Self { stream, connection, writing: Writing::Not, round: Arc::default() }
     }
 
-    /// The stream, once its company is there.
+    /// The stream to write to, once the wait is over.
     fn poll_company(&mut self, cx: &mut Context<'_>) -> Poll<&mut S> {
         if self.writing == Writing::Not && self.connection.calls.any() {
             self.writing = Writing::Waits;
             self.round.over.store(false, Ordering::Release);
-            // A first poll has the runtime wake its waker at the end of the round, and that is all there
-            // is to this future. Answers that come meanwhile wake the task too: that is no end.
+            // The first poll of `yield_now` has the runtime wake `end` at the end of the round; the
+            // future is not needed any more. Responses that become ready meanwhile wake the connection's
+            // task as well, but do not end the round.
             let end = Waker::from(Arc::clone(&self.round));
             let _ = pin!(yield_now()).poll(&mut Context::from_waker(&end));
         }

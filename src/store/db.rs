@@ -81,8 +81,8 @@ impl Db {
             ("lock_timeout", millis(settings.lock_timeout)),
             // A transaction whose client vanished without a word must not hold its locks.
             ("idle_in_transaction_session_timeout", millis(settings.statement_timeout * 2)),
-            // When a caller goes away, its connection is closed. The server looks this often whether
-            // it is, and then stops the statement.
+            // When a caller goes away, its connection is closed. The server checks this often for a
+            // closed connection, and stops its statement.
             ("client_connection_check_interval", "500".to_owned()),
             ("default_transaction_isolation", "read committed".to_owned()),
             // Every statement finds its rows by a key, whatever its arguments are. To plan it for each
