@@ -16,7 +16,7 @@ use super::{
 use crate::{
     domain::{
         Error, EventType, Extension, Friend, FriendRequest, NewEvent, Page, PageSize,
-        RequestDirection, RequestMessage, RequestState, Username,
+        RequestDirection, RequestMessage, RequestState, UserRef, Username,
     },
     store::{
         Tx,
@@ -114,29 +114,70 @@ pub async fn accept(
     server_extension: &Extension,
 ) -> Result<(FriendRequest, Friend), Error> {
     let between = request::between(call, requester, recipient);
-    let accepted = call.core.db.retrying(|| async {
-        let Between { requester, recipient } = between;
-        let (mut tx, mut changes) = lock(call, between).await?;
-        friendship::read_pairs(&mut changes, &mut tx, &[[requester, recipient]]).await?;
-        request::read(&mut changes, &mut tx, &[between]).await?;
-        if let Some(done) = request::last(&changes, between)
-            && done.state == RequestState::Accepted
-            && let Some(entry) = friendship::entry(&changes, recipient, requester)
-        {
-            return Ok((done, entry));
+    let said = (answer, server_extension.as_str());
+    let attempt = || try_to_accept(call, between, said, WithoutRequest::Refuse);
+    let (request, entry) = call.core.db.retrying(attempt).await?;
+    Ok((request.ok_or_else(|| not_found(between))?, entry))
+}
+
+/// Accepts a pending request as [`accept`] does. Without one the two become friends all the same, as the
+/// recipient's doing, and whoever blocks whom.
+///
+/// # Errors
+/// `UserNotFound`, `SelfRelation`, `FriendLimitExceeded`; `Blocked` when there is a request.
+pub async fn accept_or_befriend(
+    call: &Call,
+    requester: &Username,
+    recipient: &Username,
+    answer: &RequestMessage,
+    server_extension: &Extension,
+) -> Result<(), Error> {
+    refuse_self(|| "friend".to_owned(), recipient, requester)?;
+    let between = request::between(call, requester, recipient);
+    let said = (answer, server_extension.as_str());
+    let attempt = || try_to_accept(call, between, said, WithoutRequest::Befriend);
+    call.core.db.retrying(attempt).await.map(drop)
+}
+
+/// What accepting does when no request waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WithoutRequest {
+    Refuse,
+    Befriend,
+}
+
+async fn try_to_accept(
+    call: &Call,
+    between: Between<'_>,
+    said: (&RequestMessage, &str),
+    without_request: WithoutRequest,
+) -> Result<(Option<FriendRequest>, Friend), Error> {
+    let Between { requester, recipient } = between;
+    let (mut tx, mut changes) = lock(call, between).await?;
+    friendship::read_pairs(&mut changes, &mut tx, &[[requester, recipient]]).await?;
+    request::read(&mut changes, &mut tx, &[between]).await?;
+    let waiting = request::waiting(&changes, between) == Waiting::Yes;
+    if !waiting && let Some(entry) = friendship::entry(&changes, recipient, requester) {
+        let accepted = request::last(&changes, between)
+            .filter(|request| request.state == RequestState::Accepted);
+        if accepted.is_some() || without_request == WithoutRequest::Befriend {
+            return Ok((accepted, entry));
         }
-        if request::waiting(&changes, between) != Waiting::Yes {
-            return Err(not_found(between));
-        }
+    }
+    let (request, entry) = if waiting {
         let either_way = [[recipient, requester], [requester, recipient]];
         block::read_blocks(&mut changes, &mut tx, &either_way).await?;
         refuse_blocked(&changes, between)?;
         refuse_blocked(&changes, Between { requester: recipient, recipient: requester })?;
-        let accepted = agree(&mut changes, call, between, (answer, server_extension.as_str()))?;
-        changes.commit(tx, &call.core).await?;
-        Ok(accepted)
-    });
-    accepted.await
+        let (request, entry) = agree(&mut changes, call, between, said)?;
+        (Some(request), entry)
+    } else if without_request == WithoutRequest::Befriend {
+        (None, befriend(&mut changes, call, [recipient, requester], said.1)?)
+    } else {
+        return Err(not_found(between));
+    };
+    changes.commit(tx, &call.core).await?;
+    Ok((request, entry))
 }
 
 /// Turns a waiting request into a friendship, with the recipient's answer and the server extension of
@@ -153,9 +194,29 @@ fn agree<'a>(
     let requesters = Side::new(requester, NewTexts::default());
     let recipients = Side::new(recipient, NewTexts { server_extension, ..NewTexts::default() });
     friendship::make(changes, &call.app, [requesters, recipients], Events::Record)?;
-    let entry = friendship::entry(changes, recipient, requester);
-    let entry = entry.ok_or_else(|| Error::Internal("a new friend is missing".to_owned()))?;
+    let entry = new_entry(changes, [recipient, requester])?;
     Ok((last(changes, between)?, entry))
+}
+
+/// Makes two users friends as the owner's doing, with the server extension of the owner's entry.
+fn befriend<'a>(
+    changes: &mut ListChanges<'a>,
+    call: &Call,
+    [owner, friend]: [UserRef<'a>; 2],
+    server_extension: &'a str,
+) -> Result<Friend, Error> {
+    let owners = Side::new(owner, NewTexts { server_extension, ..NewTexts::default() });
+    let friends = Side::new(friend, NewTexts::default());
+    friendship::make(changes, &call.app, [owners, friends], Events::Record)?;
+    new_entry(changes, [owner, friend])
+}
+
+fn new_entry(
+    changes: &ListChanges<'_>,
+    [owner, friend]: [UserRef<'_>; 2],
+) -> Result<Friend, Error> {
+    let entry = friendship::entry(changes, owner, friend);
+    entry.ok_or_else(|| Error::Internal("a new friend is missing".to_owned()))
 }
 
 /// Declines a pending request. Declining again changes nothing.

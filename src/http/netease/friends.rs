@@ -19,28 +19,14 @@ pub(super) async fn add(form: Form, call: Call) -> Result<Value, NetEaseError> {
     match form.number("type")? {
         1 => drop(friends::add(&call, &accid, &faccid, &extension).await?),
         2 => drop(requests::send(&call, &accid, &faccid, &message).await?),
-        3 => accept(&call, &accid, &faccid, &message, &extension).await?,
+        // Without a request the two become friends all the same, as they do with the vendor.
+        3 => {
+            requests::accept_or_befriend(&call, &faccid, &accid, &message, &extension).await?;
+        }
         4 => drop(requests::reject(&call, &faccid, &accid, &message).await?),
         _ => return Err(NetEaseError::parameter("type must be 1, 2, 3 or 4")),
     }
     Ok(json!({ "code": 200 }))
-}
-
-/// Accepts the request of `faccid`. Without a request the two become friends all the same, as they do with
-/// the vendor.
-async fn accept(
-    call: &Call,
-    accid: &Username,
-    faccid: &Username,
-    message: &RequestMessage,
-    extension: &Extension,
-) -> Result<(), Error> {
-    match requests::accept(call, faccid, accid, message, extension).await {
-        Err(Error::RequestNotFound { .. }) => {
-            friends::add(call, accid, faccid, extension).await.map(drop)
-        }
-        other => other.map(drop),
-    }
 }
 
 /// Updates the owner's entry: members that are absent stay, members that are empty are cleared.

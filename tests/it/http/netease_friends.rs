@@ -353,3 +353,28 @@ async fn a_list_of_thousands_is_told_whole() {
     changed.sort();
     assert_eq!(changed, names);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_accept_beside_a_request_answers_it_or_comes_before_it() {
+    const PAIRS: usize = 40;
+    let (app, tenant, client) = netease_with(&["--deliver", "false"], Clock::system()).await;
+    app.keep_events(&tenant).await;
+    let names: Vec<(String, String)> =
+        (0..PAIRS).map(|n| (format!("requester{n}"), format!("recipient{n}"))).collect();
+    let all: Vec<&str> = names.iter().flat_map(|(one, other)| [&**one, &**other]).collect();
+    tenant.create(&all).await;
+    let mut sent = Vec::new();
+    for (requester, recipient) in &names {
+        let accept = client.add(recipient, requester, "3");
+        let (code, request) = tokio::join!(accept, tenant.ask(requester, recipient, ""));
+        assert_eq!(code, 200);
+        if request.is_ok() {
+            sent.push(format!("friend.request_accepted {recipient}>{requester}"));
+        }
+    }
+    // A request that came first was accepted, and that was recorded; one that came second was refused,
+    // since the two were friends.
+    let mut accepted = app.told().await;
+    accepted.retain(|event| event.starts_with("friend.request_accepted"));
+    assert_eq!(accepted, sent);
+}
