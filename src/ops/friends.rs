@@ -16,7 +16,8 @@ use super::{
 };
 use crate::{
     domain::{
-        EntryChange, Error, Extension, Friend, FriendEntry, Page, PageSize, User, UserRef, Username,
+        EntryChange, EntryTexts, Error, Extension, Friend, FriendEntry, Page, PageSize, User,
+        UserRef, Username,
     },
     store::{friend_changes, friend_lists, friends, users},
 };
@@ -90,8 +91,8 @@ pub async fn remove(
 }
 
 /// Ends all friendships of a user on both sides and clears the user's remarks, kept ones included.
-/// Returns how many friendships ended. A friendship that begins during the call may stay; it has no
-/// remark from before.
+/// Returns how many friendships ended. A friendship that begins during the call may stay, without a
+/// remark.
 ///
 /// # Errors
 /// `UserNotFound`.
@@ -113,7 +114,7 @@ pub async fn remove_all(call: &Call, owner: &Username) -> Result<usize, Error> {
 enum Newcomers {
     /// Nothing is changed.
     StartOver,
-    /// The new friendship stays, without the remark that a tombstone kept.
+    /// The new friendship stays, and its remark is cleared like all remarks of the owner.
     Stay,
 }
 
@@ -146,10 +147,15 @@ async fn try_to_remove_all(
     for name in &old {
         friendship::end(&mut changes, call.app.id, owner, call.user(name), clear);
     }
-    let new: Vec<[UserRef<'_>; 2]> = new.iter().map(|name| [owner, call.user(name)]).collect();
-    friendship::read_entries(&mut changes, &mut tx, &new).await?;
-    for [owner, friend] in new {
-        friendship::clear_first_remark(&mut changes, owner, friend);
+    if !new.is_empty() {
+        let new: Vec<[UserRef<'_>; 2]> = new.iter().map(|name| [owner, call.user(name)]).collect();
+        friendship::read_entries(&mut changes, &mut tx, &new).await?;
+        let no_remark = EntryTexts { remark: Some(String::new()), ..EntryTexts::default() };
+        for [owner, friend] in new {
+            if !friendship::entry_agrees(&changes, owner, friend, &no_remark) {
+                friendship::overwrite(&mut changes, owner, friend, &no_remark);
+            }
+        }
     }
     friends::clear_kept_remarks(&mut tx, owner.key).await?;
     changes.commit(tx, core).await?;

@@ -1,7 +1,8 @@
 //! The maintenance that no call waits for, in a loop.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures_util::FutureExt as _;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +22,10 @@ const ROUND: Duration = Duration::from_secs(600);
 pub async fn run(core: Arc<Core>, stop: CancellationToken) {
     let rounds = async {
         loop {
-            round(&core).await;
+            // A panic of one round must not end the maintenance of this instance for good.
+            if AssertUnwindSafe(round(&core)).catch_unwind().await.is_err() {
+                tracing::error!("a maintenance round panicked; the next one starts later");
+            }
             tokio::time::sleep(PAUSE).await;
         }
     };

@@ -83,7 +83,8 @@ impl BatchItem for BlockUsers {
             .collect();
         // The blocked users are locked too: none of them can be deleted meanwhile, and the requests
         // that they sent to the owner are cancelled.
-        let keys = pairs.iter().flatten().flatten().map(|user| user.key);
+        let owners = items.iter().filter(|item| fits(item)).map(|item| item.owner().key);
+        let keys = pairs.iter().flatten().flatten().map(|user| user.key).chain(owners);
         let heads = Heads::lock(&mut tx, keys).await?;
         let mut changes = ListChanges::new(core, heads);
         block::read_pairs(&mut changes, &mut tx, &pairs.concat()).await?;

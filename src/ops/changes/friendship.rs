@@ -291,21 +291,6 @@ pub(in crate::ops) fn overwrite(
     }
 }
 
-/// Clears the remark of an entry, which was read, if it is the one with which the friendship began. Not
-/// recorded as an event.
-pub(in crate::ops) fn clear_first_remark(
-    changes: &mut ListChanges<'_>,
-    owner: UserRef<'_>,
-    friend: UserRef<'_>,
-) {
-    let began_with = entry(changes, owner, friend)
-        .is_some_and(|entry| !entry.remark.is_empty() && entry.updated_at == entry.created_at);
-    if began_with {
-        let texts = EntryTexts { remark: Some(String::new()), ..EntryTexts::default() };
-        overwrite(changes, owner, friend, &texts);
-    }
-}
-
 /// Replaces a text when a different one is given. Returns whether the text changed.
 fn replace(text: &mut String, with: Option<&str>) -> bool {
     let Some(with) = with.filter(|with| with != text) else { return false };

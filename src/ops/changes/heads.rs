@@ -12,7 +12,11 @@ use crate::{
 
 /// The heads that a transaction has locked, with what it adds to them. Updates are counted here and
 /// written by [`Heads::apply`].
-pub(in crate::ops) struct Heads(BTreeMap<OwnerKey, Head>);
+pub(in crate::ops) struct Heads {
+    of: BTreeMap<OwnerKey, Head>,
+    /// True after an update of a user who is not locked, because the user's row is gone.
+    row_missing: bool,
+}
 
 struct Head {
     locked: LockedHead,
@@ -55,7 +59,7 @@ impl Heads {
             };
             (owner, Head { locked, update })
         };
-        Ok(Self(locked.into_iter().map(head).collect()))
+        Ok(Self { of: locked.into_iter().map(head).collect(), row_missing: false })
     }
 
     /// A locked user.
@@ -63,7 +67,7 @@ impl Heads {
     /// # Errors
     /// `UserNotFound`, also for a deleted user.
     pub(in crate::ops) fn user(&self, user: UserRef<'_>) -> Result<&User, Error> {
-        match self.0.get(&user.key) {
+        match self.of.get(&user.key) {
             Some(head) if !head.locked.deleted => Ok(&head.locked.account.user),
             _ => Err(Error::UserNotFound(user.name.clone())),
         }
@@ -71,7 +75,7 @@ impl Heads {
 
     /// Whether a locked user is deleted and still stands in lists of others.
     pub(in crate::ops) fn is_leaving(&self, key: OwnerKey) -> bool {
-        self.0.get(&key).is_some_and(|head| head.locked.leaving)
+        self.of.get(&key).is_some_and(|head| head.locked.leaving)
     }
 
     /// A locked head with its updates; zeros for a user who is not locked.
@@ -86,7 +90,7 @@ impl Heads {
                 outgoing_requests: before.outgoing_requests + update.outgoing_requests,
             }
         };
-        self.0.get(&key).map_or_else(ListHead::default, head)
+        self.of.get(&key).map_or_else(ListHead::default, head)
     }
 
     /// Whether a locked user has sent or received requests that are pending.
@@ -121,7 +125,10 @@ impl Heads {
     }
 
     fn update(&mut self, key: OwnerKey, change: impl FnOnce(&mut HeadUpdate)) -> i64 {
-        let head = self.0.get_mut(&key).expect("only lists of locked users are changed");
+        let Some(head) = self.of.get_mut(&key) else {
+            self.row_missing = true;
+            return 0;
+        };
         change(&mut head.update);
         head.update.versions += 1;
         head.update.version_before + head.update.versions
@@ -137,9 +144,16 @@ impl Heads {
     }
 
     /// Writes all updates.
+    ///
+    /// # Errors
+    /// `Conflict` when a user's row is gone: a deleted app's rows are deleted batch by batch, while lists
+    /// of its other users still name the user.
     pub(super) async fn apply(&self, tx: &mut PgConnection) -> Result<(), Error> {
+        if self.row_missing {
+            return Err(Error::Conflict);
+        }
         let updates: Vec<HeadUpdate> =
-            self.0.values().map(|head| head.update).filter(|update| update.versions > 0).collect();
+            self.of.values().map(|head| head.update).filter(|update| update.versions > 0).collect();
         if updates.is_empty() {
             return Ok(());
         }

@@ -93,7 +93,7 @@ impl<'a> ListChanges<'a> {
 
     /// Whether nothing is to be written.
     pub(in crate::ops) fn is_empty(&self) -> bool {
-        self.heads.changed().next().is_none()
+        self.heads.changed().next().is_none() && self.deleted_requests.is_empty()
     }
 
     /// Records an event of an app.
