@@ -136,7 +136,7 @@ impl Heads {
 
     /// The users whose lists were changed.
     pub(super) fn changed(&self) -> impl Iterator<Item = OwnerKey> {
-        self.0
+        self.of
             .values()
             .map(|head| head.update)
             .filter(|update| update.versions > 0)
