@@ -31,7 +31,6 @@ pub fn with_postgres<T>(
         .unwrap_or_else(|| format!("/var/tmp/befriend-bench-{}", std::process::id()).into());
     let postgres = PrivatePostgres::start(&Settings {
         data_dir: folder.clone(),
-        database: "befriend".to_owned(),
         start_timeout: Duration::from_mins(1),
         fsync: options.fsync,
         max_connections: options.max_connections,

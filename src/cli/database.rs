@@ -43,7 +43,6 @@ impl Database {
         let data_dir = args.data_dir.clone().unwrap_or_else(private_postgres::default_data_dir);
         let settings = private_postgres::Settings {
             data_dir: data_dir.clone(),
-            database: "befriend".to_owned(),
             start_timeout: START_TIMEOUT,
             fsync: true,
             max_connections: PRIVATE_CONNECTIONS,

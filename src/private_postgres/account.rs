@@ -1,4 +1,5 @@
-//! Who runs Postgres: it refuses root, so as root its programs run as an unprivileged user.
+//! The user who runs Postgres. Postgres refuses to run as root, so a start by root uses an unprivileged
+//! user.
 
 use std::{
     env, fs,
@@ -14,10 +15,11 @@ use nix::unistd::{Uid, User, getegid, geteuid};
 
 use super::error::StartError;
 
-/// In the order of preference. `nobody` always exists, but other daemons may share it.
+/// The users to choose from, in the order of preference. `nobody` always exists, but other daemons may
+/// share it.
 const UNPRIVILEGED: [&str; 2] = ["postgres", "nobody"];
 
-/// What the programs need from our environment; the rest (secrets, PGPORT, LANG) must not reach them.
+/// The variables that the programs inherit. Others (secrets, PGPORT, LANG) must not reach them.
 const PASSED_ON: [&str; 3] = ["PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
 
 #[derive(Debug)]
@@ -25,13 +27,13 @@ pub(super) struct Account {
     pub(super) name: String,
     pub(super) uid: u32,
     gid: u32,
-    /// We are root and become this user for every program.
+    /// This process is root, and runs every program as this user.
     switches: bool,
 }
 
 impl Account {
-    /// Ourselves, unless we are root: then the owner of the existing cluster (it may stem from a start as an ordinary
-    /// user, and Postgres insists on the owner), `postgres` or `nobody`.
+    /// The user of this process. For root it is the owner of the existing cluster, because Postgres requires
+    /// the owner (an ordinary user may have created the cluster), else `postgres` or `nobody`.
     pub(super) fn choose(cluster: Option<&Path>) -> Result<Self, StartError> {
         let named = |uid: Uid| {
             User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
@@ -56,13 +58,14 @@ impl Account {
         Ok(Self { name: user.name, uid: user.uid.as_raw(), gid: user.gid.as_raw(), switches: true })
     }
 
-    /// A program as this user, in `folder` (ours may be closed to that user), with a clean environment.
+    /// A program that runs as this user in `folder`, with a clean environment. The working folder of this
+    /// process may be closed to that user.
     pub(super) fn command(&self, program: &Path, folder: &Path) -> Command {
         let mut command = Command::new(program);
         command
             .env_clear()
             .envs(PASSED_ON.iter().filter_map(|name| Some((name, env::var_os(name)?))));
-        // Messages are shown to people who search for them: English, and the same on every machine.
+        // Messages in English, the same on every machine, can be searched for.
         command.env("LC_ALL", "C").env("TZ", "UTC").current_dir(folder).stdin(Stdio::null());
         if self.switches {
             // The standard library also drops root's supplementary groups when it changes the user.
@@ -71,8 +74,9 @@ impl Account {
         command
     }
 
-    /// Hands a file or folder over to this user. Does not follow links: the parent may be somebody else's.
-    pub(super) fn give(&self, path: &Path) -> Result<(), StartError> {
+    /// Makes this user the owner of a file or folder. Links are not followed, because another user may own
+    /// the parent folder.
+    pub(super) fn hand_over(&self, path: &Path) -> Result<(), StartError> {
         if !self.switches {
             return Ok(());
         }
@@ -80,9 +84,9 @@ impl Account {
             .map_err(StartError::folder("change the owner of", path))
     }
 
-    /// Fails with the outermost parent folder that locks this user out of `wanted`.
+    /// Fails with the outermost parent folder of `wanted` that this user cannot enter.
     ///
-    /// Asked by trying, not from the mode bits, because access lists and security modules have a say too.
+    /// A shell tries to enter each folder: the mode bits do not show access lists and security modules.
     pub(super) fn check_can_enter(&self, wanted: &Path) -> Result<(), StartError> {
         if !self.switches {
             return Ok(());

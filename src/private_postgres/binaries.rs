@@ -1,6 +1,8 @@
-//! Finds the machine's Postgres server programs: `initdb` and `postgres` in one folder, major version 15 or newer.
+//! Finds the Postgres server programs of the machine: `initdb` and `postgres` in one folder, of major
+//! version 15 or newer.
 //!
-//! Distributions keep them off the PATH and several majors side by side, and data can be read by its own major only.
+//! Distributions install them outside the PATH, and several majors side by side. Only its own major can read
+//! a cluster.
 
 use std::{
     collections::HashSet,
@@ -16,7 +18,8 @@ use super::error::StartError;
 /// The oldest major version that befriend's migrations are tested with.
 const OLDEST_MAJOR: u16 = 15;
 
-/// Folders with one subfolder a major: parent, what stands before the major in its name, what follows it.
+/// Folders with a subfolder for each major: the parent, the prefix of the subfolder's name before the major,
+/// and the path below the subfolder.
 const VERSIONED_FOLDERS: [(&str, &str, &str); 5] = [
     ("/usr/lib/postgresql", "", "bin"),          // Debian, Ubuntu
     ("/usr", "pgsql-", "bin"),                   // the PostgreSQL project's RPMs
@@ -25,16 +28,16 @@ const VERSIONED_FOLDERS: [(&str, &str, &str); 5] = [
     ("/home/linuxbrew/.linuxbrew/opt", "postgresql@", "bin"), // Homebrew on Linux
 ];
 
-/// A folder with server programs, all of one major version.
+/// A folder with server programs of one major version.
 #[derive(Debug)]
 pub(super) struct Binaries {
     pub(super) folder: PathBuf,
     pub(super) major: u16,
 }
 
-/// The first usable folder; for existing data (`cluster`, its major first) the first one of that very major.
+/// The first usable folder; for an existing cluster (its major and folder) the first one of that major.
 ///
-/// `PG_BIN_DIR` is an order and not a hint: when it is set, nothing else is looked at.
+/// If `PG_BIN_DIR` is set, no other folder is considered.
 pub(super) fn find(existing: Option<(u16, &Path)>) -> Result<Binaries, StartError> {
     let mut looked = Vec::new();
     for folder in candidates() {
@@ -63,7 +66,8 @@ pub(super) fn find(existing: Option<(u16, &Path)>) -> Result<Binaries, StartErro
     })
 }
 
-/// In the order of preference, without repetitions. Lazy: most starts end at the first, and `pg_config` takes 20 ms.
+/// The folders in the order of preference, each once. Lazy: most starts need the first one only, and
+/// `pg_config` takes 20 ms.
 fn candidates() -> Box<dyn Iterator<Item = PathBuf>> {
     if let Some(folder) = env::var_os("PG_BIN_DIR").filter(|folder| !folder.is_empty()) {
         return Box::new(iter::once(PathBuf::from(folder)));
@@ -82,7 +86,7 @@ fn candidates() -> Box<dyn Iterator<Item = PathBuf>> {
     Box::new(all.filter(move |folder| folder.is_dir() && seen.insert(folder.clone())))
 }
 
-/// A `postgres` on the PATH is often a lone link; `initdb` lies where it points to.
+/// A `postgres` on the PATH is often a link without `initdb` beside it. `initdb` is where the link points to.
 fn on_path(path: &OsString) -> Vec<PathBuf> {
     let programs = env::split_paths(path).map(|folder| folder.join("postgres"));
     programs
@@ -96,7 +100,7 @@ fn from_pg_config() -> Option<PathBuf> {
     output.status.success().then(|| PathBuf::from(folder.trim()))
 }
 
-/// The names which are `before` and a number, the highest number first: "9" comes after "15".
+/// The names that consist of `before` and a number, the highest number first: "9" comes after "15".
 fn newest_first<'a>(before: &str, names: &'a [String]) -> Vec<&'a str> {
     let major = |name: &str| name.strip_prefix(before)?.parse::<u16>().ok();
     let mut names: Vec<&str> =

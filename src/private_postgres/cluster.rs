@@ -1,4 +1,5 @@
-//! The data of one server: created whole or not at all, and handed to a new server only when no old one is left.
+//! The cluster: the data of one server. It is created completely or not at all, and given to a new server
+//! only when no process of an old one is left.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -9,16 +10,16 @@ use std::{
 };
 
 use super::{
-    Settings,
     account::Account,
     binaries::Binaries,
     deadline::Deadline,
     error::StartError,
     layout::{self, Layout},
     process::{self, Signal},
+    settings::Settings,
 };
 
-/// The superuser of the cluster, for people who look after it by hand. The service gets a lesser role.
+/// The superuser of the cluster, for administration by hand. The service logs in with another role.
 pub(super) const SUPERUSER: &str = "postgres";
 
 #[derive(Debug)]
@@ -27,7 +28,7 @@ pub(super) struct Cluster {
     pub(super) socket_folder: PathBuf,
 }
 
-/// What a server says about itself in `postmaster.pid`.
+/// What a server writes about itself to `postmaster.pid`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct PidFile {
     pub(super) pid: i32,
@@ -43,7 +44,7 @@ impl PidFile {
         self.status == "stopping"
     }
 
-    /// The first line is the pid, the eighth the status; the status appears last.
+    /// The first line is the pid, the eighth the status, which the server writes last.
     fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines();
         let pid = lines.next()?.trim().parse().ok().filter(|&pid| pid > 1)?;
@@ -52,7 +53,7 @@ impl PidFile {
 }
 
 impl Cluster {
-    /// Runs initdb on the first start, in a side folder which gets its name when it is complete.
+    /// Runs initdb at the first start, in a folder with a temporary name that is renamed when it is complete.
     pub(super) fn create_if_missing(
         &self,
         layout: &Layout,
@@ -67,16 +68,16 @@ impl Cluster {
         let side = layout.side_folder(binaries.major);
         DirBuilder::new().mode(0o700).create(&side).map_err(StartError::folder("create", &side))?;
         let made = account
-            .give(&side)
+            .hand_over(&side)
             .and_then(|()| self.initdb(&side, layout, binaries, account, settings));
         if let Err(error) = made {
-            // The first failure is the one to report; what stays behind is removed at the next start.
+            // The first error is reported. What remains of the folder is removed at the next start.
             let _ = fs::remove_dir_all(&side);
             return Err(error);
         }
         fs::rename(&side, &self.folder)
             .map_err(StartError::folder("give its final name to", &side))?;
-        // initdb has written its files through to the disk; the new name is still in memory.
+        // initdb has written its files through to the disk, but the new name is not on the disk yet.
         let synced = File::open(&layout.root).and_then(|root| root.sync_all());
         synced.map_err(StartError::folder("write through", &layout.root))
     }
@@ -91,8 +92,8 @@ impl Cluster {
     ) -> Result<(), StartError> {
         let program = binaries.folder.join("initdb");
         let mut command = account.command(&program, &layout.root);
-        // `trust` asks nobody who they are, and may: the socket is the only way in, and it lies in a 0700 folder, so
-        // only the server's user and root come that far. Both could read the data files anyway.
+        // `trust` asks for no password. That is safe: the only way in is the socket, in a 0700 folder that
+        // only the server's user and root can enter, and both could read the data files anyway.
         command.args(["--auth-local=trust", "--auth-host=reject", "--encoding=UTF8", "--locale=C"]);
         command
             .args(["--data-checksums", "--no-instructions", "--username", SUPERUSER, "--pgdata"])
@@ -114,7 +115,7 @@ impl Cluster {
         Err(StartError::Initdb { cluster: self.folder.clone(), output })
     }
 
-    /// The server's command line after the program. What stands here wins over the files in the cluster.
+    /// The arguments of the server. They override the configuration files in the cluster.
     pub(super) fn arguments(&self, settings: &Settings) -> Vec<OsString> {
         let mut arguments = vec![OsString::from("-D"), self.folder.clone().into_os_string()];
         let mut set = |name: &str, value: &OsStr| {
@@ -132,7 +133,7 @@ impl Cluster {
         set("fsync", switch(settings.fsync));
         set("synchronous_commit", switch(settings.fsync));
         set("full_page_writes", switch(settings.fsync));
-        // The log is our file on stderr; the times in it are those of the service's own log.
+        // The server logs to stderr, which is the log file, with times in the zone of the service's log.
         set("log_destination", OsStr::new("stderr"));
         set("logging_collector", OsStr::new("off"));
         set("log_timezone", OsStr::new("UTC"));
@@ -143,14 +144,15 @@ impl Cluster {
         PidFile::parse(&fs::read_to_string(self.folder.join("postmaster.pid")).ok()?)
     }
 
-    /// Somebody listens on the socket. A socket file whose server is dead refuses.
+    /// Whether a server listens on the socket. The socket file of a dead server refuses connections.
     pub(super) fn answers(&self) -> bool {
         UnixStream::connect(layout::socket_file(&self.socket_folder)).is_ok()
     }
 
-    /// Ends whatever still serves this cluster and removes what it left behind, so that a new server can start.
+    /// Ends all processes that still serve this cluster and removes what they left behind, so that a new
+    /// server can start.
     ///
-    /// Called under the lock, when no watchdog is left or its server does not answer.
+    /// Called under the lock, when there is no watchdog or its server does not answer.
     pub(super) fn clear(&self, layout: &Layout, deadline: Deadline) -> Result<(), StartError> {
         let left_over =
             self.pid_file().map(|file| file.pid).filter(|&pid| process::serves(pid, &self.folder));
@@ -159,8 +161,8 @@ impl Cluster {
             process::signal_server(pid, &self.folder, Signal::SIGINT);
             deadline.half().wait_until(|| !process::serves(pid, &self.folder));
         }
-        // Now for a server that does not stop, and for backends that outlived a killed postmaster in the midst of a
-        // long query. SIGQUIT makes each leave at once without touching shared memory; the log recovers the rest.
+        // A server may not stop, and backends in a long query may outlive a killed postmaster. SIGQUIT ends
+        // each process at once, without a write to shared memory; the write-ahead log recovers the data.
         let ended = deadline.wait_until(|| {
             let rest = process::servers_of(&self.folder);
             for &pid in &rest {
@@ -181,8 +183,9 @@ impl Cluster {
         self.remove_stale_locks()
     }
 
-    /// Postgres refuses to start when the pid in a lock file exists and is of its own user, even if it now belongs to
-    /// an unrelated process. We know better. Its other interlock, the shared memory of the cluster, stays.
+    /// Postgres refuses to start if the pid in a lock file belongs to a process of the same user, even to an
+    /// unrelated one. Here no process serves the cluster any more, so the files are removed. The other lock of
+    /// Postgres, the shared memory of the cluster, is left in place.
     fn remove_stale_locks(&self) -> Result<(), StartError> {
         if self.pid_file().is_some_and(|file| process::exists(file.pid)) {
             remove_if_present(&self.folder.join("postmaster.pid"))?;
@@ -202,9 +205,9 @@ fn remove_if_present(path: &Path) -> Result<(), StartError> {
     }
 }
 
-/// `unix_socket_directories` is a list with commas; an entry in double quotes may hold anything.
+/// Quotes an entry of `unix_socket_directories`, which is a list with commas.
 fn quote_in_list(folder: &Path) -> String {
-    let folder = folder.to_str().expect("the socket folder was chosen to be text");
+    let folder = folder.to_str().expect("the socket folder was chosen to be UTF-8");
     format!("\"{}\"", folder.replace('"', "\"\""))
 }
 

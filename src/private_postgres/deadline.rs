@@ -1,18 +1,18 @@
-//! One time limit for a whole start, shared by every wait in it.
+//! The time limit of a start, which all waits of the start share.
 
 use std::{
     thread,
     time::{Duration, Instant},
 };
 
-/// Short enough not to be felt in a start of 50 ms, long enough not to burn a core.
+/// The time between two checks: short beside a start of 50 ms, and long enough to leave the CPU idle.
 const PAUSE: Duration = Duration::from_millis(3);
 
 #[derive(Clone, Copy)]
 pub(super) struct Deadline {
     begun: Instant,
     limit: Duration,
-    /// What the caller of the whole start allowed; for messages.
+    /// The time limit of the whole start, for messages.
     pub(super) allowed: Duration,
 }
 
@@ -21,13 +21,13 @@ impl Deadline {
         Self { begun: Instant::now(), limit: allowed, allowed }
     }
 
-    /// Half of what is left: for a wait after which something harder can still be tried.
+    /// A deadline at half of the time that is left, for a wait that leaves time for another attempt.
     pub(super) fn half(self) -> Self {
         let passed = self.begun.elapsed();
         Self { limit: passed + self.limit.saturating_sub(passed) / 2, ..self }
     }
 
-    /// Sleeps a moment; `false` when the time is up.
+    /// Sleeps a moment. Returns `false` when the time is up.
     pub(super) fn pause(self) -> bool {
         if self.begun.elapsed() >= self.limit {
             return false;
@@ -36,7 +36,7 @@ impl Deadline {
         true
     }
 
-    /// Polls until `done` holds; `false` when the time was up first.
+    /// Polls until `done` returns true. Returns `false` if the time is up first.
     pub(super) fn wait_until(self, mut done: impl FnMut() -> bool) -> bool {
         loop {
             if done() {

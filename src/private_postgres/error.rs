@@ -1,18 +1,18 @@
-//! Why the private Postgres did not start, each with what to do about it.
+//! Why the private Postgres did not start. Each message says what to do about it.
 
 use std::{io, path::PathBuf, time::Duration};
 
-/// A start (or an orderly stop) that failed.
+/// A start, or a stop, that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A file or folder below the data folder could not be used.
+    /// A file or folder could not be used.
     #[error(
         "cannot {doing} {}: {source}; make it usable for the user who runs befriend, choose another data folder, \
          or set DATABASE_URL to use a Postgres of your own",
         path.display()
     )]
     Folder {
-        /// What was tried, as a verb: "create", "open", "read".
+        /// The attempted action, as a verb: "create", "open", "read".
         doing: &'static str,
         /// The file or folder.
         path: PathBuf,
@@ -20,7 +20,7 @@ pub enum StartError {
         source: io::Error,
     },
 
-    /// Postgres refuses to run as root, and the user it would run as is locked out by a parent folder.
+    /// Postgres refuses to run as root, and the user who runs it instead cannot enter a parent folder.
     #[error(
         "Postgres does not run as root, and the user {user}, who runs it instead, cannot enter {}, which leads to {}; \
          either allow that with `chmod o+x {}`, or use a folder which everybody can reach, such as one below /var/lib",
@@ -50,11 +50,11 @@ pub enum StartError {
     NoBinaries {
         /// The oldest major version that would do.
         oldest: u16,
-        /// Each folder with the reason why it was passed over.
+        /// Each folder that was considered, with the reason why it can't be used.
         looked: String,
     },
 
-    /// The data was written by a major version which is not installed (any more).
+    /// No Postgres of the major version that wrote the data is installed.
     #[error(
         "{} was written by Postgres {major}, and no other major version can read it, but Postgres {major} is not \
          installed (looked at: {looked}); install it (`apt-get install postgresql-{major}` or `brew install \
@@ -66,11 +66,11 @@ pub enum StartError {
         major: u16,
         /// The folder with the data.
         cluster: PathBuf,
-        /// Each folder with the reason why it was passed over.
+        /// Each folder that was considered, with the reason why it can't be used.
         looked: String,
     },
 
-    /// A program could not be run at all.
+    /// A program could not be run.
     #[error("cannot run {} as user {user}: {source}; check that this user may execute it", program.display())]
     Spawn {
         /// The program.
@@ -81,12 +81,12 @@ pub enum StartError {
         source: io::Error,
     },
 
-    /// `initdb` ended with an error. Its half-made folder was removed.
+    /// `initdb` ended with an error. Its incomplete folder was removed.
     #[error("initdb could not create a cluster in {}: {output}", cluster.display())]
     Initdb {
         /// Where the cluster should have been.
         cluster: PathBuf,
-        /// What it printed.
+        /// What `initdb` printed.
         output: String,
     },
 
@@ -99,16 +99,16 @@ pub enum StartError {
         tail: String,
     },
 
-    /// Something took longer than the start timeout.
+    /// A step took longer than the start timeout.
     #[error(
         "gave up after {} s waiting for {what}; raise the start timeout if the machine is slow or a recovery is \
          running; what {} says about it:\n{tail}",
         waited.as_secs(), log.display()
     )]
     Timeout {
-        /// What did not happen in time.
+        /// The awaited event.
         what: &'static str,
-        /// The whole time allowed.
+        /// The start timeout.
         waited: Duration,
         /// The log file.
         log: PathBuf,
@@ -116,7 +116,7 @@ pub enum StartError {
         tail: String,
     },
 
-    /// A server answers on the socket, but its process is not visible from here.
+    /// A server answers on the socket, but this process cannot see the server's process.
     #[error(
         "a Postgres which this process cannot see already uses {}, probably from another container that mounts the \
          same volume; stop that one, or give each its own data folder",
@@ -127,7 +127,7 @@ pub enum StartError {
         cluster: PathBuf,
     },
 
-    /// The short stand-in for a socket folder exists and belongs to somebody else.
+    /// The socket folder exists, and another user owns it or can enter it.
     #[error(
         "the socket folder {} exists already and is not a private folder of user {user}; remove it, or choose a data \
          folder with a path of at most {longest} bytes, so that the socket fits inside",
@@ -136,28 +136,24 @@ pub enum StartError {
     SocketFolderTaken {
         /// The folder.
         path: PathBuf,
-        /// Who should own it.
+        /// The user who should own it.
         user: String,
-        /// The longest data folder path that needs no stand-in.
+        /// The longest path of a data folder, in bytes, that has room for the socket.
         longest: usize,
     },
 
-    /// The database's name is empty, too long or holds a NUL.
-    #[error("{0:?} cannot be a database name; use 1 to 63 bytes without NUL")]
-    DatabaseName(String),
-
     /// The server runs, but the role or the database could not be prepared.
-    #[error("Postgres runs, but its database {database:?} could not be prepared: {reason}")]
+    #[error(
+        "Postgres runs, but the role and the database of the service could not be prepared: {reason}"
+    )]
     Database {
-        /// The database's name.
-        database: String,
-        /// What the server said.
+        /// What the server, or the connection to it, reported.
         reason: String,
     },
 }
 
 impl StartError {
-    /// For `map_err`: names the path and the attempt which an `io::Error` lacks.
+    /// For `map_err`: adds the action and the path, which an [`io::Error`] lacks.
     pub(super) fn folder(
         doing: &'static str,
         path: impl Into<PathBuf>,

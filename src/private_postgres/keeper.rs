@@ -1,8 +1,8 @@
-//! Keeps the private Postgres running for as long as its service does.
+//! Keeps the private Postgres running for as long as its service runs.
 //!
-//! The watchdog sees to it that a server does not outlive its users; this is the other half. A server that was killed
-//! (the kernel's out-of-memory killer takes the largest process) or stopped by hand is started again. The socket stays
-//! where it was, so the service's pool finds the new server by itself.
+//! The watchdog ensures that a server does not outlive its users; the keeper, that a service does not
+//! outlive its server. It restarts a server that was killed (the kernel's out-of-memory killer chooses large
+//! processes) or stopped by hand. The socket keeps its path, so the service's pool reconnects by itself.
 
 use std::{
     convert::Infallible,
@@ -11,25 +11,29 @@ use std::{
     time::Duration,
 };
 
-use super::{PrivatePostgres, Settings, StartError, Stopped};
+use super::{
+    error::StartError,
+    server::{PrivatePostgres, Stopped},
+    settings::Settings,
+};
 
-/// Between two looks at the server's process: one read in /proc.
-const LOOK: Duration = Duration::from_millis(500);
+/// The time between two checks of the server's process, each of which reads a file in /proc.
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// After starts that failed: twice as long each time, up to this.
+/// The longest pause after failed restarts; the pause doubles with each of them.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// A running private Postgres that is looked after. Dropping it leaves the server as [`Self::stop`] does, unawaited.
+/// A private Postgres that is kept running. Dropping it is [`Self::stop`] without waiting.
 #[derive(Debug)]
 pub struct Keeper {
     url: String,
-    /// Nothing is ever sent: the keeper's thread stops the server when this is gone.
-    leave: Sender<Infallible>,
+    /// Nothing is ever sent. The keeper's thread stops the server when this is dropped.
+    stop: Sender<Infallible>,
     thread: JoinHandle<Result<Stopped, StartError>>,
 }
 
 impl Keeper {
-    /// Starts or joins the server as [`PrivatePostgres::start`] does, and looks after it from then on.
+    /// Starts or joins the server as [`PrivatePostgres::start`] does, and keeps it running from then on.
     ///
     /// # Errors
     ///
@@ -37,18 +41,18 @@ impl Keeper {
     pub fn start(settings: Settings) -> Result<Self, StartError> {
         let postgres = PrivatePostgres::start(&settings)?;
         let url = postgres.url().to_owned();
-        let (leave, left) = mpsc::channel();
-        let thread = thread::spawn(move || keep(postgres, &settings, &left));
-        Ok(Self { url, leave, thread })
+        let (stop, stopped) = mpsc::channel();
+        let thread = thread::spawn(move || keep_running(postgres, &settings, &stopped));
+        Ok(Self { url, stop, thread })
     }
 
-    /// Where the server is reached, also after it was started again.
+    /// The server's URL, which stays the same when the server is restarted.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Leaves the server as [`PrivatePostgres::stop`] does.
+    /// Ends the use of the server as [`PrivatePostgres::stop`] does.
     ///
     /// # Errors
     ///
@@ -56,28 +60,28 @@ impl Keeper {
     ///
     /// # Panics
     ///
-    /// When the keeper's thread did.
+    /// When the keeper's thread panicked.
     pub fn stop(self) -> Result<Stopped, StartError> {
-        drop(self.leave);
+        drop(self.stop);
         self.thread.join().expect("the keeper does not panic")
     }
 }
 
-fn keep(
+fn keep_running(
     mut postgres: PrivatePostgres,
     settings: &Settings,
-    left: &Receiver<Infallible>,
+    stopped: &Receiver<Infallible>,
 ) -> Result<Stopped, StartError> {
-    let mut pause = LOOK;
+    let mut pause = CHECK_INTERVAL;
     loop {
-        match left.recv_timeout(pause) {
+        match stopped.recv_timeout(pause) {
             Ok(never) => match never {},
             Err(RecvTimeoutError::Disconnected) => return postgres.stop(),
             Err(RecvTimeoutError::Timeout) if postgres.is_running() => {}
             Err(RecvTimeoutError::Timeout) => {
-                tracing::warn!("the private Postgres is gone and is started again");
+                tracing::warn!("the private Postgres has ended and is started again");
                 match postgres.start_again(settings) {
-                    Ok(again) => (postgres, pause) = (again, LOOK),
+                    Ok(again) => (postgres, pause) = (again, CHECK_INTERVAL),
                     Err(error) => {
                         pause = (pause * 2).min(LONGEST_PAUSE);
                         tracing::error!(%error, retry_in = ?pause, "the private Postgres could not be started again");

@@ -1,18 +1,17 @@
-//! The data folder: where everything lies, and who may enter what.
+//! The data folder: its files, and who may enter what.
 //!
 //! ```text
 //! /var/lib/befriend/          0755, so that the unprivileged user can reach what is inside
-//!   lock                      held during a start or stop: one at a time
-//!   users.fifo                held open for writing by every process that uses the server
+//!   lock                      locked during a start or stop, so that there is one at a time
+//!   users.fifo                open for writing in every process that uses the server
 //!   postgres.log              what the server and the watchdog print
 //!   socket/                   0700, the server's user: the socket and the watchdog's answers
 //!   postgres-15/              0700, the cluster; the number is the major version which can read it
-//!   postgres-15.new-…/        an initdb that was cut short; removed at the next start
+//!   postgres-15.new-…/        an initdb that was interrupted; removed at the next start
 //! ```
 
 use std::{
     env,
-    fmt::Write,
     fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
     hash::{BuildHasher, Hasher, RandomState},
     io::{self, Read, Seek, SeekFrom},
@@ -24,22 +23,30 @@ use std::{
 };
 
 use nix::{fcntl::OFlag, unistd::geteuid};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use sha2::{Digest as _, Sha256};
 
 use super::{account::Account, deadline::Deadline, error::StartError};
 
-/// Names the socket file; nothing listens on TCP.
+/// A part of the name of the socket file. Nothing listens on TCP.
 pub(super) const PORT: u16 = 5432;
 
-/// `sockaddr_un` holds 104 bytes on macOS and 108 on Linux, with a final NUL; one rule for both.
+/// The longest path of a socket, in bytes. `sockaddr_un` holds 104 on macOS and 108 on Linux, including a
+/// final NUL.
 const LONGEST_SOCKET_PATH: usize = 103;
 
-/// A log beyond this is moved to `postgres.log.old` before the server starts. It normally gains a few lines a day.
+/// A longer log, in bytes, is moved to `postgres.log.old` before the server starts. The log normally gains
+/// a few lines a day.
 const LONGEST_LOG: u64 = 16 << 20;
 
-/// The last lines of the log that go into an error message.
+/// How many lines of the log an error message contains.
 const TAIL_LINES: usize = 12;
 
-/// Where the data goes when nobody says so: `/var/lib/befriend` for root, else the user's own data folder.
+/// The characters that are encoded in the host of a URL: all that may not stand in one as they are.
+const NOT_IN_HOST: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The default data folder: `/var/lib/befriend` for root, else the user's own data folder.
 pub fn default_data_dir() -> PathBuf {
     if geteuid().is_root() {
         return PathBuf::from("/var/lib/befriend");
@@ -56,7 +63,7 @@ pub fn default_data_dir() -> PathBuf {
 
 #[derive(Debug)]
 pub(super) struct Layout {
-    /// Canonical, so that two spellings of one folder meet in one server.
+    /// The canonical path, so that two paths of one folder lead to one server.
     pub(super) root: PathBuf,
     pub(super) fifo: PathBuf,
     pub(super) log: PathBuf,
@@ -69,7 +76,8 @@ impl Layout {
         Ok(Self { fifo: root.join("users.fifo"), log: root.join("postgres.log"), root })
     }
 
-    /// Waits for the lock and holds it as long as the file lives; the kernel releases it when a process is killed.
+    /// Waits for the lock, which is held as long as the returned file is open. The kernel releases the lock
+    /// of a killed process.
     pub(super) fn lock(&self, deadline: Deadline) -> Result<File, StartError> {
         let path = self.root.join("lock");
         let file = private_file().write(true).create(true).truncate(false).open(&path);
@@ -96,7 +104,7 @@ impl Layout {
         self.root.join(format!("postgres-{major}"))
     }
 
-    /// The newest cluster in the data folder.
+    /// The major version of the newest cluster in the data folder.
     pub(super) fn existing_major(&self) -> Result<Option<u16>, StartError> {
         Ok(self
             .entries()?
@@ -105,7 +113,8 @@ impl Layout {
             .max())
     }
 
-    /// A name beside the final one that no other attempt uses: an initdb of a killed process may still be writing.
+    /// A temporary name for a cluster, which no other attempt uses: an initdb whose parent was killed may
+    /// still be writing.
     pub(super) fn side_folder(&self, major: u16) -> PathBuf {
         self.root.join(format!("postgres-{major}.new-{:016x}", unique()))
     }
@@ -116,31 +125,28 @@ impl Layout {
             .iter()
             .filter(|name| name.starts_with("postgres-") && name.contains(".new-"))
         {
-            // A leftover costs disk space only, so a failure can wait for the next start.
+            // A leftover only costs disk space, so the next start may remove it as well.
             if let Err(error) = fs::remove_dir_all(self.root.join(name)) {
-                tracing::warn!(folder = name, %error, "could not remove a half-made cluster");
+                tracing::warn!(folder = name, %error, "could not remove an incomplete cluster");
             }
         }
         Ok(())
     }
 
-    /// The folder for the socket, made private for the server's user; a short one in /tmp if this path would not do.
+    /// The folder for the socket, private to the server's user: in the data folder, or in /tmp if the path
+    /// would be too long.
     pub(super) fn socket_folder(&self, account: &Account) -> Result<PathBuf, StartError> {
         let inside = self.root.join("socket");
         if fits(&inside) {
             make_private(&inside, account)?;
             return Ok(inside);
         }
-        // /tmp and not TMPDIR: every user of this data folder has to come to the same path.
-        let outside = PathBuf::from(format!(
-            "/tmp/befriend-{:016x}",
-            fnv1a(self.root.as_os_str().as_bytes())
-        ));
+        let outside = short_socket_folder(&self.root);
         make_private(&outside, account)?;
         Ok(outside)
     }
 
-    /// The log, for a new watchdog and its server to append to.
+    /// Opens the log for a new watchdog and its server, which append to it.
     pub(super) fn open_log(&self) -> Result<File, StartError> {
         if self.log_length() > LONGEST_LOG {
             let old = self.log.with_extension("log.old");
@@ -157,7 +163,7 @@ impl Layout {
         fs::metadata(&self.log).map_or(0, |log| log.len())
     }
 
-    /// The last lines that were written after `from`.
+    /// The last lines of the log that were written after the offset `from`.
     pub(super) fn log_tail(&self, from: u64) -> String {
         let read = || -> io::Result<String> {
             let mut file = File::open(&self.log)?;
@@ -188,32 +194,26 @@ impl Layout {
     }
 }
 
-/// Options for our own files: closed to others, and never through a link that somebody else laid.
+/// Options for files of this module: only the owner can open them, and links are not followed.
 pub(super) fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits());
     options
 }
 
+/// A number that no other process uses.
 pub(super) fn unique() -> u64 {
-    // Each RandomState has its own keys.
+    // Each RandomState has its own random keys.
     RandomState::new().build_hasher().finish()
 }
 
 /// `/var/lib/a b` as the host part of a URL: `%2Fvar%2Flib%2Fa%20b`.
-pub(super) fn percent_encode(text: &[u8]) -> String {
-    let mut encoded = String::with_capacity(text.len() + 16);
-    for &byte in text {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            write!(encoded, "%{byte:02X}").expect("writing to a string does not fail");
-        }
-    }
-    encoded
+pub(super) fn as_url_host(path: &Path) -> String {
+    percent_encode(path.as_os_str().as_bytes(), NOT_IN_HOST).to_string()
 }
 
-/// A start as root makes folders that the unprivileged user can enter, whatever root's umask is.
+/// Creates a folder and its parents. Those that root creates can be entered by the unprivileged user,
+/// whatever root's umask is.
 fn create_with_parents(folder: &Path) -> Result<(), StartError> {
     if folder.is_dir() {
         return Ok(());
@@ -226,18 +226,19 @@ fn create_with_parents(folder: &Path) -> Result<(), StartError> {
             let mode = if geteuid().is_root() { 0o755 } else { 0o700 };
             fs::set_permissions(folder, Permissions::from_mode(mode))
         }
-        // Another process starts at this very moment.
+        // Another process has created the folder in the meantime.
         Err(_) if folder.is_dir() => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            Err(io::Error::other("a file is in its place"))
+            Err(io::Error::other("there is a file with this name"))
         }
         Err(error) => Err(error),
     }
     .map_err(StartError::folder("create", folder))
 }
 
-/// Makes a 0700 folder, or checks that the existing one is a real folder, private, and the server user's (or ours: the
-/// process that made it was killed before it could hand it over). In /tmp somebody else may have made it first.
+/// Creates a 0700 folder of the server's user, or checks that an existing one is: in /tmp another user may
+/// have created it. A folder of this process's own user is handed over, because the process that created
+/// it may have been killed before it could do that.
 fn make_private(folder: &Path, account: &Account) -> Result<(), StartError> {
     match DirBuilder::new().mode(0o700).create(folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -259,24 +260,25 @@ fn make_private(folder: &Path, account: &Account) -> Result<(), StartError> {
             longest,
         });
     }
-    if found.uid() == account.uid { Ok(()) } else { account.give(folder) }
+    if found.uid() == account.uid { Ok(()) } else { account.hand_over(folder) }
 }
 
 pub(super) fn socket_file(folder: &Path) -> PathBuf {
     folder.join(format!(".s.PGSQL.{PORT}"))
 }
 
-/// A path that is no text cannot stand in a URL, and one with a comma is two hosts for psql.
+/// Whether a socket in this folder can be reached by its path. A URL can't hold a path that is not UTF-8,
+/// and psql reads a path with a comma as two hosts.
 fn fits(folder: &Path) -> bool {
     let short = socket_file(folder).as_os_str().len() <= LONGEST_SOCKET_PATH;
     short && folder.to_str().is_some_and(|folder| !folder.contains(','))
 }
 
-/// The same in every build, unlike the standard library's hasher: two versions of befriend must meet.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+/// The folder in /tmp for the socket of this data folder. Not in TMPDIR: all users of the data folder, of
+/// all versions of befriend, must find the same folder.
+fn short_socket_folder(root: &Path) -> PathBuf {
+    let digest = Sha256::digest(root.as_os_str().as_bytes());
+    PathBuf::from(format!("/tmp/befriend-{}", hex::encode(&digest[..8])))
 }
 
 #[cfg(test)]
@@ -295,15 +297,16 @@ mod tests {
     #[test]
     fn a_path_becomes_the_host_of_a_url() {
         assert_eq!(
-            percent_encode(b"/var/lib/a b,\"c\"/socket"),
-            "%2Fvar%2Flib%2Fa%20b%2C%22c%22%2Fsocket"
+            as_url_host(Path::new("/var/lib/a b,\"c\"/socket-1.~_")),
+            "%2Fvar%2Flib%2Fa%20b%2C%22c%22%2Fsocket-1.~_"
         );
-        assert_eq!(percent_encode("/ü".as_bytes()), "%2F%C3%BC");
+        assert_eq!(as_url_host(Path::new("/ü")), "%2F%C3%BC");
     }
 
     #[test]
     fn the_short_folder_is_named_by_a_hash_that_never_changes() {
-        assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
-        assert_eq!(fnv1a(b"a"), 0xaf63_dc4c_8601_ec8c);
+        // The beginning of the SHA-256 of "abc", as FIPS 180-2 gives it.
+        let folder = short_socket_folder(Path::new("abc"));
+        assert_eq!(folder, Path::new("/tmp/befriend-ba7816bf8f01cfea"));
     }
 }

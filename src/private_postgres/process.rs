@@ -1,7 +1,7 @@
-//! What can be known about processes that are not our children, and signals to them.
+//! Facts about processes that are not children of this one, and signals to them.
 //!
-//! A pid in a file may by now belong to somebody else's process, so nothing is signalled before it has shown that it is
-//! a Postgres which works in our folder. Linux tells through /proc, other systems through `ps`.
+//! A pid in a file may belong to an unrelated process by now. So a process is signalled only if it is a
+//! Postgres whose working folder is the cluster. Linux tells this in /proc, other systems by `ps`.
 
 use std::{
     fs,
@@ -12,11 +12,11 @@ use std::{
 pub(super) use nix::sys::signal::Signal;
 use nix::{sys::signal::kill, unistd::Pid};
 
-/// The process exists and has not ended (a zombie has).
+/// Whether the process exists and has not ended; a zombie has ended.
 pub(super) fn is_alive(pid: i32) -> bool {
     let state = if has_proc() {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        // The name in parentheses may itself hold spaces and parentheses: the state follows the last one.
+        // The name in parentheses may contain spaces and parentheses. The state follows the last one.
         stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next())
     } else {
         ps(pid, "stat=").chars().next()
@@ -24,10 +24,11 @@ pub(super) fn is_alive(pid: i32) -> bool {
     state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
 }
 
-/// The process is a Postgres server process (the postmaster or one of its children) of this cluster.
+/// Whether the process is a server process of this cluster: the postmaster or one of its children.
 pub(super) fn serves(pid: i32, cluster: &Path) -> bool {
     if has_proc() {
-        // Every Postgres process works inside its data folder; the command line would be the title it gave itself.
+        // The working folder of every Postgres process is the cluster. The command line is of no use: Postgres
+        // replaces it by a title.
         let folder = fs::read_link(format!("/proc/{pid}/cwd"));
         let name = fs::read_to_string(format!("/proc/{pid}/comm"));
         folder.is_ok_and(|folder| folder == cluster)
@@ -38,7 +39,7 @@ pub(super) fn serves(pid: i32, cluster: &Path) -> bool {
     }
 }
 
-/// All server processes of this cluster. Empty where there is no /proc.
+/// All server processes of this cluster; none where there is no /proc.
 pub(super) fn servers_of(cluster: &Path) -> Vec<i32> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
@@ -50,7 +51,7 @@ pub(super) fn servers_of(cluster: &Path) -> Vec<i32> {
         .collect()
 }
 
-/// A process with this number exists, whosever it is.
+/// Whether any process has this pid.
 pub(super) fn exists(pid: i32) -> bool {
     pid > 0 && kill(Pid::from_raw(pid), None) != Err(nix::errno::Errno::ESRCH)
 }
@@ -58,7 +59,7 @@ pub(super) fn exists(pid: i32) -> bool {
 /// Signals a server process of this cluster, and never any other process.
 pub(super) fn signal_server(pid: i32, cluster: &Path, signal: Signal) {
     if pid > 1 && serves(pid, cluster) {
-        // The only failure left is that it has ended meanwhile, which is what was wanted.
+        // The only possible failure is that the process has ended meanwhile.
         let _ = kill(Pid::from_raw(pid), signal);
     }
 }

@@ -1,18 +1,20 @@
-//! What the starter of a private Postgres chooses.
+//! Where the private Postgres lives, and how it runs.
 
 use std::{path::PathBuf, time::Duration};
 
-/// Where the private Postgres lives, and how it runs.
+/// Settings of a private Postgres.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The folder for the data, the log and the socket; created if missing. One server serves one folder.
+    /// The folder for the data, the log and the socket; created if missing. One server serves one
+    /// folder.
     pub data_dir: PathBuf,
-    /// The database's name, for example "befriend"; created if missing.
-    pub database: String,
-    /// The limit for everything between `start` and a server that answers, waiting for other starters included.
+    /// How long a start may take until the server answers, including the wait for other processes that
+    /// start it.
     pub start_timeout: Duration,
-    /// `false` trades the data's safety for speed, for tests. Takes effect when the server starts, not on joining.
+    /// `false` trades the safety of the data for speed, for tests. It takes effect when the server
+    /// starts, not when a running one is joined.
     pub fsync: bool,
-    /// Connections of all users together. Takes effect when the server starts, not on joining.
+    /// The largest number of connections of all users together. It takes effect when the server starts,
+    /// not when a running one is joined.
     pub max_connections: u16,
 }

@@ -1,15 +1,17 @@
-//! The server's lifetime: it runs as long as somebody uses it, and not longer, whatever kills whom.
+//! The server's lifetime: it runs as long as a process uses it, and no longer, whichever process is killed.
 //!
-//! Every user of the server holds a FIFO open for writing. A small `sh` reads it, and is the server's parent: when the
-//! last user has closed its end (the kernel does that for a killed process too), the read ends, and the shell stops the
-//! server. What the users write are requests, "<word> <number>", answered in a file:
+//! Every user of the server holds a FIFO open for writing. The watchdog, a small `sh`, reads the FIFO and is
+//! the server's parent. When the last user has closed its end (the kernel closes that of a killed process),
+//! the watchdog reads the end of the file and stops the server. Users write requests, "<word> <number>", and
+//! the watchdog answers in a file:
 //!
-//! - `join`: the answer proves that the shell is still reading, so it will see no end of file while we hold our end.
-//!   Without it, a shell that has just decided to stop the server would look alive.
-//! - `start`: starts the server. As its child, the server cannot lose its number to another process unnoticed.
+//! - `join`: the answer proves that the watchdog still reads, and so will not see an end of file while this
+//!   user holds its end. Otherwise a watchdog that is about to stop the server would look alive.
+//! - `start`: starts the server. The server is a child of the watchdog, so its pid can't pass to another
+//!   process unnoticed.
 //!
-//! If the shell is killed too, its server is an orphan; the next start finds no reader, stops it and begins anew.
-//! Only the holder of the lock opens the FIFO or writes to it.
+//! If the watchdog is killed too, its server is an orphan. The next start finds no reader of the FIFO, stops
+//! the server and starts a new one. Only the holder of the lock opens the FIFO or writes to it.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -34,10 +36,11 @@ use super::{
 
 /// Arguments: the data folder, the file for answers, the server's command line.
 ///
-/// The shell outlives a Ctrl-C or a service manager's SIGTERM to the whole group, so that the service can drain first.
-/// The server gets SIGTERM and SIGINT: before it has set its handlers, the first ends it (a shell's background child
-/// ignores the second); after that, the second turns the slow shutdown into a fast one. The look at its folder is for
-/// a server that died long ago: a shell like bash reaps it at once, and the number may be another process's by now.
+/// The shell ignores a Ctrl-C or a service manager's SIGTERM to the whole group, so that the service can drain
+/// first. The server gets SIGTERM and SIGINT: a server that has not set its handlers yet is ended by SIGTERM (a
+/// background child of a shell ignores SIGINT); later, SIGINT turns the slow shutdown of SIGTERM into a fast
+/// one. The working folder is checked for a server that died long ago: a shell like bash reaps it at once, and
+/// its pid may belong to another process by now.
 const SCRIPT: &str = r#"
 trap '' HUP INT QUIT TERM TSTP
 root=$1 answers=$2 server=
@@ -61,55 +64,57 @@ case $place in
 esac
 "#;
 
-/// Our end of the FIFO. Dropping it is how a user leaves.
+/// The writing end of the FIFO: this process is a user of the server until it is dropped.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(super) struct UsageGuard {
     fifo: File,
     answers: PathBuf,
 }
 
-/// What became of a request to the watchdog.
-enum Reply {
-    /// It reads; with the server's pid, if it has started one.
+/// The watchdog's answer to a request.
+enum Answer {
+    /// The pid of the server, if the watchdog has started one.
     Pid(Option<i32>),
-    /// Nobody reads any more.
+    /// The FIFO has no reader any more.
     Gone,
-    /// Somebody holds the reading end, but does not answer in time.
-    Silent,
+    /// The FIFO has a reader, which did not answer in time.
+    TimedOut,
 }
 
-/// What a new user finds.
-pub(super) enum Found {
-    Watchdog(Seat),
-    Nobody,
-    /// A watchdog that does not answer: it waits for a server that does not stop, or it was suspended.
-    Silent,
+/// The result of [`UsageGuard::join`].
+pub(super) enum Join {
+    Joined(UsageGuard),
+    NoWatchdog,
+    /// The watchdog does not answer: it waits for a server that does not stop, or it is suspended.
+    Unresponsive,
 }
 
-impl Seat {
-    /// Joins the users of a running watchdog, if there is one. One that is about to stop its server is waited for.
+impl UsageGuard {
+    /// Becomes a user of the running watchdog, if there is one. Waits for a watchdog that is stopping its
+    /// server.
     pub(super) fn join(
         layout: &Layout,
         cluster: &Cluster,
         deadline: Deadline,
-    ) -> Result<Found, StartError> {
+    ) -> Result<Join, StartError> {
         make_fifo(&layout.fifo)?;
-        let mut seat =
+        let mut usage =
             match open_end(private_file().write(true).custom_flags(non_blocking()), &layout.fifo) {
                 Ok(fifo) => Self { fifo, answers: answers(cluster) },
                 Err(error) if error.raw_os_error() == Some(Errno::ENXIO as i32) => {
-                    return Ok(Found::Nobody);
+                    return Ok(Join::NoWatchdog);
                 }
                 Err(error) => return Err(StartError::folder("open", &layout.fifo)(error)),
             };
-        Ok(match seat.ask("join", deadline)? {
-            Reply::Pid(_) => Found::Watchdog(seat),
-            Reply::Gone => Found::Nobody,
-            Reply::Silent => Found::Silent,
+        Ok(match usage.ask("join", deadline)? {
+            Answer::Pid(_) => Join::Joined(usage),
+            Answer::Gone => Join::NoWatchdog,
+            Answer::TimedOut => Join::Unresponsive,
         })
     }
 
-    /// Starts a watchdog for this server command line, with us as its first user. The server is not started yet.
+    /// Starts a watchdog for the server's program and arguments, with this process as its first user. The
+    /// server is not started yet.
     pub(super) fn with_new_watchdog(
         layout: &Layout,
         cluster: &Cluster,
@@ -120,8 +125,9 @@ impl Seat {
         let in_fifo = |options: &mut OpenOptions| {
             open_end(options, &layout.fifo).map_err(StartError::folder("open", &layout.fifo))
         };
-        // Opening one end waits for the other, except for both at once. The descriptors close on exec, so the shell
-        // gets the reading end only; with a writing end it would be its own user and never see the end.
+        // Opening one end would wait for the other, unless both are opened at once. The descriptors close on
+        // exec, so the shell gets only the reading end: with a writing end it would be a user itself, and
+        // never read the end of the file.
         let both = in_fifo(private_file().read(true).write(true))?;
         let reading = in_fifo(private_file().read(true))?;
         let fifo = in_fifo(private_file().write(true).custom_flags(non_blocking()))?;
@@ -136,7 +142,7 @@ impl Seat {
             .arg(&layout.root)
             .arg(answers(cluster));
         command.arg(server).args(arguments);
-        // Its own process group: Ctrl-C in the terminal reaches the service, and the server only when that has left.
+        // In its own process group, so that Ctrl-C in the terminal reaches only the service.
         command.stdin(reading).stdout(log).stderr(log_again).process_group(0);
         let child = command.spawn();
         let mut child = child.map_err(|source| StartError::Spawn {
@@ -144,7 +150,7 @@ impl Seat {
             user: account.name.clone(),
             source,
         })?;
-        // It ends after we have left, or is killed; in a process that lives on, somebody has to take note.
+        // The shell may end, or be killed, while this process lives on: a thread then reaps it.
         let reaper =
             thread::Builder::new().name("postgres-watchdog".to_owned()).stack_size(64 << 10);
         if let Err(error) = reaper.spawn(move || child.wait()) {
@@ -153,23 +159,23 @@ impl Seat {
         Ok(Self { fifo, answers: answers(cluster) })
     }
 
-    /// Has the watchdog start the server; its pid. Whether the server comes up is another question.
+    /// Lets the watchdog start the server, and returns its pid. The server may still fail to start.
     pub(super) fn start_server(
         &mut self,
         layout: &Layout,
         deadline: Deadline,
     ) -> Result<i32, StartError> {
         match self.ask("start", deadline)? {
-            Reply::Pid(Some(pid)) => Ok(pid),
-            Reply::Pid(None) | Reply::Gone => {
+            Answer::Pid(Some(pid)) => Ok(pid),
+            Answer::Pid(None) | Answer::Gone => {
                 let tail = layout.log_tail(0);
                 Err(StartError::Ended { log: layout.log.clone(), tail })
             }
-            Reply::Silent => Err(layout.timeout("the watchdog to start Postgres", deadline, 0)),
+            Answer::TimedOut => Err(layout.timeout("the watchdog to start Postgres", deadline, 0)),
         }
     }
 
-    fn ask(&mut self, word: &str, deadline: Deadline) -> Result<Reply, StartError> {
+    fn ask(&mut self, word: &str, deadline: Deadline) -> Result<Answer, StartError> {
         match fs::remove_file(&self.answers) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(StartError::folder("remove", &self.answers)(error));
@@ -179,9 +185,10 @@ impl Seat {
         let number = format!("{:016x}", unique());
         let mut request = format!("{word} {number}\n");
         loop {
-            // After the request, empty lines, which the watchdog skips: a failing write tells that it is gone.
+            // After the request, empty lines are written, which the watchdog skips: a write fails when the
+            // watchdog has ended.
             match self.fifo.write_all(request.as_bytes()) {
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Reply::Gone),
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Answer::Gone),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => {
                     return Err(StartError::folder("write to the FIFO beside", &self.answers)(
@@ -193,28 +200,28 @@ impl Seat {
             let answer = fs::read_to_string(&self.answers).unwrap_or_default();
             let answer = answer.strip_suffix('\n').and_then(|answer| answer.split_once(' '));
             if let Some((_, pid)) = answer.filter(|(answered, _)| *answered == number) {
-                return Ok(Reply::Pid(pid.parse().ok()));
+                return Ok(Answer::Pid(pid.parse().ok()));
             }
             if !deadline.pause() {
-                return Ok(Reply::Silent);
+                return Ok(Answer::TimedOut);
             }
         }
     }
 }
 
-/// Nobody holds the FIFO open for writing. Called under the lock, so nobody comes meanwhile.
-pub(super) fn nobody_is_left(layout: &Layout) -> bool {
+/// Whether no process holds the FIFO open for writing. Called under the lock, so no process joins meanwhile.
+pub(super) fn has_no_users(layout: &Layout) -> bool {
     let Ok(mut end) =
         open_end(private_file().read(true).custom_flags(non_blocking()), &layout.fifo)
     else {
         return true;
     };
-    // With a writer the read would have to wait. Nothing is lost: requests are written under the lock only.
+    // If there is a writer, the read would block. It takes no request away: those are written under the lock.
     matches!(io::Read::read(&mut end, &mut [0]), Ok(0))
 }
 
-/// A watchdog holds the reading end, as it does until its server has ended. Called under the lock.
-pub(super) fn reads(layout: &Layout) -> bool {
+/// Whether a watchdog holds the reading end, as it does until its server has ended. Called under the lock.
+pub(super) fn is_running(layout: &Layout) -> bool {
     open_end(private_file().write(true).custom_flags(non_blocking()), &layout.fifo).is_ok()
 }
 
@@ -232,7 +239,7 @@ fn open_end(options: &OpenOptions, path: &Path) -> io::Result<File> {
     }
     Err(io::Error::new(
         io::ErrorKind::AlreadyExists,
-        "there is another file in the place of a FIFO",
+        "there is a file with this name that is not a FIFO",
     ))
 }
 

@@ -24,7 +24,6 @@ use crate::support::process::{BINARY, Folder, Service, eventually, is_alive, ser
 fn settings(data: &Path) -> Settings {
     Settings {
         data_dir: data.to_owned(),
-        database: "befriend".to_owned(),
         start_timeout: Duration::from_secs(60),
         fsync: false,
         max_connections: 20,

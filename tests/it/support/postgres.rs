@@ -75,7 +75,6 @@ impl Server {
         let settings = Settings {
             // Not below the checkout: an unprivileged user must be able to enter every folder.
             data_dir: data_dir.into(),
-            database: "befriend".to_owned(),
             start_timeout: Duration::from_secs(60),
             fsync: false,
             max_connections: 500,
