@@ -1,10 +1,14 @@
-//! The log: one line a request, and nothing that is nobody's business.
+//! The log: one line a request, without names, contents and secrets.
 
-use befriend::proto;
+use befriend::proto::{self, token_service_client::TokenServiceClient};
 use serde_json::Value;
 use tonic::transport::Endpoint;
 
-use crate::support::{Tenant, app::Bearer, app::OPERATOR_TOKEN, binary::Service, postgres};
+use crate::support::{
+    app::{OPERATOR_TOKEN, tenant_on},
+    binary::Service,
+    postgres,
+};
 
 #[tokio::test]
 async fn every_request_is_one_line_and_no_line_tells_names_contents_or_secrets() {
@@ -12,28 +16,14 @@ async fn every_request_is_one_line_and_no_line_tells_names_contents_or_secrets()
     let arguments = ["--database-url", &database, "--operator-token", OPERATOR_TOKEN];
     let mut service = Service::start(&arguments).await;
     let channel = Endpoint::from_shared(service.url.clone()).unwrap().connect_lazy();
-    let mut operator = proto::app_service_client::AppServiceClient::with_interceptor(
-        channel.clone(),
-        Bearer::new(OPERATOR_TOKEN),
-    );
-    let request = proto::CreateAppRequest { app_key: "acme#chat".to_owned(), limits: None };
-    let created = operator.create_app(request).await.unwrap().into_inner();
-    let app = created.app.unwrap();
-    let login = |client_secret: String| proto::IssueTokenRequest {
-        client_id: app.client_id.clone(),
-        client_secret,
+    let limits = proto::AppLimitsChange::default();
+    let tenant = tenant_on(channel.clone(), OPERATOR_TOKEN, "acme#chat", limits).await;
+    let login = proto::IssueTokenRequest {
+        client_id: tenant.app.client_id.clone(),
+        client_secret: "a-wrong-secret".to_owned(),
         ttl: None,
     };
-    let mut logins = proto::token_service_client::TokenServiceClient::new(channel.clone());
-    let wrong = "a-wrong-secret".to_owned();
-    logins.issue_token(login(wrong)).await.unwrap_err();
-    let issued = logins.issue_token(login(created.client_secret.clone())).await.unwrap();
-    let tenant = Tenant {
-        channel,
-        client_secret: created.client_secret.clone(),
-        token: issued.into_inner().access_token,
-        app: app.clone(),
-    };
+    TokenServiceClient::new(channel).issue_token(login).await.unwrap_err();
     tenant.create(&["zz-one", "zz-two"]).await;
     tenant.create_one("zz-three", "a nickname").await.unwrap();
     tenant.befriend_with("zz-one", "zz-two", "an extension").await.unwrap();
@@ -63,8 +53,8 @@ async fn every_request_is_one_line_and_no_line_tells_names_contents_or_secrets()
     let acme = Some("acme#chat");
     let expected = [
         ("AppService/CreateApp", "Ok", None),
-        ("TokenService/IssueToken", "Unauthenticated", None),
         ("TokenService/IssueToken", "Ok", None),
+        ("TokenService/IssueToken", "Unauthenticated", None),
         ("UserService/BatchCreateUsers", "Ok", acme),
         ("UserService/CreateUser", "Ok", acme),
         ("FriendService/AddFriend", "Ok", acme),
@@ -79,9 +69,10 @@ async fn every_request_is_one_line_and_no_line_tells_names_contents_or_secrets()
     ];
     assert_eq!(requests, expected);
 
-    let secrets = [&tenant.token[..], &created.client_secret, OPERATOR_TOKEN, &app.client_id];
+    let (secret, client_id) = (&tenant.client_secret, &tenant.app.client_id);
+    let secrets = [&tenant.token[..], secret, OPERATOR_TOKEN, client_id];
     let contents = ["zz-", "zz ", "a nickname", "an extension", "a remark", "a-wrong-"];
     for telling in secrets.into_iter().chain(contents) {
-        assert!(!service.logged.contains(telling), "{telling} stands in {}", service.logged);
+        assert!(!service.logged.contains(telling), "{telling} is in {}", service.logged);
     }
 }

@@ -177,60 +177,49 @@ async fn check(app: &TestApp, app_key: &str, ops: &[Op]) {
 }
 
 async fn call(app: &TestApp, tenant: &Tenant, op: &Op) -> Answer {
-    let done = match op.clone() {
-        Op::Create(user) => {
-            let user = proto::NewUser { username: name(user), nickname: String::new() };
-            let request = proto::CreateUserRequest { user: Some(user) };
-            tenant.users().create_user(request).await.map(|_| Answer::Done)
-        }
-        Op::Delete(user) => {
-            let request = proto::DeleteUserRequest { username: name(user) };
-            tenant.users().delete_user(request).await.map(|_| Answer::Done)
-        }
+    called(app, tenant, op).await.unwrap_or_else(|status| {
+        let info = status.get_details_error_info().expect("every error carries an ErrorInfo");
+        let who = ["username", "friend"].iter().find_map(|key| info.metadata.get(*key).cloned());
+        Answer::Refused { code: status.code(), reason: info.reason, who }
+    })
+}
+
+async fn called(app: &TestApp, tenant: &Tenant, op: &Op) -> Result<Answer, Status> {
+    match op.clone() {
+        Op::Create(user) => tenant.create_one(&name(user), "").await.map(drop)?,
+        Op::Delete(user) => tenant.delete(&name(user)).await.map(drop)?,
         Op::Limits { friends, blocks } => {
             let limits = proto::AppLimitsChange {
                 friend_limit: Some(friends),
                 block_limit: Some(blocks),
                 requests_per_second: None,
             };
-            let app_key = tenant.app.app_key.clone();
-            let request = proto::UpdateAppRequest { app_key, limits: Some(limits) };
-            app.apps().update_app(request).await.map(|_| Answer::Done)
+            app.set_limits(tenant, limits).await;
         }
-        Op::Add(owner, friend) => {
-            tenant.befriend(&name(owner), &name(friend)).await.map(|_| Answer::Done)
+        Op::Add(owner, friend) => tenant.befriend(&name(owner), &name(friend)).await.map(drop)?,
+        Op::Remove { owner, friend, clear_remark: false } => {
+            tenant.unfriend(&name(owner), &name(friend)).await?;
         }
-        Op::Remove { owner, friend, clear_remark } => {
-            let request = proto::RemoveFriendRequest {
-                owner: name(owner),
-                friend: name(friend),
-                clear_remark,
-            };
-            tenant.friends().remove_friend(request).await.map(|_| Answer::Done)
+        Op::Remove { owner, friend, clear_remark: true } => {
+            tenant.unfriend_and_forget(&name(owner), &name(friend)).await?;
         }
         Op::RemoveAll(owner) => {
-            let request = proto::RemoveAllFriendsRequest { owner: name(owner) };
-            let answer = tenant.friends().remove_all_friends(request).await;
-            answer.map(|answer| Answer::Count(answer.into_inner().removed_count))
+            return tenant.unfriend_all(&name(owner)).await.map(Answer::Count);
         }
         Op::Remark(owner, friend, remark) => {
-            let done = tenant.remark(&name(owner), &name(friend), &remark_of(remark)).await;
-            done.map(|entry| Answer::Names(vec![entry.username, entry.remark]))
+            let entry = tenant.remark(&name(owner), &name(friend), &remark_of(remark)).await?;
+            return Ok(Answer::Names(vec![entry.username, entry.remark]));
         }
         Op::Import(owner, usernames) => {
-            let request =
-                proto::ImportFriendsRequest { owner: name(owner), usernames, notify: false };
-            let answer = tenant.friends().import_friends(request).await;
-            answer.map(|answer| {
-                let proto::ImportFriendsResponse { succeeded, not_found, limit_exceeded, failed } =
-                    answer.into_inner();
-                Answer::Imported { succeeded, not_found, full: limit_exceeded, failed }
-            })
+            let usernames: Vec<&str> = usernames.iter().map(String::as_str).collect();
+            let proto::ImportFriendsResponse { succeeded, not_found, limit_exceeded, failed } =
+                tenant.import(&name(owner), &usernames).await?;
+            return Ok(Answer::Imported { succeeded, not_found, full: limit_exceeded, failed });
         }
         Op::Block(owner, others) => {
             let others: Vec<String> = others.into_iter().map(name).collect();
             let others: Vec<&str> = others.iter().map(String::as_str).collect();
-            tenant.block(&name(owner), &others).await.map(Answer::Names)
+            return tenant.block(&name(owner), &others).await.map(Answer::Names);
         }
         Op::Extend(owner, friend, text) => {
             let request = proto::UpdateFriendRequest {
@@ -240,31 +229,18 @@ async fn call(app: &TestApp, tenant: &Tenant, op: &Op) -> Answer {
                 update_mask: Some(prost_types::FieldMask { paths: vec!["extension".to_owned()] }),
                 ..proto::UpdateFriendRequest::default()
             };
-            let done = tenant.friends().update_friend(request).await;
-            done.map(|answer| Answer::Names(vec![answer.into_inner().friend.unwrap().extension]))
+            let answer = tenant.friends().update_friend(request).await?.into_inner();
+            return Ok(Answer::Names(vec![answer.friend.unwrap().extension]));
         }
         Op::Ask(one, other, text) => {
-            tenant.ask(&name(one), &name(other), &remark_of(text)).await.map(|_| Answer::Done)
+            tenant.ask(&name(one), &name(other), &remark_of(text)).await.map(drop)?;
         }
-        Op::Accept(one, other) => {
-            tenant.accept(&name(one), &name(other)).await.map(|_| Answer::Done)
-        }
-        Op::Reject(one, other) => {
-            tenant.reject(&name(one), &name(other), "").await.map(|_| Answer::Done)
-        }
-        Op::Cancel(one, other) => {
-            tenant.cancel(&name(one), &name(other), "").await.map(|_| Answer::Done)
-        }
-        Op::Unblock(owner, other) => {
-            let request = proto::UnblockUserRequest { owner: name(owner), username: name(other) };
-            tenant.blocks().unblock_user(request).await.map(|_| Answer::Done)
-        }
-    };
-    done.unwrap_or_else(|status| {
-        let info = status.get_details_error_info().expect("every error carries an ErrorInfo");
-        let who = ["username", "friend"].iter().find_map(|key| info.metadata.get(*key).cloned());
-        Answer::Refused { code: status.code(), reason: info.reason, who }
-    })
+        Op::Accept(one, other) => tenant.accept(&name(one), &name(other)).await.map(drop)?,
+        Op::Reject(one, other) => tenant.reject(&name(one), &name(other), "").await.map(drop)?,
+        Op::Cancel(one, other) => tenant.cancel(&name(one), &name(other), "").await.map(drop)?,
+        Op::Unblock(owner, other) => tenant.unblock(&name(owner), &name(other)).await.map(drop)?,
+    }
+    Ok(Answer::Done)
 }
 
 /// All that can be read of a user.

@@ -2,6 +2,7 @@
 //! differs afterwards is named.
 
 mod befriend;
+mod failures;
 mod folders;
 mod refusals;
 mod stand;
@@ -10,7 +11,6 @@ use std::{
     fs,
     path::Path,
     process::{Child, Command, Stdio},
-    time::Duration,
 };
 
 use nix::{
@@ -20,7 +20,7 @@ use nix::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use self::stand::{Data, Instead, Stand, not_found};
+use self::stand::{Data, Instead, Stand};
 use crate::{
     support::{Tenant, TestApp, binary, invariants},
     transfer::Ran,
@@ -156,86 +156,6 @@ async fn a_pull_that_is_stopped_or_killed_goes_on_where_it_was() {
     let text = fs::read_to_string(folder.path().join("users.jsonl")).unwrap();
     assert_eq!(text.lines().count(), SIZE, "each user once");
     invariants::hold(app.pool()).await;
-}
-
-#[tokio::test]
-async fn what_passes_is_waited_for() {
-    let (app, _tenant) = target().await;
-    let stand = Stand::start(ring(5), |asked| {
-        let contacts = "GET /org/app/user/user01/contacts";
-        let answer = |status, retry_after, text: &str| {
-            Some(Instead::Answer(status, retry_after, text.to_owned()))
-        };
-        match (asked.call.as_str(), asked.before) {
-            ("POST /org/app/token", 0) => answer(503, "", "{}"),
-            ("GET /org/app/users", 1) => answer(429, "0", r#"{"error":"reach_limit"}"#),
-            (call, 0) if call == contacts => answer(502, "", "<html>"),
-            (call, 1) if call == contacts => answer(200, "", "{\"data\":"),
-            (call, 2) if call == contacts => answer(429, "1", ""),
-            // The token has expired.
-            (call, 3) if call == contacts => answer(401, "", "{}"),
-            ("GET /org/app/users/user02/blocks/users", 0..3) => answer(504, "", ""),
-            _ => None,
-        }
-    })
-    .await;
-    let folder = TempDir::new().unwrap();
-    let flags = ["--retries", "3"];
-    well(&ran(easemob(&app, &stand, folder.path(), &flags)).await, &ring_report(5, false));
-    let asked = stand.asked("GET /org/app/user/user01/contacts");
-    assert_eq!(asked.len(), 5);
-    let pause = asked[3].at - asked[2].at;
-    assert!(pause >= Duration::from_millis(900), "it was to come again after a second: {pause:?}");
-    assert_eq!(stand.asked("POST").len(), 3, "one failed, one for the beginning, one for the 401");
-}
-
-#[tokio::test]
-async fn the_rate_holds_for_all_calls_together() {
-    let (app, _tenant) = target().await;
-    let stand = Stand::start(ring(10), |_| None).await;
-    let folder = TempDir::new().unwrap();
-    let flags = ["--rate", "20"];
-    well(&ran(easemob(&app, &stand, folder.path(), &flags)).await, &ring_report(10, false));
-    let asked = stand.asked("");
-    assert_eq!(asked.len(), 26, "a token, 5 pages of users, and two lists for each of 10");
-    let took = asked[25].at - asked[0].at;
-    assert!(took >= Duration::from_millis(1200), "26 calls at 20/s took {took:?}");
-}
-
-#[tokio::test]
-async fn what_does_not_pass_ends_it_with_a_word_and_keeps_what_was_pulled() {
-    let (app, tenant) = target().await;
-    let broken = "GET /org/app/users/user03/blocks/users";
-    let stand = Stand::start(ring(5), move |asked| {
-        let broken = asked.call == broken && asked.before < 3;
-        broken.then(|| Instead::Answer(500, "", "out of order".to_owned()))
-    })
-    .await;
-    let folder = TempDir::new().unwrap();
-    let failed = ran(easemob(&app, &stand, folder.path(), &["--retries", "2"])).await;
-    failed.badly(&[]);
-    let why =
-        "GET /users/user03/blocks/users: failed 3 times: 500 Internal Server Error: out of order";
-    assert!(failed.said.contains(why), "{}", failed.said);
-    assert!(tenant.profile("user00").await.is_err(), "nothing is imported by halves");
-    well(&ran(easemob(&app, &stand, folder.path(), &[])).await, &ring_report(5, false));
-    assert_eq!(stand.asked("GET /org/app/user/user00/contacts").len(), 1);
-
-    let refusals = Stand::start(ring(1), |_| {
-        Some(Instead::Answer(400, "", r#"{"error":"invalid_grant"}"#.to_owned()))
-    })
-    .await;
-    let elsewhere = TempDir::new().unwrap();
-    let failed = ran(easemob(&app, &refusals, elsewhere.path(), &[])).await;
-    assert!(failed.said.contains("POST /token: 400 Bad Request: {\"error\":\"invalid_grant\"}"));
-    assert_eq!(refusals.asked("").len(), 1, "it does not pass, so it is not tried again");
-    // A folder is of one source.
-    let failed = ran(easemob(&app, &refusals, folder.path(), &[])).await;
-    assert!(
-        failed.said.contains("the folder holds a pull from easemob http://"),
-        "{}",
-        failed.said
-    );
 }
 
 #[tokio::test]
@@ -380,26 +300,6 @@ async fn only_the_named_users_are_pulled_if_some_are_named() {
     );
     assert_eq!(tenant.friends_of("user01").await.unwrap(), ["user02"]);
     assert!(stand.asked("GET /org/app/users").iter().all(|asked| asked.call.contains("blocks")));
-}
-
-#[tokio::test]
-async fn a_vendor_that_leads_in_circles_is_not_followed() {
-    let (app, _tenant) = target().await;
-    let stand = Stand::start(ring(5), |asked| {
-        let users = asked.call == "GET /org/app/users";
-        users.then(|| Instead::Answer(200, "", r#"{"entities":[],"cursor":"again"}"#.to_owned()))
-    })
-    .await;
-    let folder = TempDir::new().unwrap();
-    let failed = ran(easemob(&app, &stand, folder.path(), &[])).await;
-    assert!(!failed.ok && failed.said.contains("the cursor does not move on"), "{}", failed.said);
-    let unknown = Stand::start(Data::default(), |_| {
-        Some(Instead::Answer(404, "", not_found().replace("service_resource", "application")))
-    })
-    .await;
-    let folder = TempDir::new().unwrap();
-    let failed = ran(easemob(&app, &unknown, folder.path(), &[])).await;
-    assert!(!failed.ok && failed.said.contains("404 Not Found"), "{}", failed.said);
 }
 
 #[tokio::test]

@@ -137,6 +137,37 @@ async fn receive_callbacks(
     Ok(())
 }
 
+/// The calls to try: what each does, its message and its method.
+const CALLS: [(&str, &str, &str); 7] = [
+    (
+        "Make alice and bob friends",
+        r#"{"owner":"alice","friend":"bob"}"#,
+        "FriendService/AddFriend",
+    ),
+    (
+        "Alice calls bob something of her own",
+        r#"{"owner":"alice","friend":"bob","remark":"Bob from work"}"#,
+        "FriendService/SetRemark",
+    ),
+    (
+        "Import more friends at once",
+        r#"{"owner":"alice","usernames":["carol","dave","nobody"]}"#,
+        "FriendService/ImportFriends",
+    ),
+    (
+        "Alice's friends",
+        r#"{"owner":"alice","page_size":10,"include_remark":true}"#,
+        "FriendService/ListFriends",
+    ),
+    ("Bob blocks alice", r#"{"owner":"bob","usernames":["alice"]}"#, "BlockService/BlockUsers"),
+    (
+        "May alice write to bob and carol?",
+        r#"{"username":"alice","others":["bob","carol"]}"#,
+        "RelationService/CheckRelations",
+    ),
+    ("Which callbacks were sent?", r#"{"page_size":5}"#, "EventService/ListEvents"),
+];
+
 /// The text that the demo prints. Every line that is no comment can be pasted as it is.
 fn instructions(address: SocketAddr, tls: bool, credentials: &Credentials<'_>) -> String {
     let token = credentials.token;
@@ -159,35 +190,7 @@ fn instructions(address: SocketAddr, tls: bool, credentials: &Credentials<'_>) -
          Paste these into another terminal:\n\n\
          # What is there?\n{grpcurl} {option} {address} list\n"
     );
-    for (title, message, method) in [
-        (
-            "Make alice and bob friends",
-            r#"{"owner":"alice","friend":"bob"}"#,
-            "FriendService/AddFriend",
-        ),
-        (
-            "Alice calls bob something of her own",
-            r#"{"owner":"alice","friend":"bob","remark":"Bob from work"}"#,
-            "FriendService/SetRemark",
-        ),
-        (
-            "Import more friends at once",
-            r#"{"owner":"alice","usernames":["carol","dave","nobody"]}"#,
-            "FriendService/ImportFriends",
-        ),
-        (
-            "Alice's friends",
-            r#"{"owner":"alice","page_size":10,"include_remark":true}"#,
-            "FriendService/ListFriends",
-        ),
-        ("Bob blocks alice", r#"{"owner":"bob","usernames":["alice"]}"#, "BlockService/BlockUsers"),
-        (
-            "May alice write to bob and carol?",
-            r#"{"username":"alice","others":["bob","carol"]}"#,
-            "RelationService/CheckRelations",
-        ),
-        ("Which callbacks were sent?", r#"{"page_size":5}"#, "EventService/ListEvents"),
-    ] {
+    for (title, message, method) in CALLS {
         text += &call(title, token, message, method);
     }
     text += &format!(

@@ -61,55 +61,19 @@ impl Model {
                 }
                 self.part(owner, friend);
             }
-            Op::RemoveAll(owner) => {
-                self.there(owner)?;
-                let friends = self.user(owner).friends.clone();
-                for &friend in &friends {
-                    self.part(owner, friend);
-                }
-                self.user(owner).remarks.clear();
-                return Ok(Answer::Count(i32::try_from(friends.len()).unwrap()));
-            }
+            Op::RemoveAll(owner) => return self.remove_all(owner),
             Op::Remark(owner, friend, remark) => {
-                self.there(owner)?;
-                if !self.user(owner).friends.contains(&friend) {
-                    self.there(friend)?;
-                    return Err(refused(Code::FailedPrecondition, "NOT_FRIENDS", friend));
-                }
                 let remark = remark_of(remark);
-                let user = self.user(owner);
-                if user.remarks.insert(friend, remark.clone()).unwrap_or_default() != remark {
-                    user.version += 1;
-                }
+                self.set_text(owner, friend, &remark, |user| &mut user.remarks)?;
                 return Ok(Answer::Names(vec![name(friend), remark]));
             }
             Op::Extend(owner, friend, text) => {
-                self.there(owner)?;
-                if !self.user(owner).friends.contains(&friend) {
-                    self.there(friend)?;
-                    return Err(refused(Code::FailedPrecondition, "NOT_FRIENDS", friend));
-                }
                 let text = remark_of(text);
-                let user = self.user(owner);
-                if user.extensions.insert(friend, text.clone()).unwrap_or_default() != text {
-                    user.version += 1;
-                }
+                self.set_text(owner, friend, &text, |user| &mut user.extensions)?;
                 return Ok(Answer::Names(vec![text]));
             }
             Op::Ask(one, other, text) => self.ask(one, other, text)?,
-            Op::Accept(one, other) => {
-                self.there(one)?;
-                self.there(other)?;
-                let friends = self.user(one).friends.contains(&other);
-                if self.state(one, other) == Some(State::Accepted) && friends {
-                    return Ok(Answer::Done);
-                }
-                self.waits(one, other)?;
-                if self.blocks(one, other) || self.blocks(other, one) {
-                    return Err(refused_pair(Code::FailedPrecondition, "BLOCKED"));
-                }
-                self.agree(one, other)?;
-            }
+            Op::Accept(one, other) => self.accept(one, other)?,
             Op::Reject(one, other) => self.answer(one, other, State::Rejected)?,
             Op::Cancel(one, other) => self.answer(one, other, State::Cancelled)?,
             Op::Import(owner, ref names) => return self.import(owner, names),
@@ -155,6 +119,36 @@ impl Model {
         Ok(())
     }
 
+    fn remove_all(&mut self, owner: usize) -> Result<Answer, Answer> {
+        self.there(owner)?;
+        let friends = self.user(owner).friends.clone();
+        for &friend in &friends {
+            self.part(owner, friend);
+        }
+        self.user(owner).remarks.clear();
+        Ok(Answer::Count(i32::try_from(friends.len()).unwrap()))
+    }
+
+    /// Sets a remark or an extension.
+    fn set_text(
+        &mut self,
+        owner: usize,
+        friend: usize,
+        text: &str,
+        texts: fn(&mut User) -> &mut BTreeMap<usize, String>,
+    ) -> Result<(), Answer> {
+        self.there(owner)?;
+        if !self.user(owner).friends.contains(&friend) {
+            self.there(friend)?;
+            return Err(refused(Code::FailedPrecondition, "NOT_FRIENDS", friend));
+        }
+        let user = self.user(owner);
+        if texts(user).insert(friend, text.to_owned()).unwrap_or_default() != text {
+            user.version += 1;
+        }
+        Ok(())
+    }
+
     fn state(&self, one: usize, other: usize) -> Option<State> {
         self.requests.get(&(one, other)).map(|(state, _)| *state)
     }
@@ -189,6 +183,20 @@ impl Model {
             self.user(other).version += 1;
         }
         Ok(())
+    }
+
+    fn accept(&mut self, one: usize, other: usize) -> Result<(), Answer> {
+        self.there(one)?;
+        self.there(other)?;
+        let friends = self.user(one).friends.contains(&other);
+        if self.state(one, other) == Some(State::Accepted) && friends {
+            return Ok(());
+        }
+        self.waits(one, other)?;
+        if self.blocks(one, other) || self.blocks(other, one) {
+            return Err(refused_pair(Code::FailedPrecondition, "BLOCKED"));
+        }
+        self.agree(one, other)
     }
 
     fn agree(&mut self, one: usize, other: usize) -> Result<(), Answer> {

@@ -1,4 +1,4 @@
-//! Whoever follows the versions ends with exactly the server's lists, whatever happens meanwhile.
+//! A follower of the versions ends with exactly the server's lists, whatever changes meanwhile.
 
 use std::sync::{
     Arc,
@@ -84,85 +84,89 @@ async fn purge(app: Arc<TestApp>, clock: Clock, done: Arc<AtomicBool>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn who_only_follows_versions_ends_with_exactly_the_servers_lists() {
-    for round in 0..3_u64 {
-        let clock = Clock::stopped_at(datetime!(2026-01-01 0:00 UTC));
-        let flags = [
-            "--tombstone-retention",
-            "1h",
-            "--request-expiry",
-            "1h",
-            "--max-token-ttl",
-            "366d",
-            "--db-connections",
-            "16",
-        ];
-        let app = Arc::new(TestApp::with(&flags, clock.clone()).await);
-        let limits = proto::AppLimitsChange {
-            friend_limit: Some(5),
-            block_limit: Some(4),
-            requests_per_second: Some(1_000_000),
-        };
-        let tenant = app.tenant_with("acme#chat", limits).await;
-        let life = std::time::Duration::from_hours(366 * 24);
-        let login = app.login(&tenant.app.client_id, &tenant.client_secret, Some(life)).await;
-        let tenant = tenant.with_token(&login.unwrap().access_token);
-        let users = names("user", USERS);
-        tenant.create(&users.iter().map(String::as_str).collect::<Vec<_>>()).await;
-
-        // Whom no writer touches: who looks at this list in the middle is surely overtaken.
-        let quiet = "quiet".to_owned();
-        tenant.create(&[&quiet, "quiet-friend"]).await;
-        tenant.befriend(&quiet, "quiet-friend").await.unwrap();
-
-        let done = Arc::new(AtomicBool::new(false));
-        let followers: Vec<_> = (0..2 * USERS)
-            .map(|number| {
-                let owner = users[number % USERS].clone();
-                let seed = round * 1000 + number as u64;
-                tokio::spawn(follow(tenant.clone(), owner, Arc::clone(&done), seed))
-            })
-            .collect();
-        let purger = tokio::spawn(purge(Arc::clone(&app), clock.clone(), Arc::clone(&done)));
-        // These look once in the middle, and are away otherwise.
-        let mut away: Vec<Follower> =
-            users.iter().chain([&quiet]).map(|owner| Follower::new(&tenant, owner)).collect();
-        for half in 0..2 {
-            let answers = race(WRITERS, |number| {
-                let seed = round * 1000 + 500 + half * 100 + number as u64;
-                write(tenant.clone(), users.clone(), seed)
-            });
-            let allowed = [
-                Code::NotFound,
-                Code::FailedPrecondition,
-                Code::ResourceExhausted,
-                Code::AlreadyExists,
-            ];
-            only(&answers.await.into_iter().flatten().collect::<Vec<_>>(), &allowed);
-            if half == 0 {
-                for follower in &mut away {
-                    follower.catch_up(2).await.unwrap();
-                }
-            }
-        }
-        done.store(true, Ordering::SeqCst);
-        purger.await.unwrap();
-        tenant.unfriend(&quiet, "quiet-friend").await.unwrap();
-        clock.advance(Duration::HOUR);
-        upkeep::round(&app.core).await;
-        for follower in followers {
-            away.push(follower.await.unwrap());
-        }
-        let mut resyncs = 0;
-        for mut follower in away {
-            follower.catch_up(3).await.unwrap();
-            follower.expect_exact().await;
-            resyncs += follower.resyncs;
-        }
-        assert!(
-            resyncs > 0,
-            "no follower was ever overtaken by a purge: the test tests too little"
-        );
-        invariants::hold(app.pool()).await;
+async fn a_follower_of_versions_ends_with_exactly_the_servers_lists() {
+    for round in 0..3 {
+        followers_end_with_the_servers_lists(round * 1000).await;
     }
+}
+
+/// A server that purges tombstones after an hour, and a tenant with small limits whose token outlives
+/// all the hours of the test.
+async fn purging(clock: &Clock) -> (Arc<TestApp>, Tenant) {
+    let flags = [
+        "--tombstone-retention",
+        "1h",
+        "--request-expiry",
+        "1h",
+        "--max-token-ttl",
+        "366d",
+        "--db-connections",
+        "16",
+    ];
+    let app = Arc::new(TestApp::with(&flags, clock.clone()).await);
+    let limits = proto::AppLimitsChange {
+        friend_limit: Some(5),
+        block_limit: Some(4),
+        requests_per_second: Some(1_000_000),
+    };
+    let tenant = app.tenant_with("acme#chat", limits).await;
+    let life = std::time::Duration::from_hours(366 * 24);
+    let login = app.login(&tenant.app.client_id, &tenant.client_secret, Some(life)).await;
+    let tenant = tenant.with_token(&login.unwrap().access_token);
+    (app, tenant)
+}
+
+async fn followers_end_with_the_servers_lists(seed: u64) {
+    let clock = Clock::stopped_at(datetime!(2026-01-01 0:00 UTC));
+    let (app, tenant) = purging(&clock).await;
+    let users = names("user", USERS);
+    tenant.create(&users.iter().map(String::as_str).collect::<Vec<_>>()).await;
+
+    // No writer touches this user: a purge is sure to overtake whoever reads the list in the middle.
+    let quiet = "quiet".to_owned();
+    tenant.create(&[&quiet, "quiet-friend"]).await;
+    tenant.befriend(&quiet, "quiet-friend").await.unwrap();
+
+    let done = Arc::new(AtomicBool::new(false));
+    let following: Vec<_> = (0..2 * USERS)
+        .map(|number| {
+            let owner = users[number % USERS].clone();
+            let seed = seed + number as u64;
+            tokio::spawn(follow(tenant.clone(), owner, Arc::clone(&done), seed))
+        })
+        .collect();
+    let purging = tokio::spawn(purge(Arc::clone(&app), clock.clone(), Arc::clone(&done)));
+    // These read once in the middle.
+    let mut followers: Vec<Follower> =
+        users.iter().chain([&quiet]).map(|owner| Follower::new(&tenant, owner)).collect();
+    write_at_once(&tenant, &users, seed + 500).await;
+    for follower in &mut followers {
+        follower.catch_up(2).await.unwrap();
+    }
+    write_at_once(&tenant, &users, seed + 600).await;
+    done.store(true, Ordering::SeqCst);
+    purging.await.unwrap();
+    tenant.unfriend(&quiet, "quiet-friend").await.unwrap();
+    clock.advance(Duration::HOUR);
+    upkeep::round(&app.core).await;
+    for follower in following {
+        followers.push(follower.await.unwrap());
+    }
+    let mut resyncs = 0;
+    for mut follower in followers {
+        follower.catch_up(3).await.unwrap();
+        follower.expect_exact().await;
+        resyncs += follower.resyncs;
+    }
+    assert!(resyncs > 0, "no purge has overtaken a follower: the test tests too little");
+    invariants::hold(app.pool()).await;
+}
+
+/// All writers write at the same time.
+async fn write_at_once(tenant: &Tenant, users: &[String], seed: u64) {
+    let answers =
+        race(WRITERS, |number| write(tenant.clone(), users.to_vec(), seed + number as u64)).await;
+    let allowed =
+        [Code::NotFound, Code::FailedPrecondition, Code::ResourceExhausted, Code::AlreadyExists];
+    only(&answers.into_iter().flatten().collect::<Vec<_>>(), &allowed);
 }
