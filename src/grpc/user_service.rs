@@ -5,7 +5,7 @@ use tonic::{Request, Response, Status};
 use super::convert::{app_call, bounded, new_user};
 use crate::{
     domain::{Nickname, User, Username},
-    ops::{Call, user_deletion, users},
+    ops::{Call, users},
     page_token,
     proto::{self, user_service_server::UserService},
 };
@@ -111,7 +111,7 @@ impl UserService for UserApi {
     ) -> Result<Response<proto::DeleteUserResponse>, Status> {
         let (call, message) = app_call(request)?;
         let username = Username::parse("username", &message.username)?;
-        let user = user_deletion::delete(&call, &username).await?;
+        let user = users::delete(&call, &username).await?;
         Ok(Response::new(proto::DeleteUserResponse { user: Some(user.into()) }))
     }
 }

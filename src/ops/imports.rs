@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::{
     call::Call,
     changes::{
-        friendship::{self, NewTexts, Side},
+        friendship::{self, FriendListFull, NewTexts, Side},
         heads::Heads,
         list_changes::{Events, ListChanges},
     },
@@ -60,7 +60,7 @@ async fn try_to_import(
 }
 
 /// The list of the outcome in which a name is reported.
-enum Fate {
+enum NameOutcome {
     Succeeded,
     NotFound,
     LimitExceeded,
@@ -73,17 +73,17 @@ fn befriend<'a>(
     call: &Call,
     [owner, friend]: [UserRef<'a>; 2],
     events: Events,
-) -> Fate {
+) -> NameOutcome {
     if changes.heads.user(friend).is_err() {
-        return Fate::NotFound;
+        return NameOutcome::NotFound;
     }
     if friendship::are_friends(changes, owner, friend) {
-        return Fate::Succeeded;
+        return NameOutcome::Succeeded;
     }
     let sides = [owner, friend].map(|user| Side::new(user, NewTexts::default()));
     match friendship::make(changes, &call.app, sides, events) {
-        Ok(()) => Fate::Succeeded,
-        Err(_) => Fate::LimitExceeded,
+        Ok(()) => NameOutcome::Succeeded,
+        Err(FriendListFull { .. }) => NameOutcome::LimitExceeded,
     }
 }
 
@@ -109,13 +109,13 @@ impl Wanted {
         self.0.iter().filter_map(|(_, user)| user.as_ref())
     }
 
-    fn outcome<'a>(&'a self, mut fate: impl FnMut(&'a Username) -> Fate) -> ImportOutcome {
+    fn outcome<'a>(&'a self, mut fate: impl FnMut(&'a Username) -> NameOutcome) -> ImportOutcome {
         let mut outcome = ImportOutcome::default();
         for (told, user) in &self.0 {
             let list = match user.as_ref().map(&mut fate) {
-                Some(Fate::Succeeded) => &mut outcome.succeeded,
-                Some(Fate::NotFound) => &mut outcome.not_found,
-                Some(Fate::LimitExceeded) => &mut outcome.limit_exceeded,
+                Some(NameOutcome::Succeeded) => &mut outcome.succeeded,
+                Some(NameOutcome::NotFound) => &mut outcome.not_found,
+                Some(NameOutcome::LimitExceeded) => &mut outcome.limit_exceeded,
                 None => &mut outcome.failed,
             };
             list.push(told.clone());

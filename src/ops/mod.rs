@@ -18,7 +18,6 @@ pub mod maintenance;
 pub mod relations;
 pub mod requests;
 pub mod sync;
-pub mod user_deletion;
 pub mod users;
 pub mod watch;
 

@@ -1,13 +1,22 @@
-//! Users: create, read, change. `user_deletion` deletes them.
+//! Users: create, read, change, delete.
 
 use std::collections::{BTreeMap, HashSet};
 
+use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{call::Call, changes::heads::Heads, found, user_deletion};
+use super::{
+    call::Call,
+    changes::{heads::Heads, list_changes::ListChanges},
+    found,
+    maintenance::deleted_users,
+};
 use crate::{
     domain::{Error, ListHead, Nickname, Page, PageSize, User, Username},
-    store::users::{self, NewUser},
+    store::{
+        user_deletion,
+        users::{self, NewUser},
+    },
 };
 
 /// Creates users, all or none. Returns them in the order given.
@@ -23,7 +32,7 @@ pub async fn create(call: &Call, new: &[(Username, Nickname)]) -> Result<Vec<Use
     loop {
         match call.core.db.retrying(|| try_to_create(call, new)).await? {
             Created::All(users) => return Ok(users),
-            Created::None { leaving } => user_deletion::leave(call, &leaving).await?,
+            Created::None { leaving } => deleted_users::leave(call, &leaving).await?,
         }
     }
 }
@@ -143,4 +152,37 @@ pub async fn set_activated(
             Ok(user)
         })
         .await
+}
+
+/// Deletes a user: no call finds the user from then on. Then the user is removed from all lists, for as
+/// long as half of the call's time; [`deleted_users::finish`] goes on where that was not enough. Returns the user as
+/// they were.
+///
+/// # Errors
+/// `UserNotFound`.
+pub async fn delete(call: &Call, username: &Username) -> Result<User, Error> {
+    let core = &call.core;
+    let user = call.user(username);
+    let deleted = core.db.retrying(|| async {
+        let mut tx = core.db.begin(call.deadline).await?;
+        let mut heads = Heads::lock(&mut tx, [user.key]).await?;
+        let profile = heads.user(user)?.clone();
+        // Watchers notice the deletion by the version.
+        heads.next_version(user.key);
+        let changes = ListChanges::new(core, heads);
+        user_deletion::mark_deleted(&mut tx, user.key, changes.now).await?;
+        changes.commit(tx, core).await?;
+        Ok(profile)
+    });
+    let deleted = deleted.await?;
+    // The user is deleted, whatever happens to the rest now, and the caller has to learn so in time.
+    let left = call.deadline.saturating_duration_since(Instant::now());
+    match tokio::time::timeout(left / 2, deleted_users::leave(call, username)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "removing a deleted user from lists goes on in the background");
+        }
+        Err(_) => tracing::info!("removing a deleted user from lists goes on in the background"),
+    }
+    Ok(deleted)
 }

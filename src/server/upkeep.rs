@@ -8,8 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ops::{
     Core,
-    maintenance::{deleted_apps, event_retention, expired_tokens, expiry, tombstones},
-    user_deletion,
+    maintenance::{
+        deleted_apps, deleted_users, event_retention, expired_tokens, expiry, tombstones,
+    },
 };
 
 /// The time between two rounds. No call waits for a round, so it need not be short.
@@ -44,7 +45,7 @@ pub async fn round(core: &Arc<Core>) {
     if let Err(error) = event_retention::apply(core, deadline).await {
         tracing::warn!(%error, "old events can't be removed now");
     }
-    if let Err(error) = user_deletion::finish(core, deadline).await {
+    if let Err(error) = deleted_users::finish(core, deadline).await {
         tracing::warn!(%error, "deleted users can't be removed from lists now");
     }
     if let Err(error) = expiry::expire(core, deadline).await {

@@ -230,7 +230,7 @@ pub(crate) async fn open(
     now: OffsetDateTime,
 ) -> Result<(), Error> {
     let sides = Sides::of([opened.between]);
-    query(OPEN)
+    let done = query(OPEN)
         .bind(sides.owners)
         .bind(sides.directions)
         .bind(sides.others)
@@ -239,7 +239,7 @@ pub(crate) async fn open(
         .bind(now)
         .execute(db)
         .await?;
-    Ok(())
+    all_changed(done.rows_affected(), 2)
 }
 
 /// Gives a request another message, under both users.
@@ -250,7 +250,7 @@ pub(crate) async fn set_message(
     now: OffsetDateTime,
 ) -> Result<(), Error> {
     let sides = Sides::of([between]);
-    query(SET_MESSAGE)
+    let done = query(SET_MESSAGE)
         .bind(sides.owners)
         .bind(sides.directions)
         .bind(sides.others)
@@ -258,7 +258,7 @@ pub(crate) async fn set_message(
         .bind(now)
         .execute(db)
         .await?;
-    Ok(())
+    all_changed(done.rows_affected(), 2)
 }
 
 /// Ends pending requests, under both users.

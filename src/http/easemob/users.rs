@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::{Error, Nickname, User, Username},
-    ops::{Call, user_deletion, users},
+    ops::{Call, users},
     page_token,
 };
 
@@ -150,7 +150,7 @@ pub(super) async fn delete_page(
             cursor = last.map(|last| cursor_after(&call, last));
             break;
         }
-        match user_deletion::delete(&call, &user.username).await {
+        match users::delete(&call, &user.username).await {
             Ok(user) => deleted.push(user),
             // Another call has deleted the user.
             Err(Error::UserNotFound(_)) => {}
@@ -205,7 +205,7 @@ pub(super) async fn set_nickname(
 }
 
 pub(super) async fn delete(request: EasemobRequest, call: Call) -> Result<Value, EasemobError> {
-    let user = user_deletion::delete(&call, &request.user("username")?).await?;
+    let user = users::delete(&call, &request.user("username")?).await?;
     Ok(users_changed(&request, &call, "delete", &[user]))
 }
 

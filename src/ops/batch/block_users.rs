@@ -52,7 +52,7 @@ impl BlockUsers {
         }
         let users = pairs.iter().map(|[_, user]| *user);
         let now = changes.now;
-        block::make(changes, &self.context.app, owner, users, now, Events::Record)
+        Ok(block::make(changes, &self.context.app, owner, users, now, Events::Record)?)
     }
 }
 

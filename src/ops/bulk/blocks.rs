@@ -8,7 +8,7 @@ use crate::{
     domain::{Error, Place, Refusal, UserRef},
     ops::{
         changes::{
-            block,
+            block::{self, BlockListFull},
             heads::Heads,
             list_changes::{Events, ListChanges},
         },
@@ -92,8 +92,7 @@ fn decide<'a>(
     let users = std::iter::once(blocked);
     match block::make(changes, &context.app, owner, users, created_at, Events::Skip) {
         Ok(()) => RecordOutcome::Added,
-        Err(_) => {
-            let (username, limit) = (owner.name.clone(), context.app.limits.block_limit);
+        Err(BlockListFull { username, limit }) => {
             RecordOutcome::Refused(Refusal::BlockLimit { username, limit })
         }
     }

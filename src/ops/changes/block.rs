@@ -9,7 +9,7 @@ use super::{
     request,
 };
 use crate::{
-    domain::{App, Error, EventType, NewEvent, UserRef},
+    domain::{App, Error, EventType, NewEvent, UserRef, Username},
     store::blocks::{self, NewBlock, RemovedBlock},
 };
 
@@ -19,8 +19,10 @@ pub(in crate::ops) async fn read_blocks(
     tx: &mut PgConnection,
     wanted: &[[UserRef<'_>; 2]],
 ) -> Result<(), Error> {
+    let keys = |pair: &[UserRef<'_>; 2]| pair.map(|user| user.key);
     let live = blocks::find(tx, wanted).await?;
-    changes.blocks.extend(live.into_iter().map(|pair| pair.map(|user| user.key)));
+    changes.blocks.extend(wanted.iter().map(|pair| (keys(pair), false)));
+    changes.blocks.extend(live.iter().map(|pair| (keys(pair), true)));
     Ok(())
 }
 
@@ -41,14 +43,28 @@ pub(in crate::ops) fn is_blocked(
     owner: UserRef<'_>,
     user: UserRef<'_>,
 ) -> bool {
-    changes.blocks.contains(&[owner.key, user.key])
+    let blocked = changes.blocks.get(&[owner.key, user.key]);
+    debug_assert!(blocked.is_some(), "the block was not read");
+    blocked.copied().unwrap_or_default()
+}
+
+/// Whose block list has no room for all of the users, and the limit.
+pub(in crate::ops) struct BlockListFull {
+    pub(in crate::ops) username: Username,
+    pub(in crate::ops) limit: i32,
+}
+
+impl From<BlockListFull> for Error {
+    fn from(BlockListFull { username, limit }: BlockListFull) -> Self {
+        Self::BlockLimitExceeded { username, limit }
+    }
 }
 
 /// Blocks those users whom the owner does not block yet, all or none. All are locked and were read by
 /// [`read_pairs`]. Requests that a blocked user sent to the owner are cancelled.
 ///
 /// # Errors
-/// `BlockLimitExceeded`; nothing is changed then.
+/// When the list has no room for all of them; nothing is changed then.
 pub(in crate::ops) fn make<'a>(
     changes: &mut ListChanges<'a>,
     app: &App,
@@ -56,17 +72,17 @@ pub(in crate::ops) fn make<'a>(
     users: impl Iterator<Item = UserRef<'a>>,
     created_at: OffsetDateTime,
     events: Events,
-) -> Result<(), Error> {
+) -> Result<(), BlockListFull> {
     let new: Vec<UserRef<'a>> = users.filter(|user| !is_blocked(changes, owner, *user)).collect();
     let limit = app.limits.block_limit;
     // A limit that was lowered may be below the count.
     let room = limit.saturating_sub(changes.heads.head(owner.key).block_count);
     if !new.is_empty() && usize::try_from(room).map_or(true, |room| new.len() > room) {
-        return Err(Error::BlockLimitExceeded { username: owner.name.clone(), limit });
+        return Err(BlockListFull { username: owner.name.clone(), limit });
     }
     for blocked in new {
         let version = changes.heads.count_blocks(owner.key, 1);
-        changes.blocks.insert([owner.key, blocked.key]);
+        changes.blocks.insert([owner.key, blocked.key], true);
         changes.new_blocks.push(NewBlock { owner, blocked, version, created_at });
         if events == Events::Record {
             changes.record(app.id, event(EventType::BlockAdded, owner, version, blocked));
@@ -84,7 +100,7 @@ pub(in crate::ops) fn end<'a>(
     blocked: UserRef<'a>,
 ) {
     let version = changes.heads.count_blocks(owner.key, -1);
-    changes.blocks.remove(&[owner.key, blocked.key]);
+    changes.blocks.insert([owner.key, blocked.key], false);
     changes.removed_blocks.push(RemovedBlock { owner, blocked, version });
     changes.record(app_id, event(EventType::BlockRemoved, owner, version, blocked));
 }

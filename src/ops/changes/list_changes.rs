@@ -1,7 +1,7 @@
 //! What a transaction is to write to users' lists: decided in memory, then written, all changes of one
 //! kind by one statement.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -31,8 +31,8 @@ pub(in crate::ops) struct ListChanges<'a> {
     pub(in crate::ops) heads: Heads,
     /// The entries of friend lists that were read, as they are after the changes so far.
     pub(super) entries: HashMap<Pair, EntryState>,
-    /// The blocks that were read and are live after the changes so far.
-    pub(super) blocks: HashSet<Pair>,
+    /// The blocks that were read, and whether each is live after the changes so far.
+    pub(super) blocks: HashMap<Pair, bool>,
     /// The requests that were read, by requester and recipient, as they are after the changes so far.
     pub(super) requests: HashMap<Pair, FriendRequest>,
     pub(super) new_entries: Vec<NewEntry<'a>>,
@@ -77,7 +77,7 @@ impl<'a> ListChanges<'a> {
             request_life: core.request_life,
             heads,
             entries: HashMap::new(),
-            blocks: HashSet::new(),
+            blocks: HashMap::new(),
             requests: HashMap::new(),
             new_entries: Vec::new(),
             removed_entries: Vec::new(),

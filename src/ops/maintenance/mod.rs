@@ -5,6 +5,7 @@
 //! transaction locks what it changes and reads it again.
 
 pub mod deleted_apps;
+pub mod deleted_users;
 pub mod event_retention;
 pub mod expired_tokens;
 pub mod expiry;

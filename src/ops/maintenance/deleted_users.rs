@@ -1,22 +1,22 @@
-//! DeleteUser: the user is gone at once, and is then removed from all lists in batches.
+//! Deleted users are removed from all lists, batch by batch. Until then no call finds them, but their
+//! entries in lists of others are still there.
 
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{
-    call::Call,
-    changes::{
-        block,
-        friendship::{self, ClearRemarks},
-        heads::Heads,
-        list_changes::{Events, ListChanges},
-        request,
-    },
-    core::{Context, Core},
-};
 use crate::{
-    domain::{Error, RequestDirection, User, UserRef, Username},
+    domain::{Error, RequestDirection, UserRef, Username},
+    ops::{
+        changes::{
+            block,
+            friendship::{self, ClearRemarks},
+            heads::Heads,
+            list_changes::{Events, ListChanges},
+            request,
+        },
+        core::{Context, Core},
+    },
     store::{apps, blocks, friends, requests, requests::Between, user_deletion},
 };
 
@@ -26,39 +26,6 @@ const BATCH: i64 = 100;
 /// How many former friends one transaction makes forget their remarks: it takes no locks, and mostly
 /// finds nothing to do.
 const REMARKS_BATCH: i64 = 1000;
-
-/// Deletes a user: no call finds the user from then on. Then the user is removed from all lists, for as
-/// long as half of the call's time; [`finish`] goes on where that was not enough. Returns the user as
-/// they were.
-///
-/// # Errors
-/// `UserNotFound`.
-pub async fn delete(call: &Call, username: &Username) -> Result<User, Error> {
-    let core = &call.core;
-    let user = call.user(username);
-    let deleted = core.db.retrying(|| async {
-        let mut tx = core.db.begin(call.deadline).await?;
-        let mut heads = Heads::lock(&mut tx, [user.key]).await?;
-        let profile = heads.user(user)?.clone();
-        // Watchers notice the deletion by the version.
-        heads.next_version(user.key);
-        let changes = ListChanges::new(core, heads);
-        user_deletion::mark_deleted(&mut tx, user.key, changes.now).await?;
-        changes.commit(tx, core).await?;
-        Ok(profile)
-    });
-    let deleted = deleted.await?;
-    // The user is deleted, whatever happens to the rest now, and the caller has to learn so in time.
-    let left = call.deadline.saturating_duration_since(Instant::now());
-    match tokio::time::timeout(left / 2, leave(call, username)).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "removing a deleted user from lists goes on in the background");
-        }
-        Err(_) => tracing::info!("removing a deleted user from lists goes on in the background"),
-    }
-    Ok(deleted)
-}
 
 /// Goes on with a few deleted users who still stand in lists. Returns how many there were.
 ///
@@ -81,7 +48,7 @@ pub async fn finish(core: &Arc<Core>, deadline: Instant) -> Result<usize, Error>
 
 /// Removes a deleted user from all lists, then clears the remarks that former friends keep on the user,
 /// and then frees the name.
-pub(super) async fn leave(context: &Context, username: &Username) -> Result<(), Error> {
+pub(in crate::ops) async fn leave(context: &Context, username: &Username) -> Result<(), Error> {
     let db = &context.core.db;
     while db.retrying(|| leave_lists(context, username)).await? {}
     while db.retrying(|| clear_remarks_on(context, username)).await? {}
