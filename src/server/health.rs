@@ -23,7 +23,7 @@ pub(super) async fn follow_database(
     while !stop.is_cancelled() {
         let probe = tokio::time::timeout(TIMEOUT, core.db.probe());
         let reachable = matches!(probe.await, Ok(Ok(())));
-        core.db.note_away(!reachable);
+        core.db.set_reachable(reachable);
         if last != Some(reachable) {
             let status = if reachable {
                 tracing::info!("serving");

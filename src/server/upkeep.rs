@@ -39,7 +39,7 @@ pub async fn run(core: Arc<Core>, stop: CancellationToken) {
 /// Does one round. A failure is logged, and the next round tries again.
 pub async fn round(core: &Arc<Core>) {
     let deadline = Instant::now() + ROUND;
-    if let Err(error) = core.db.tend().await {
+    if let Err(error) = core.db.maintain_pool().await {
         tracing::debug!(%error, "idle connections can't be opened now; calls open them");
     }
     if let Err(error) = event_retention::apply(core, deadline).await {

@@ -1,4 +1,4 @@
-//! `apps`: the tenants, with their credentials and limits.
+//! `apps`: the tenants with their limits and credentials.
 
 use sqlx::{FromRow, PgConnection, query, query_as, query_scalar};
 use time::OffsetDateTime;
@@ -167,7 +167,7 @@ impl From<AppRow> for App {
     }
 }
 
-/// Creates an app; `None` when there is one with that key.
+/// Creates an app; `None` when an app has that key already.
 pub(crate) async fn create(
     db: &mut PgConnection,
     app: &App,
@@ -199,13 +199,13 @@ pub(crate) async fn by_id(db: &mut PgConnection, app_id: Uuid) -> Result<Option<
     Ok(row.map(App::from))
 }
 
-/// The app of a key, its row locked until the transaction ends.
+/// The app of a key. Its row is locked until the transaction ends.
 pub(crate) async fn lock_by_key(db: &mut PgConnection, key: &AppKey) -> Result<Option<App>, Error> {
     let row: Option<AppRow> = query_as(LOCK_BY_KEY).bind(key.as_str()).fetch_optional(db).await?;
     Ok(row.map(App::from))
 }
 
-/// The app that a client_id belongs to, with the hash of its secret.
+/// The app of a client_id, with the hash of its client_secret.
 pub(crate) async fn by_client_id(
     db: &mut PgConnection,
     client_id: &str,
@@ -214,7 +214,7 @@ pub(crate) async fn by_client_id(
     Ok(row.map(|row| (row.app.into(), row.client_secret_hash)))
 }
 
-/// The app that a NetEase AppKey belongs to, with its sealed AppSecret.
+/// The app of a NetEase AppKey, with its sealed AppSecret.
 pub(crate) async fn by_netease_app_key(
     db: &mut PgConnection,
     app_key: &str,
@@ -224,7 +224,7 @@ pub(crate) async fn by_netease_app_key(
     Ok(row.map(|row| (row.app.into(), row.netease_secret)))
 }
 
-/// Replaces a locked app's client_id and secret; `None` when another app has that client_id.
+/// Replaces a locked app's client_id and client_secret; `None` when another app has that client_id.
 pub(crate) async fn set_client(
     db: &mut PgConnection,
     app_id: Uuid,
@@ -241,7 +241,7 @@ pub(crate) async fn set_client(
     unless_taken(row.await)
 }
 
-/// Replaces or removes a locked app's NetEase AppKey and its sealed secret; `None` when another app has
+/// Replaces or removes a locked app's NetEase AppKey and sealed AppSecret; `None` when another app has
 /// that AppKey.
 pub(crate) async fn set_netease(
     db: &mut PgConnection,
@@ -266,7 +266,7 @@ fn unless_taken(row: Result<AppRow, sqlx::Error>) -> Result<Option<App>, Error> 
     }
 }
 
-/// Apps in key order, after `after`.
+/// Apps in key order, after the key `after`.
 pub(crate) async fn page(db: &mut PgConnection, after: &str, rows: i64) -> Result<Vec<App>, Error> {
     let rows: Vec<AppRow> = query_as(PAGE).bind(after).bind(rows).fetch_all(db).await?;
     Ok(rows.into_iter().map(App::from).collect())
@@ -290,7 +290,7 @@ pub(crate) async fn set_limits(
     Ok(row.into())
 }
 
-/// Replaces an app's secret; `None` when there is no such app.
+/// Replaces an app's client_secret; `None` when there is no such app.
 pub(crate) async fn set_secret(
     db: &mut PgConnection,
     key: &AppKey,
@@ -306,7 +306,7 @@ pub(crate) async fn set_secret(
     Ok(row.map(App::from))
 }
 
-/// Marks an app as deleted: from then on no call finds it.
+/// Marks an app as deleted, so that no call finds it. Returns its id; `None` when there is no such app.
 pub(crate) async fn mark_deleted(
     db: &mut PgConnection,
     key: &AppKey,
@@ -315,12 +315,12 @@ pub(crate) async fn mark_deleted(
     Ok(query_scalar(MARK_DELETED).bind(key.as_str()).bind(now).fetch_optional(db).await?)
 }
 
-/// A few deleted apps whose rows may not be gone yet.
+/// Some deleted apps whose rows have not all been removed.
 pub(crate) async fn deleted(db: &mut PgConnection) -> Result<Vec<Uuid>, Error> {
     Ok(query_scalar(DELETED).fetch_all(db).await?)
 }
 
-/// Removes a deleted app's own row, the last of its rows.
+/// Removes the row of a deleted app, after all other rows of the app.
 pub(crate) async fn purge(db: &mut PgConnection, app_id: Uuid) -> Result<(), Error> {
     query(PURGE).bind(app_id).execute(db).await?;
     Ok(())

@@ -1,8 +1,7 @@
-//! Connections and transactions: deadlines, the bounded retry, and what a database error means.
+//! The database: reads, transactions, deadlines, and the bounded retry.
 
 use std::{
     fmt,
-    ops::{Deref, DerefMut},
     str::FromStr as _,
     sync::{
         Arc,
@@ -11,20 +10,22 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{
-    AssertSqlSafe, Connection as _, Executor as _, PgConnection, postgres::PgConnectOptions,
-};
-use tokio::{runtime::Handle, sync::Mutex, time::Instant};
+use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
+use tokio::{sync::Mutex, time::Instant};
 
-use super::pool::{Connections, Lent};
+use super::{
+    connection::{ReadConnection, Tx},
+    error::database_error,
+    pool::{ConnectionPool, Pooled},
+};
 use crate::domain::{Error, Outage, backoff, jittered, random_fraction};
 
 /// How the service uses its database.
 #[derive(Clone, Debug)]
 pub struct DbSettings {
-    /// Connections at the most.
+    /// The most connections that the pool opens.
     pub max_connections: u32,
-    /// Connections kept open when idle.
+    /// The connections that stay open when they are idle.
     pub min_connections: u32,
     /// How long a call waits for a free connection.
     pub acquire_timeout: Duration,
@@ -34,30 +35,30 @@ pub struct DbSettings {
     pub lock_timeout: Duration,
 }
 
-/// The database as the operations see it. Cheap to clone.
-#[derive(Clone)]
-pub struct Db {
-    connections: Connections,
-    /// One connection for the health check, which must not wait behind calls.
-    probe: Arc<Mutex<Option<PgConnection>>>,
-    /// Set while the health check finds the database away.
-    away: Arc<AtomicBool>,
-    acquire_timeout: Duration,
-    statement_timeout: Duration,
-}
-
-/// How often a transaction is tried in all when it collides with others or its connection breaks.
+/// How many times a read or a transaction is tried in all.
 const ATTEMPTS: u32 = 4;
 
-/// The pauses between two tries: 5 ms, 10 ms, 20 ms, each plus up to as much again.
+/// The pauses between the attempts: 5 ms, 10 ms, 20 ms, each plus up to as much again.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
-/// How long a brief transaction waits for a row: as long as a few commits take.
-const BRIEF: Duration = Duration::from_millis(50);
+/// How long a brief transaction waits for a locked row: as long as a few commits take.
+const BRIEF_LOCK_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// How many prepared statements a connection keeps: all that there are.
+/// How many prepared statements a connection keeps: more than there are.
 const STATEMENTS: usize = 500;
+
+/// The database as the operations see it. A clone shares the same connections.
+#[derive(Clone)]
+pub struct Db {
+    pool: ConnectionPool,
+    /// The health check has a connection of its own, so that it does not wait for a free one.
+    probe: Arc<Mutex<Option<PgConnection>>>,
+    /// What the health check found last.
+    unreachable: Arc<AtomicBool>,
+    acquire_timeout: Duration,
+    statement_timeout: Duration,
+}
 
 impl fmt::Debug for Db {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -66,76 +67,77 @@ impl fmt::Debug for Db {
 }
 
 impl Db {
-    /// Prepares a pool for the database of `url`; connects when it is first needed.
+    /// Prepares a pool for the database of `url`. The first connection is made when it is needed.
     ///
     /// # Errors
-    /// When `url` is no Postgres URL.
+    /// When `url` is not a Postgres URL.
     pub fn new(url: &str, settings: &DbSettings) -> Result<Self, sqlx::Error> {
         let millis = |d: Duration| d.as_millis().max(1).to_string();
         if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
             return Err(sqlx::Error::Configuration("must start with postgres://".into()));
         }
-        let connect = PgConnectOptions::from_str(url)?.application_name("befriend");
-        let connect = connect.statement_cache_capacity(STATEMENTS).options([
+        let options = PgConnectOptions::from_str(url)?.application_name("befriend");
+        let options = options.statement_cache_capacity(STATEMENTS).options([
             ("statement_timeout", millis(settings.statement_timeout)),
             ("lock_timeout", millis(settings.lock_timeout)),
-            // A transaction whose client vanished without a word must not hold its locks.
+            // Ends the transaction, and frees the locks, of an instance that vanished without closing
+            // its connection.
             ("idle_in_transaction_session_timeout", millis(settings.statement_timeout * 2)),
-            // When a caller goes away, its connection is closed. The server checks this often for a
-            // closed connection, and stops its statement.
+            // A read that is cancelled closes its connection. The server looks for that every 500 ms
+            // while a statement runs, and stops the statement.
             ("client_connection_check_interval", "500".to_owned()),
             ("default_transaction_isolation", "read committed".to_owned()),
-            // Every statement finds its rows by a key, whatever its arguments are. To plan it for each
-            // call would take longer than to run it.
+            // Every statement uses the same index for all arguments, and planning one anew for each call
+            // takes longer than running it.
             ("plan_cache_mode", "force_generic_plan".to_owned()),
         ]);
         let sizes = (settings.min_connections, settings.max_connections);
-        let connections = Connections::new(connect, sizes, settings.acquire_timeout);
         Ok(Self {
-            connections,
+            pool: ConnectionPool::new(options, sizes, settings.acquire_timeout),
             probe: Arc::default(),
-            away: Arc::default(),
+            unreachable: Arc::default(),
             acquire_timeout: settings.acquire_timeout,
             statement_timeout: settings.statement_timeout,
         })
     }
 
-    /// The longest time in which a read gets its connection and runs.
+    /// How long a read takes at most: the wait for a connection, and one statement.
     #[must_use]
     pub fn longest_read(&self) -> Duration {
         self.acquire_timeout + self.statement_timeout
     }
 
-    /// Runs `attempt` again when it collided with other transactions or lost its connection before
-    /// its commit was sent, a few times with a short random pause; never after a commit was sent.
+    /// Runs `attempt` up to four times, with short random pauses between them, while it collides with
+    /// other transactions or loses its connection before its commit was sent. Nothing is tried again
+    /// after a commit was sent.
     ///
     /// # Errors
-    /// What the last attempt ended with.
+    /// The error of the last attempt.
     pub async fn retrying<T, F>(&self, mut attempt: impl FnMut() -> F) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>>,
     {
-        for tried in 1..ATTEMPTS {
+        for attempts in 1..ATTEMPTS {
             match attempt().await {
                 Err(error @ (Error::Conflict | Error::Unavailable(Outage::Database))) => {
-                    tracing::debug!(tried, %error, "transaction tried again");
-                    let pause = backoff(FIRST_PAUSE, tried, LONGEST_PAUSE);
+                    tracing::debug!(attempts, %error, "a read or a transaction is tried again");
+                    let pause = backoff(FIRST_PAUSE, attempts, LONGEST_PAUSE);
                     tokio::time::sleep(jittered(pause, random_fraction())).await;
                 }
-                done => return done,
+                result => return result,
             }
         }
         attempt().await
     }
 
-    /// Reads outside any transaction: lends `read` a connection, and runs it again as
+    /// Borrows a connection for `read`, outside any transaction, and tries again as
     /// [`Db::retrying`] does.
     ///
-    /// When the call is dropped half-way, because its caller went away or its time is up, the
-    /// connection is closed, and the database stops the statement.
+    /// A read that is cancelled, because its caller went away or its deadline passed, closes its
+    /// connection, and the database stops the statement.
     ///
     /// # Errors
-    /// [`Error::Unavailable`], and what `read` ends with.
+    /// [`Error::Unavailable`], and the errors of `read`.
     pub async fn read<T>(
         &self,
         read: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error> + Copy,
@@ -143,7 +145,7 @@ impl Db {
         self.retrying(|| self.read_once(read)).await
     }
 
-    /// [`Db::read`] without the retries, for callers that have their own: a batch, a loop.
+    /// [`Db::read`] without retries, for batches and loops, which have their own.
     ///
     /// # Errors
     /// As [`Db::read`].
@@ -151,19 +153,15 @@ impl Db {
         &self,
         read: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut connection = ReadConnection { connection: Some(self.lend().await?), busy: true };
-        let result = read(&mut connection).await;
-        connection.busy = matches!(result, Err(Error::Unavailable(_)));
-        result
+        ReadConnection::new(self.acquire().await?).run(read).await
     }
 
-    async fn lend(&self) -> Result<Lent, Error> {
-        self.connections.lend().await.map_err(|error| self.no_connection(error))
+    async fn acquire(&self) -> Result<Pooled, Error> {
+        self.pool.acquire().await.map_err(|error| self.connection_error(error))
     }
 
-    /// Opens a transaction. Its statements run for no longer than until `deadline`, so that the
-    /// database stops working for a caller who has stopped waiting. Dropped without
-    /// [`Tx::commit`], it is rolled back.
+    /// Begins a transaction. Its statements are stopped at the `deadline`, when its caller stops
+    /// waiting.
     ///
     /// # Errors
     /// [`Error::Unavailable`]; [`Error::DeadlineExceeded`] when the deadline has passed.
@@ -171,44 +169,38 @@ impl Db {
         self.begin_with(deadline, None).await
     }
 
-    /// Opens the transaction of a batch. With `brief` a statement that waits long for a locked row fails
-    /// early.
+    /// Begins the transaction of a batch. With `brief`, a statement that waits 50 ms for a locked row
+    /// fails.
     ///
     /// # Errors
     /// As [`Db::begin`].
     pub async fn begin_batch(&self, deadline: Instant, brief: bool) -> Result<Tx, Error> {
-        self.begin_with(deadline, brief.then_some(BRIEF)).await
+        self.begin_with(deadline, brief.then_some(BRIEF_LOCK_TIMEOUT)).await
     }
 
-    async fn begin_with(&self, deadline: Instant, patience: Option<Duration>) -> Result<Tx, Error> {
+    async fn begin_with(
+        &self,
+        deadline: Instant,
+        lock_timeout: Option<Duration>,
+    ) -> Result<Tx, Error> {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(Error::DeadlineExceeded);
         }
-        let mut begin = "begin".to_owned();
-        // One round trip for all statements. The texts are constants and the numbers integers, so
-        // nothing needs quoting.
-        if left < self.statement_timeout {
-            begin += &format!("; set local statement_timeout = {}", left.as_millis().max(1));
-        }
-        if let Some(patience) = patience {
-            begin += &format!("; set local lock_timeout = {}", patience.as_millis().max(1));
-        }
-        let mut tx = Tx(Some(self.lend().await?));
-        tx.execute(AssertSqlSafe(begin)).await?;
-        Ok(tx)
+        let statement_timeout = Some(left).filter(|left| *left < self.statement_timeout);
+        Tx::begin(self.acquire().await?, statement_timeout, lock_timeout).await
     }
 
-    /// A connection outside the pool, which is closed at the end: for work in bulk, whose statements may
-    /// take long and leave temporary tables behind.
+    /// Opens a connection that the pool does not share, for bulk work: its statements may run long and
+    /// leave temporary tables behind. The connection is closed when it is dropped.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn session(&self) -> Result<PgConnection, Error> {
-        let mut connection =
-            self.connections.beside().await.map_err(|error| self.no_connection(error))?;
-        // Statements of work in bulk read whole tables. They may take long, and each is planned for the
-        // rows that are there.
+        let connection = self.pool.connect().await;
+        let mut connection = connection.map_err(|error| self.connection_error(error))?;
+        // Bulk statements read whole tables: they have no timeout, and each is planned for the rows
+        // that are there.
         sqlx::raw_sql(
             "set statement_timeout = 0; set work_mem = '64MB'; set plan_cache_mode = auto; \
              set max_parallel_workers_per_gather = 0",
@@ -218,180 +210,52 @@ impl Db {
         Ok(connection)
     }
 
-    /// Makes sure that the database responds, on a connection of its own.
+    /// Checks that the database answers, on a connection that is used for nothing else.
     ///
     /// # Errors
-    /// What is wrong.
+    /// Why the database does not answer.
     pub async fn probe(&self) -> Result<(), Error> {
         let mut kept = self.probe.lock().await;
-        // Taken out, so that a connection whose ping failed or was given up is not used again.
+        // Put back only after it answered: a connection that failed, or whose probe was cancelled, is
+        // not used again.
         let mut connection = match kept.take() {
             Some(connection) => connection,
-            None => self.connections.beside().await.map_err(database_error)?,
+            None => self.pool.connect().await.map_err(database_error)?,
         };
         connection.ping().await.map_err(database_error)?;
         *kept = Some(connection);
         Ok(())
     }
 
-    /// Opens the connections that are kept open when idle, and closes those that were not used for long.
+    /// Opens connections up to `min_connections`, and closes idle ones beyond them.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn tend(&self) -> Result<(), Error> {
-        self.connections.tend().await.map_err(|error| self.no_connection(error))
+    pub async fn maintain_pool(&self) -> Result<(), Error> {
+        self.pool.maintain().await.map_err(|error| self.connection_error(error))
     }
 
-    /// Notes whether the health check finds the database away, so that errors of calls can say so.
-    pub fn note_away(&self, away: bool) {
-        self.away.store(away, Ordering::Relaxed);
+    /// Stores the result of the health check, so that a call without a connection knows the reason.
+    pub fn set_reachable(&self, reachable: bool) {
+        self.unreachable.store(!reachable, Ordering::Relaxed);
     }
 
-    /// The error of a call that got no connection. The pool can't tell a database that is away from a
-    /// busy one, so the health check's finding decides.
-    fn no_connection(&self, error: sqlx::Error) -> Error {
+    /// The reason why a call got no connection in time. A call waits whether the database is busy or
+    /// away, because both may pass; the pool can't tell which it was, the last health check can.
+    fn connection_error(&self, error: sqlx::Error) -> Error {
         match error {
-            sqlx::Error::PoolTimedOut if self.away.load(Ordering::Relaxed) => {
+            sqlx::Error::PoolTimedOut if self.unreachable.load(Ordering::Relaxed) => {
                 Error::Unavailable(Outage::Database)
             }
             other => database_error(other),
         }
     }
 
-    /// Closes all connections, waiting for those in use.
+    /// Closes all connections, after those in use have come back.
     pub async fn close(&self) {
         if let Some(probe) = self.probe.lock().await.take() {
             let _ = probe.close().await;
         }
-        self.connections.close().await;
-    }
-}
-
-/// A connection on which a read runs. It is closed instead of given back when the read was dropped
-/// half-way, or when the connection broke.
-struct ReadConnection {
-    connection: Option<Lent>,
-    busy: bool,
-}
-
-const LENT: &str = "a connection goes back only when its holder is dropped";
-
-impl Drop for ReadConnection {
-    fn drop(&mut self) {
-        if self.busy
-            && let Some(connection) = self.connection.take()
-        {
-            drop(Lent::take(connection));
-        }
-    }
-}
-
-impl Deref for ReadConnection {
-    type Target = PgConnection;
-
-    fn deref(&self) -> &PgConnection {
-        self.connection.as_ref().expect(LENT)
-    }
-}
-
-impl DerefMut for ReadConnection {
-    fn deref_mut(&mut self) -> &mut PgConnection {
-        self.connection.as_mut().expect(LENT)
-    }
-}
-
-/// A transaction at READ COMMITTED.
-pub struct Tx(Option<Lent>);
-
-impl Tx {
-    /// Makes the changes durable.
-    ///
-    /// # Errors
-    /// [`Outage::DuringCommit`] when the connection broke: the changes happened or not, and only the
-    /// caller may repeat them.
-    pub async fn commit(mut self) -> Result<(), Error> {
-        let committed = self.execute("commit").await;
-        match committed.map_err(database_error) {
-            Ok(_) => {
-                // Back to the pool as it is.
-                self.0 = None;
-                Ok(())
-            }
-            Err(Error::Unavailable(_) | Error::Conflict) => {
-                Err(Error::Unavailable(Outage::DuringCommit))
-            }
-            Err(other) => Err(other),
-        }
-    }
-}
-
-impl Drop for Tx {
-    /// Rolls back what was not committed, and gives the connection back after that.
-    fn drop(&mut self) {
-        let Some(mut connection) = self.0.take() else {
-            return;
-        };
-        let Ok(runtime) = Handle::try_current() else {
-            drop(Lent::take(connection));
-            return;
-        };
-        runtime.spawn(async move {
-            if connection.execute("rollback").await.is_err() {
-                drop(Lent::take(connection));
-            }
-        });
-    }
-}
-
-impl Deref for Tx {
-    type Target = PgConnection;
-
-    fn deref(&self) -> &PgConnection {
-        self.0.as_ref().expect(LENT)
-    }
-}
-
-impl DerefMut for Tx {
-    fn deref_mut(&mut self) -> &mut PgConnection {
-        self.0.as_mut().expect(LENT)
-    }
-}
-
-impl From<sqlx::Error> for Error {
-    fn from(error: sqlx::Error) -> Self {
-        database_error(error)
-    }
-}
-
-/// What an error of the database means for the caller.
-fn database_error(error: sqlx::Error) -> Error {
-    match error {
-        sqlx::Error::PoolTimedOut => Error::Unavailable(Outage::Busy),
-        sqlx::Error::PoolClosed => Error::Unavailable(Outage::ShuttingDown),
-        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed => {
-            Error::Unavailable(Outage::Database)
-        }
-        sqlx::Error::Database(ref reported) => match reported.code().as_deref() {
-            // serialization_failure, deadlock_detected, lock_not_available
-            Some("40001" | "40P01" | "55P03") => Error::Conflict,
-            // query_canceled: only a statement_timeout cancels our statements.
-            Some("57014") => Error::DeadlineExceeded,
-            // Shutting down, starting up or a standby; too many connections; a broken connection.
-            Some("57P01" | "57P02" | "57P03" | "25006" | "25P03") => {
-                Error::Unavailable(Outage::Database)
-            }
-            Some("53300") => Error::Unavailable(Outage::Busy),
-            // A broken connection; no such user, password or database any more.
-            Some(code) if ["08", "28", "3D"].iter().any(|class| code.starts_with(class)) => {
-                tracing::warn!(%error, "the database refuses the connection");
-                Error::Unavailable(Outage::Database)
-            }
-            _ => Error::Internal(error.to_string()),
-        },
-        sqlx::Error::Protocol(_) | sqlx::Error::BeginFailed => {
-            tracing::warn!(%error, "database connection failed");
-            Error::Unavailable(Outage::Database)
-        }
-        _ => Error::Internal(error.to_string()),
+        self.pool.close().await;
     }
 }

@@ -6,8 +6,8 @@ use sqlx::{ConnectOptions as _, Connection as _, migrate::Migrator, postgres::Pg
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
-/// How long a migration waits for a lock on a table in use. Calls on the table wait behind the
-/// migration, so it gives up then. It can be repeated.
+/// How long a migration waits for a lock on a table in use. While it waits, all calls on that table
+/// wait behind it; so it soon gives up, and can be repeated.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why the schema could not be brought up to date.
@@ -16,31 +16,30 @@ pub enum MigrateError {
     /// The database's URL can't be read.
     #[error("--database-url: {0}")]
     Url(#[source] sqlx::Error),
-    /// The database can't be reached.
+    /// The connection failed.
     #[error("can't connect to the database: {0}")]
     Connect(#[source] sqlx::Error),
-    /// A migration failed, or the database was written by another version.
+    /// A migration failed, or a later version of the service has migrated the database.
     #[error("can't migrate the database: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
-    /// Migrations are missing, and the settings say not to run them.
+    /// Migrations are missing, and `--migrate false` forbids to run them.
     #[error("the schema is at version {applied}, but {expected} is needed: run `befriend migrate`")]
     Behind {
         /// The newest migration that ran.
         applied: i64,
-        /// The newest that there is.
+        /// The newest migration that this version of the service has.
         expected: i64,
     },
 }
 
-/// The number of the newest migration that this version of the service knows.
+/// The number of the newest migration that this version of the service has.
 #[must_use]
 pub fn expected_version() -> i64 {
     MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0)
 }
 
-/// Runs the migrations that the database of `url` has not seen. It uses a connection of its own, which is
-/// closed even after a failure, because sqlx then still holds an advisory lock on it. Several instances
-/// may start at once: one migrates, the others wait.
+/// Runs the migrations that are missing in the database of `url`. Several instances may start at the
+/// same time: one migrates, the others wait.
 ///
 /// # Errors
 /// [`MigrateError`].
@@ -54,12 +53,12 @@ pub async fn migrate(url: &str) -> Result<(), MigrateError> {
         .await
         .map_err(MigrateError::Connect)?;
     let migrated = MIGRATIONS.run(&mut connection).await;
-    // Whether the connection closes in good order does not matter.
+    // Closed also after a failure, because sqlx then keeps its advisory lock on the connection.
     let _ = connection.close().await;
     Ok(migrated?)
 }
 
-/// Makes sure that the database has the schema that this version of the service needs.
+/// Checks that the database has the schema that this version of the service needs.
 ///
 /// # Errors
 /// [`MigrateError::Behind`] when migrations are missing.

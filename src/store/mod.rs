@@ -13,8 +13,10 @@ pub(crate) mod blocks;
 pub(crate) mod callback_rules;
 pub(crate) mod changes;
 pub(crate) mod comparisons;
+mod connection;
 mod copy;
 mod db;
+mod error;
 pub(crate) mod event_history;
 pub(crate) mod export;
 pub(crate) mod friend_changes;
@@ -36,7 +38,8 @@ pub(crate) mod tokens;
 pub(crate) mod user_deletion;
 pub(crate) mod users;
 
-pub use db::{Db, DbSettings, Tx};
+pub use connection::Tx;
+pub use db::{Db, DbSettings};
 pub use migrate::{MigrateError, expected_version, migrate, require_current};
 
 use statements::{all_changed, column, index, statements};

@@ -1,8 +1,7 @@
-//! The pool: connections are kept open, lent, and taken back without a round trip to the database.
+//! The connection pool. A connection is borrowed and given back without a round trip.
 //!
-//! sqlx's own pool pings every connection when it is given back. That is one more round trip for each
-//! statement, half of what a short statement costs. This pool pings a connection before it lends it, and
-//! only if the connection was not used for a while.
+//! sqlx's own pool pings each connection when it comes back, which is as many round trips as short
+//! reads make. This pool pings a connection only when it was not used for a second.
 
 use std::{
     io,
@@ -17,49 +16,50 @@ use deadpool::{
 };
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions};
 
-/// A connection that was not used for longer than this is pinged before it is lent.
-const ASK_AFTER: Duration = Duration::from_secs(1);
+use crate::domain::backoff;
 
-/// A connection is replaced at this age, because its server process takes more memory over time.
+/// A connection that was idle for longer is pinged before it is used.
+const PING_AFTER: Duration = Duration::from_secs(1);
+
+/// A connection is replaced at this age, and with it the memory that its server process has gathered.
 const MAX_AGE: Duration = Duration::from_mins(30);
 
-/// Connections beyond those that are kept open when idle are closed when they were not used for this
-/// long.
+/// Connections beyond `min_connections` are closed after so long without use.
 const MAX_IDLE: Duration = Duration::from_mins(10);
 
-/// The pauses between two tries to connect: 10 ms, 20 ms, 40 ms, … up to 500 ms.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
+/// The pauses between attempts to connect: 10 ms, 20 ms, 40 ms, … up to 500 ms.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// A connection on loan.
-pub(super) type Lent = Object<Connector>;
+/// A connection that goes back to the pool when it is dropped.
+pub(super) type Pooled = Object<Connector>;
 
-/// Makes connections.
+/// Opens connections.
 pub(super) struct Connector {
     options: PgConnectOptions,
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl Connector {
-    /// Opens a connection. Waits for a server that is just starting or has no room, but no longer than a
-    /// call waits for a connection.
-    pub(super) async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
-        let until = Instant::now() + self.patience;
-        let mut pause = PAUSES.0;
+    /// Opens a connection. Tries again while the server is starting or has no room, for no longer than
+    /// a call waits for a connection.
+    async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
+        let until = Instant::now() + self.timeout;
+        let mut failures = 0;
         loop {
-            // Boxed, because this future is large, and would be part of every future that waits for a
-            // connection.
+            failures += 1;
+            let pause = backoff(FIRST_PAUSE, failures, LONGEST_PAUSE);
+            // Boxed, because the future is large, and part of the future of every call.
             match Box::pin(self.options.connect()).await {
-                Err(error) if passes(&error) && Instant::now() + pause < until => {}
-                connected => return connected,
+                Err(error) if may_pass(&error) && Instant::now() + pause < until => {}
+                result => return result,
             }
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(PAUSES.1);
         }
     }
 }
 
-/// Whether the server may take a connection soon: it is starting, or has no room at the moment.
-fn passes(error: &sqlx::Error) -> bool {
+fn may_pass(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(error) => error.kind() == io::ErrorKind::ConnectionRefused,
         sqlx::Error::Database(error) => error.is_transient_in_connect_phase(),
@@ -83,45 +83,44 @@ impl Manager for Connector {
         if metrics.age() > MAX_AGE {
             return Err(RecycleError::message("old"));
         }
-        if metrics.last_used() > ASK_AFTER {
+        if metrics.last_used() > PING_AFTER {
             connection.ping().await?;
         }
         Ok(())
     }
 }
 
-/// The pool.
+/// The connections of the service. A clone shares the same connections.
 #[derive(Clone)]
-pub(super) struct Connections {
+pub(super) struct ConnectionPool {
     pool: Pool<Connector>,
-    kept_idle: usize,
+    min_connections: usize,
 }
 
-impl Connections {
-    /// Prepares a pool of up to `most` connections, of which `kept_idle` stay open when no caller needs
-    /// them. Connects when a connection is first needed. A caller waits for one up to `patience`.
+impl ConnectionPool {
+    /// Prepares a pool. The first connection is opened when it is needed.
     pub(super) fn new(
         options: PgConnectOptions,
-        (kept_idle, most): (u32, u32),
-        patience: Duration,
+        (min_connections, max_connections): (u32, u32),
+        acquire_timeout: Duration,
     ) -> Self {
-        let pool = Pool::builder(Connector { options, patience })
-            .max_size(most as usize)
+        let pool = Pool::builder(Connector { options, timeout: acquire_timeout })
+            .max_size(max_connections as usize)
             .timeouts(Timeouts {
-                wait: Some(patience),
-                create: Some(patience),
-                recycle: Some(patience),
+                wait: Some(acquire_timeout),
+                create: Some(acquire_timeout),
+                recycle: Some(acquire_timeout),
             })
-            // The connection that was used last has the warmest caches.
+            // The connection that was used last has the warmest caches, and needs no ping.
             .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
             .build()
             .expect("a pool with a runtime can have timeouts");
-        Self { pool, kept_idle: kept_idle as usize }
+        Self { pool, min_connections: min_connections as usize }
     }
 
-    /// Lends a connection until it is dropped.
-    pub(super) async fn lend(&self) -> Result<Lent, sqlx::Error> {
+    /// Borrows a connection, or opens one, or waits until one comes back.
+    pub(super) async fn acquire(&self) -> Result<Pooled, sqlx::Error> {
         self.pool.get().await.map_err(|error| match error {
             PoolError::Backend(error) => error,
             PoolError::Timeout(_) => sqlx::Error::PoolTimedOut,
@@ -132,16 +131,16 @@ impl Connections {
         })
     }
 
-    /// Opens a connection outside the pool.
-    pub(super) async fn beside(&self) -> Result<PgConnection, sqlx::Error> {
+    /// Opens a connection that is not part of the pool.
+    pub(super) async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         self.pool.manager().connect().await
     }
 
-    /// Closes connections that were not used for long, and opens those that are kept open when idle.
-    pub(super) async fn tend(&self) -> Result<(), sqlx::Error> {
+    /// Closes idle connections beyond `min_connections`, and opens those that are missing.
+    pub(super) async fn maintain(&self) -> Result<(), sqlx::Error> {
         let mut open = self.pool.status().size;
         let unused = self.pool.retain(|_, metrics| {
-            let keep = open <= self.kept_idle || metrics.last_used() < MAX_IDLE;
+            let keep = open <= self.min_connections || metrics.last_used() < MAX_IDLE;
             open -= usize::from(!keep);
             keep
         });
@@ -149,13 +148,13 @@ impl Connections {
             let _ = connection.close().await;
         }
         let mut opened = Vec::new();
-        while self.pool.status().size < self.kept_idle && !self.pool.is_closed() {
-            opened.push(self.lend().await?);
+        while self.pool.status().size < self.min_connections && !self.pool.is_closed() {
+            opened.push(self.acquire().await?);
         }
         Ok(())
     }
 
-    /// Closes all connections, and waits for those that are lent.
+    /// Closes all connections, after those in use have come back.
     pub(super) async fn close(&self) {
         let idle = self.pool.retain(|_, _| false);
         self.pool.close();

@@ -1,4 +1,4 @@
-//! `tokens`: app tokens as hashes.
+//! `tokens`: the hashes of app tokens.
 
 use sqlx::{FromRow, PgConnection, query, query_as};
 use time::OffsetDateTime;
@@ -49,7 +49,7 @@ struct TokenRow {
     expires_at: OffsetDateTime,
 }
 
-/// Stores a token's hash.
+/// Stores the hash of a new token.
 pub(crate) async fn create(
     db: &mut PgConnection,
     token: SecretHash,
@@ -67,7 +67,7 @@ pub(crate) async fn create(
     Ok(())
 }
 
-/// The app that a token stands for, and when the token expires; `None` for an unknown or expired token.
+/// The app of a token, and when the token expires; `None` for an unknown or expired token.
 pub(crate) async fn app_of(
     db: &mut PgConnection,
     token: SecretHash,
@@ -78,7 +78,7 @@ pub(crate) async fn app_of(
     Ok(row.map(|row| (row.app.into(), row.expires_at)))
 }
 
-/// Deletes a token of an app.
+/// Revokes a token of an app.
 pub(crate) async fn revoke(
     db: &mut PgConnection,
     token: SecretHash,
@@ -88,13 +88,13 @@ pub(crate) async fn revoke(
     Ok(())
 }
 
-/// Deletes all tokens of an app.
+/// Revokes all tokens of an app.
 pub(crate) async fn revoke_all(db: &mut PgConnection, app_id: Uuid) -> Result<(), Error> {
     query(REVOKE_ALL).bind(app_id).execute(db).await?;
     Ok(())
 }
 
-/// Deletes up to `limit` tokens that have expired. Returns how many.
+/// Removes up to `limit` expired tokens. Returns how many.
 pub(crate) async fn purge_expired(
     db: &mut PgConnection,
     now: OffsetDateTime,
