@@ -8,6 +8,7 @@ use std::{env, error::Error, fs, path::PathBuf};
 const PROTOS: &[&str] = &[
     "befriend/v1/app_service.proto",
     "befriend/v1/block_service.proto",
+    "befriend/v1/callback_rule_service.proto",
     "befriend/v1/error_reason.proto",
     "befriend/v1/event_service.proto",
     "befriend/v1/friend_service.proto",

@@ -13,7 +13,8 @@ use std::{
 
 use befriend::{
     proto::{
-        self, app_service_client::AppServiceClient, friend_service_client::FriendServiceClient,
+        self, callback_rule_service_client::CallbackRuleServiceClient,
+        friend_service_client::FriendServiceClient,
     },
     store,
 };
@@ -116,7 +117,7 @@ impl Bench {
         }
         let names: Vec<String> = (0..USERS).map(name).collect();
         let token = app_with_users(channels[0].clone(), APP, &names).await?;
-        let mut apps = AppServiceClient::new(channels[0].clone());
+        let mut rule_service = CallbackRuleServiceClient::new(channels[0].clone());
         let mut rules = Vec::new();
         for _ in 0..4 {
             let rule = proto::CreateCallbackRuleRequest {
@@ -124,7 +125,7 @@ impl Bench {
                 url: receiver.clone(),
                 ..Default::default()
             };
-            let created = apps.create_callback_rule(authorized(&operator(), rule)).await?;
+            let created = rule_service.create_callback_rule(authorized(&operator(), rule)).await?;
             rules.push(created.into_inner().rule.unwrap_or_default().rule_id);
         }
         let pool = PgPool::connect(url).await?;

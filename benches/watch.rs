@@ -174,7 +174,7 @@ async fn watch(
             () = goals_are_set => continue,
         };
         let now = Clock::system().now().unix_timestamp_nanos() / 1000;
-        version = message.version;
+        version = message.next_version;
         for change in message.changes {
             match change.change.ok_or("a change of no kind")? {
                 Change::Upserted(friend) => {
@@ -232,7 +232,7 @@ async fn lists(channel: &Channel, token: &Token) -> Result<Vec<(i64, Vec<String>
     let mut lists = Vec::new();
     for user in 0..WATCHERS {
         let request = proto::GetUserRequest { username: name(user) };
-        let head = users.get_user(authorized(token, request)).await?.into_inner().list_head;
+        let head = users.get_user(authorized(token, request)).await?.into_inner().list_summary;
         let request = proto::ListAllFriendsRequest { owner: name(user) };
         let list = friends.list_all_friends(authorized(token, request)).await?.into_inner();
         lists.push((head.unwrap_or_default().version, list.usernames));

@@ -25,7 +25,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     });
     request.set_timeout(std::time::Duration::from_secs(2));
     match friends.add_friend(request).await {
-        Ok(answer) => println!("friends: {:?}", answer.into_inner().friend),
+        Ok(answer) => {
+            let answer = answer.into_inner();
+            println!("entry: {:?}", answer.friend);
+            println!("profile: {:?}", answer.user);
+        }
         Err(status) => {
             // The reason is for programs, the message for people.
             let reason = status.get_details_error_info().map(|info| info.reason);

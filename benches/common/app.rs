@@ -39,7 +39,7 @@ pub async fn create_app(
     server: impl Server,
     app_key: &str,
 ) -> Result<proto::CreateAppResponse, Status> {
-    let limits = proto::AppLimitsChange {
+    let limits = proto::AppLimits {
         friend_limit: Some(10_000),
         block_limit: Some(10_000),
         requests_per_second: Some(1_000_000),

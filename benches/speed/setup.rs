@@ -4,7 +4,10 @@ use std::{collections::HashMap, fs, path::Path, sync::Mutex};
 
 use befriend::{
     private_postgres::PrivatePostgres,
-    proto::{self, app_service_client::AppServiceClient},
+    proto::{
+        self, app_service_client::AppServiceClient,
+        callback_rule_service_client::CallbackRuleServiceClient,
+    },
     store,
 };
 use sqlx::PgPool;
@@ -49,7 +52,7 @@ pub struct Cpu {
 
 /// The callback rule that some operations run with.
 pub struct Rule {
-    apps: AppServiceClient<Channel>,
+    service: CallbackRuleServiceClient<Channel>,
     rule_id: String,
 }
 
@@ -61,7 +64,7 @@ impl Rule {
             enabled: Some(enabled),
             ..Default::default()
         };
-        self.apps.clone().update_callback_rule(authorized(&operator(), change)).await?;
+        self.service.clone().update_callback_rule(authorized(&operator(), change)).await?;
         Ok(())
     }
 }
@@ -123,6 +126,7 @@ async fn connect(url: &str, connections: usize) -> Result<Vec<Channel>, Failure>
 async fn app(channel: &Channel) -> Result<(String, Token, Rule), Failure> {
     let operator = operator();
     let mut apps = AppServiceClient::new(channel.clone());
+    let mut service = CallbackRuleServiceClient::new(channel.clone());
     let (app, secret) = match create_app(channel.clone(), APP).await {
         Ok(created) => {
             let rule = proto::CreateCallbackRuleRequest {
@@ -130,13 +134,14 @@ async fn app(channel: &Channel) -> Result<(String, Token, Rule), Failure> {
                 url: "http://127.0.0.1:9/".to_owned(),
                 ..Default::default()
             };
-            apps.create_callback_rule(authorized(&operator, rule)).await?;
+            service.create_callback_rule(authorized(&operator, rule)).await?;
             (created.app, created.client_secret)
         }
         Err(status) if status.code() == Code::AlreadyExists => {
             let rotate =
-                proto::RotateSecretRequest { app_key: APP.to_owned(), revoke_tokens: false };
-            let rotated = apps.rotate_secret(authorized(&operator, rotate)).await?.into_inner();
+                proto::RotateClientSecretRequest { app_key: APP.to_owned(), revoke_tokens: false };
+            let rotated =
+                apps.rotate_client_secret(authorized(&operator, rotate)).await?.into_inner();
             (rotated.app, rotated.client_secret)
         }
         Err(status) => return Err(status.into()),
@@ -144,7 +149,7 @@ async fn app(channel: &Channel) -> Result<(String, Token, Rule), Failure> {
     let app = app.unwrap_or_default();
     let token = issue_token(channel.clone(), app.client_id, secret).await?;
     let list = proto::ListCallbackRulesRequest { app_key: APP.to_owned() };
-    let rules = apps.list_callback_rules(authorized(&operator, list)).await?.into_inner().rules;
+    let rules = service.list_callback_rules(authorized(&operator, list)).await?.into_inner().rules;
     let rule_id = rules.into_iter().next().ok_or("the app has no rule")?.rule_id;
-    Ok((app.uuid, token, Rule { apps, rule_id }))
+    Ok((app.uuid, token, Rule { service, rule_id }))
 }

@@ -30,7 +30,9 @@ pub(super) async fn serve(
     };
     let operator_token = args.access.operator_token.clone().or_else(|| kept_token.clone());
     if operator_token.is_none() {
-        tracing::warn!("AppService refuses every call: --operator-token is not set");
+        tracing::warn!(
+            "AppService and CallbackRuleService refuse every call: --operator-token is not set"
+        );
     }
     let core = server::core(&database.url, &args, operator_token.clone(), Clock::system())?;
     wait_for_database(&core, args.pool.db_wait).await;

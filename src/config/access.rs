@@ -24,9 +24,9 @@ const LOGIN_WINDOW: Duration = Duration::from_secs(60);
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Access")]
 pub struct AccessArgs {
-    /// The operator's token, for AppService: at least 32 characters.
+    /// The operator's token, for AppService and CallbackRuleService: at least 32 characters.
     ///
-    /// Without it AppService refuses every call. With the private Postgres befriend generates one,
+    /// Without it the two services refuse every call. With the private Postgres befriend generates one,
     /// keeps it in the data folder and prints it at the start.
     #[arg(long, env = "BEFRIEND_OPERATOR_TOKEN", value_name = "TOKEN", hide_env_values = true, value_parser = secret)]
     pub operator_token: Option<Secret>,

@@ -66,7 +66,7 @@ impl BlockService for BlockApi {
         let blocked = blocks::list_all(&call, &owner).await?;
         Ok(Response::new(proto::ListAllBlockedUsersResponse {
             usernames: strings(blocked.newest),
-            count: blocked.count,
+            total_size: blocked.count,
         }))
     }
 
@@ -102,7 +102,7 @@ impl BlockService for BlockApi {
         let messages =
             watch::watch(call, bearer, sync::Blocks, owner, message.since_version).await?;
         let render = |page: SyncPage<_>| proto::WatchBlocksResponse {
-            version: page.next.version,
+            next_version: page.next.version,
             full_resync: page.full_resync,
             up_to_date: !page.has_more,
             changes: follow::changes(page.changes),

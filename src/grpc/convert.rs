@@ -1,8 +1,9 @@
 //! Generated types to domain values and back; no generated type gets past this folder.
 
-use prost_types::Timestamp;
+use prost_types::{FieldMask, Timestamp};
 use time::OffsetDateTime;
 use tonic::{Request, Status};
+use uuid::Uuid;
 
 use crate::{
     domain::{
@@ -59,13 +60,52 @@ pub(super) fn new_user(
     ))
 }
 
-pub(super) fn limits_change(change: Option<proto::AppLimitsChange>) -> AppLimitsChange {
-    let change = change.unwrap_or_default();
+/// Reads limits to set; those that are absent stay as they are.
+pub(super) fn limits_change(limits: Option<proto::AppLimits>) -> AppLimitsChange {
+    let limits = limits.unwrap_or_default();
     AppLimitsChange {
-        friend_limit: change.friend_limit,
-        block_limit: change.block_limit,
-        requests_per_second: change.requests_per_second,
+        friend_limit: limits.friend_limit,
+        block_limit: limits.block_limit,
+        requests_per_second: limits.requests_per_second,
     }
+}
+
+/// Which fields of an update request to change: those that its mask names. Without a mask, or with an
+/// empty one, those that are present.
+pub(super) struct UpdateMask<'a>(&'a [String]);
+
+impl<'a> UpdateMask<'a> {
+    /// Reads a mask over the paths `fields`.
+    ///
+    /// # Errors
+    /// [`Invalid::Argument`] for a mask that names another path.
+    pub(super) fn read(mask: Option<&'a FieldMask>, fields: &[&str]) -> Result<Self, Invalid> {
+        let paths = mask.map(|mask| mask.paths.as_slice()).unwrap_or_default();
+        if paths.iter().all(|path| fields.contains(&path.as_str())) {
+            return Ok(Self(paths));
+        }
+        let why = format!("must name only fields to change: {}", fields.join(", "));
+        Err(Invalid::argument("update_mask", why))
+    }
+
+    /// The value to change the field `path` to, or `None` to leave the field as it is. The mask may
+    /// name the message of a field: "limits" includes "limits.friend_limit".
+    pub(super) fn choose<T>(&self, path: &str, present: Option<T>, cleared: T) -> Option<T> {
+        let includes = |named: &String| {
+            let rest = path.strip_prefix(named.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        if self.0.is_empty() {
+            present
+        } else {
+            self.0.iter().any(includes).then(|| present.unwrap_or(cleared))
+        }
+    }
+}
+
+/// Reads the id of a callback rule.
+pub(super) fn rule_id(text: &str) -> Result<Uuid, Invalid> {
+    Uuid::try_parse(text).map_err(|_| Invalid::argument("rule_id", "must be a uuid"))
 }
 
 pub(super) fn timestamp(time: OffsetDateTime) -> Option<Timestamp> {
@@ -175,9 +215,9 @@ pub(super) fn event(event: Event) -> proto::Event {
         event_id: event.id.render(),
         webhook_id: event.id.webhook_id(),
         rule_id: event.id.rule_id.to_string(),
-        r#type: event.event_type.map_or("", EventType::as_str).to_owned(),
+        event_type: event.event_type.map_or("", EventType::as_str).to_owned(),
         owner: event.owner.into_string(),
-        friend: event.friend.into_string(),
+        other: event.friend.into_string(),
         version: event.id.version,
         state: state.into(),
         attempt_count: event.attempts,
@@ -190,10 +230,10 @@ pub(super) fn event(event: Event) -> proto::Event {
 impl From<Attempt> for proto::DeliveryAttempt {
     fn from(attempt: Attempt) -> Self {
         Self {
-            time: from_unix_millis(attempt.at_ms).and_then(timestamp),
-            status: attempt.status.map_or(0, i32::from),
-            duration_ms: i64::try_from(attempt.duration_ms).unwrap_or(i64::MAX),
-            answer: attempt.answer,
+            start_time: from_unix_millis(attempt.at_ms).and_then(timestamp),
+            http_status: attempt.status.map_or(0, i32::from),
+            duration: std::time::Duration::from_millis(attempt.duration_ms).try_into().ok(),
+            response_body: attempt.answer,
             error: attempt.error.unwrap_or_default(),
         }
     }
@@ -221,14 +261,14 @@ impl From<User> for proto::User {
     }
 }
 
-impl From<ListHead> for proto::ListHead {
+impl From<ListHead> for proto::ListSummary {
     fn from(head: ListHead) -> Self {
         Self {
             friend_count: head.friend_count,
             block_count: head.block_count,
             version: head.version,
-            incoming_request_count: head.incoming_requests,
-            outgoing_request_count: head.outgoing_requests,
+            incoming_friend_request_count: head.incoming_requests,
+            outgoing_friend_request_count: head.outgoing_requests,
         }
     }
 }
@@ -256,9 +296,9 @@ impl From<App> for proto::App {
             client_id: app.client_id,
             netease_app_key: app.netease_app_key.unwrap_or_default(),
             limits: Some(proto::AppLimits {
-                friend_limit: app.limits.friend_limit,
-                block_limit: app.limits.block_limit,
-                requests_per_second: app.limits.requests_per_second,
+                friend_limit: Some(app.limits.friend_limit),
+                block_limit: Some(app.limits.block_limit),
+                requests_per_second: Some(app.limits.requests_per_second),
             }),
             create_time: timestamp(app.created_at),
             update_time: timestamp(app.modified_at),

@@ -1,9 +1,8 @@
 //! EventService.
 
 use tonic::{Request, Response, Status};
-use uuid::Uuid;
 
-use super::convert::{app_call, event, event_state, opt_time};
+use super::convert::{app_call, event, event_state, opt_time, rule_id};
 use crate::{
     domain::{Error, EventFilter, EventId, EventType, Invalid, Username},
     ops::{Call, events},
@@ -58,8 +57,8 @@ impl EventService for EventApi {
     ) -> Result<Response<proto::RetryFailedEventsResponse>, Status> {
         let (call, message) = app_call(request)?;
         let rule_id = rule_id(&message.rule_id)?;
-        let range =
-            (opt_time("from_time", message.from_time)?, opt_time("to_time", message.to_time)?);
+        let (start, end) = (message.start_time, message.end_time);
+        let range = (opt_time("start_time", start)?, opt_time("end_time", end)?);
         let retried = events::retry_failed(&call, rule_id, range).await?;
         Ok(Response::new(proto::RetryFailedEventsResponse {
             retried_count: i32::try_from(retried).unwrap_or(i32::MAX),
@@ -75,22 +74,18 @@ fn event_id(text: String) -> Result<EventId, Error> {
     EventId::parse(&text).ok_or_else(|| Error::EventNotFound(text.chars().take(SHOWN).collect()))
 }
 
-fn rule_id(text: &str) -> Result<Uuid, Invalid> {
-    Uuid::try_parse(text).map_err(|_| Invalid::argument("rule_id", "must be a uuid"))
-}
-
 fn filter(call: &Call, message: &proto::ListEventsRequest) -> Result<EventFilter, Invalid> {
     let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     Ok(EventFilter {
         rule_id: given(&message.rule_id).map(|id| rule_id(&id)).transpose()?,
-        owner: given(&message.username)
-            .map(|name| Ok(call.key(&Username::parse("username", &name)?)))
+        owner: given(&message.owner)
+            .map(|name| Ok(call.key(&Username::parse("owner", &name)?)))
             .transpose()?,
-        event_type: given(&message.r#type)
-            .map(|name| EventType::parse("type", &name))
+        event_type: given(&message.event_type)
+            .map(|name| EventType::parse("event_type", &name))
             .transpose()?,
         state: event_state(message.state)?,
-        from: opt_time("from_time", message.from_time)?,
-        to: opt_time("to_time", message.to_time)?,
+        from: opt_time("start_time", message.start_time)?,
+        to: opt_time("end_time", message.end_time)?,
     })
 }

@@ -3,7 +3,9 @@
 use tonic::{Request, Response, Status};
 
 use super::{
-    convert::{app_call, bounded, count, opt_time, request_direction, request_states, strings},
+    convert::{
+        UpdateMask, app_call, bounded, count, opt_time, request_direction, request_states, strings,
+    },
     follow::{self, Watching},
 };
 use crate::{
@@ -28,8 +30,11 @@ impl FriendService for FriendApi {
         let (call, message) = app_call(request)?;
         let (owner, friend) = pair(&message.owner, &message.friend)?;
         let extension = Extension::parse("server_extension", &message.server_extension)?;
-        let user = friends::add(&call, &owner, &friend, &extension).await?;
-        Ok(Response::new(proto::AddFriendResponse { friend: Some(user.friend.into()) }))
+        let added = friends::add(&call, &owner, &friend, &extension).await?;
+        Ok(Response::new(proto::AddFriendResponse {
+            friend: Some(added.entry.into()),
+            user: Some(added.friend.into()),
+        }))
     }
 
     async fn remove_friend(
@@ -38,8 +43,8 @@ impl FriendService for FriendApi {
     ) -> Result<Response<proto::RemoveFriendResponse>, Status> {
         let (call, message) = app_call(request)?;
         let (owner, friend) = pair(&message.owner, &message.friend)?;
-        let user = friends::remove(&call, &owner, &friend, message.clear_remark).await?;
-        Ok(Response::new(proto::RemoveFriendResponse { friend: Some(user.friend.into()) }))
+        let removed = friends::remove(&call, &owner, &friend, message.clear_remark).await?;
+        Ok(Response::new(proto::RemoveFriendResponse { user: Some(removed.friend.into()) }))
     }
 
     async fn remove_all_friends(
@@ -89,7 +94,7 @@ impl FriendService for FriendApi {
             remark: message.include_remark.then_some(entry.remark),
         });
         Ok(Response::new(proto::ListFriendsResponse {
-            friends: entries.collect(),
+            entries: entries.collect(),
             next_page_token: tokens.write(page.next),
         }))
     }
@@ -102,7 +107,7 @@ impl FriendService for FriendApi {
         let owner = Username::parse("owner", &message.owner)?;
         let names = friends::list_all(&call, &owner).await?;
         Ok(Response::new(proto::ListAllFriendsResponse {
-            count: count(names.len()),
+            total_size: count(names.len()),
             usernames: strings(names),
         }))
     }
@@ -167,7 +172,7 @@ impl FriendService for FriendApi {
         let list = sync::Friends::default();
         let messages = watch::watch(call, bearer, list, owner, message.since_version).await?;
         let render = |page: SyncPage<_>| proto::WatchFriendsResponse {
-            version: page.next.version,
+            next_version: page.next.version,
             full_resync: page.full_resync,
             up_to_date: !page.has_more,
             changes: follow::changes(page.changes),
@@ -183,7 +188,7 @@ impl FriendService for FriendApi {
         let (requester, recipient) = asker(&message.requester, &message.recipient)?;
         let said = RequestMessage::parse("message", &message.message)?;
         let sent = requests::send(&call, &requester, &recipient, &said).await?;
-        Ok(Response::new(proto::SendFriendRequestResponse { request: Some(sent.into()) }))
+        Ok(Response::new(proto::SendFriendRequestResponse { friend_request: Some(sent.into()) }))
     }
 
     async fn accept_friend_request(
@@ -197,7 +202,7 @@ impl FriendService for FriendApi {
         let accepted = requests::accept(&call, &requester, &recipient, &said, &extension);
         let (accepted, friend) = accepted.await?;
         Ok(Response::new(proto::AcceptFriendRequestResponse {
-            request: Some(accepted.into()),
+            friend_request: Some(accepted.into()),
             friend: Some(friend.into()),
         }))
     }
@@ -210,7 +215,9 @@ impl FriendService for FriendApi {
         let (requester, recipient) = asker(&message.requester, &message.recipient)?;
         let said = RequestMessage::parse("message", &message.message)?;
         let rejected = requests::reject(&call, &requester, &recipient, &said).await?;
-        Ok(Response::new(proto::RejectFriendRequestResponse { request: Some(rejected.into()) }))
+        Ok(Response::new(proto::RejectFriendRequestResponse {
+            friend_request: Some(rejected.into()),
+        }))
     }
 
     async fn cancel_friend_request(
@@ -221,7 +228,9 @@ impl FriendService for FriendApi {
         let (requester, recipient) = asker(&message.requester, &message.recipient)?;
         let said = RequestMessage::parse("message", &message.message)?;
         let cancelled = requests::cancel(&call, &requester, &recipient, &said).await?;
-        Ok(Response::new(proto::CancelFriendRequestResponse { request: Some(cancelled.into()) }))
+        Ok(Response::new(proto::CancelFriendRequestResponse {
+            friend_request: Some(cancelled.into()),
+        }))
     }
 
     async fn list_friend_requests(
@@ -237,7 +246,7 @@ impl FriendService for FriendApi {
         let before = tokens.read(&message.page_token)?;
         let page = requests::list(&call, &username, direction, &states, before, size).await?;
         Ok(Response::new(proto::ListFriendRequestsResponse {
-            requests: page.items.into_iter().map(proto::FriendRequest::from).collect(),
+            friend_requests: page.items.into_iter().map(proto::FriendRequest::from).collect(),
             next_page_token: tokens.write(page.next),
         }))
     }
@@ -268,29 +277,18 @@ fn asker(requester: &str, recipient: &str) -> Result<(Username, Username), Statu
     Ok((Username::parse("requester", requester)?, Username::parse("recipient", recipient)?))
 }
 
-/// Reads which members of an entry to change, and to what.
+/// Reads which fields of an entry to change, and to what.
 fn entry_change(message: &proto::UpdateFriendRequest) -> Result<EntryChange, Invalid> {
-    let mask = message.update_mask.as_ref().map(|mask| mask.paths.as_slice()).unwrap_or_default();
-    for path in mask {
-        if !matches!(path.as_str(), "remark" | "extension" | "server_extension") {
-            return Err(Invalid::argument(
-                "update_mask",
-                "must name remark, extension and server_extension only",
-            ));
-        }
-    }
-    // Without a mask, the fields that are not empty are changed.
-    let meant = |name: &str, value: &str| {
-        if mask.is_empty() { !value.is_empty() } else { mask.iter().any(|path| path == name) }
-    };
-    let remark = meant("remark", &message.remark)
-        .then(|| Remark::parse("remark", &message.remark))
-        .transpose()?;
-    let extension = meant("extension", &message.extension)
-        .then(|| Extension::parse("extension", &message.extension))
-        .transpose()?;
-    let server_extension = meant("server_extension", &message.server_extension)
-        .then(|| Extension::parse("server_extension", &message.server_extension))
-        .transpose()?;
-    Ok(EntryChange { remark, extension, server_extension })
+    const FIELDS: &[&str] = &["remark", "extension", "server_extension"];
+    let mask = UpdateMask::read(message.update_mask.as_ref(), FIELDS)?;
+    let remark = mask.choose("remark", message.remark.as_deref(), "");
+    let extension = mask.choose("extension", message.extension.as_deref(), "");
+    let server = mask.choose("server_extension", message.server_extension.as_deref(), "");
+    Ok(EntryChange {
+        remark: remark.map(|text| Remark::parse("remark", text)).transpose()?,
+        extension: extension.map(|text| Extension::parse("extension", text)).transpose()?,
+        server_extension: server
+            .map(|text| Extension::parse("server_extension", text))
+            .transpose()?,
+    })
 }

@@ -43,7 +43,7 @@ impl Methods {
                     let operation = format!("{}/{}", service.name(), method.name());
                     let access = match (service.name(), method.name()) {
                         ("TokenService", "IssueToken") => Access::Public,
-                        ("AppService", _) => Access::Operator,
+                        ("AppService" | "CallbackRuleService", _) => Access::Operator,
                         _ => Access::App,
                     };
                     // Leaked, once at the start, since logs and counters take static names.

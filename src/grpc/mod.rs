@@ -5,7 +5,7 @@
 
 mod app_service;
 mod block_service;
-mod callback_rules;
+mod callback_rule_service;
 mod convert;
 mod event_service;
 mod follow;
@@ -34,6 +34,7 @@ use crate::{
     ops::Core,
     proto::{
         app_service_server::AppServiceServer, block_service_server::BlockServiceServer,
+        callback_rule_service_server::CallbackRuleServiceServer,
         event_service_server::EventServiceServer, friend_service_server::FriendServiceServer,
         relation_service_server::RelationServiceServer, token_service_server::TokenServiceServer,
         user_service_server::UserServiceServer,
@@ -60,9 +61,10 @@ where
 }
 
 /// The services of package befriend.v1 by name, for the health service.
-pub const SERVICES: [&str; 7] = [
+pub const SERVICES: [&str; 8] = [
     "befriend.v1.AppService",
     "befriend.v1.BlockService",
+    "befriend.v1.CallbackRuleService",
     "befriend.v1.EventService",
     "befriend.v1.FriendService",
     "befriend.v1.RelationService",
@@ -94,9 +96,11 @@ pub fn routes(
     add!(RelationServiceServer, relation_service::RelationApi);
     add!(UserServiceServer, user_service::UserApi);
     add!(EventServiceServer, event_service::EventApi);
+    add!(AppServiceServer, app_service::AppApi(Arc::clone(core)));
+    let (core_of_rules, webhook_client) = (Arc::clone(core), Arc::clone(webhook_client));
     add!(
-        AppServiceServer,
-        app_service::AppApi { core: Arc::clone(core), webhook_client: Arc::clone(webhook_client) }
+        CallbackRuleServiceServer,
+        callback_rule_service::CallbackRuleApi { core: core_of_rules, webhook_client }
     );
     add!(TokenServiceServer, token_service::TokenApi(Arc::clone(core)));
     routes

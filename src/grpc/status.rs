@@ -66,9 +66,9 @@ fn code_and_reason(error: &Error) -> (Code, ErrorReason) {
         }
         Error::AlreadyFriends { .. } => (Code::FailedPrecondition, ErrorReason::AlreadyFriends),
         Error::Blocked { .. } => (Code::FailedPrecondition, ErrorReason::Blocked),
-        Error::RequestNotFound { .. } => (Code::NotFound, ErrorReason::RequestNotFound),
+        Error::RequestNotFound { .. } => (Code::NotFound, ErrorReason::FriendRequestNotFound),
         Error::RequestLimitExceeded { .. } => {
-            (Code::ResourceExhausted, ErrorReason::RequestLimitExceeded)
+            (Code::ResourceExhausted, ErrorReason::FriendRequestLimitExceeded)
         }
         Error::WatcherTooSlow => (Code::Aborted, ErrorReason::WatcherTooSlow),
         Error::CallbackRuleNotFound(_) => (Code::NotFound, ErrorReason::CallbackRuleNotFound),

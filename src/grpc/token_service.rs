@@ -35,7 +35,7 @@ impl TokenService for TokenApi {
         Ok(Response::new(proto::IssueTokenResponse {
             access_token: issued.token.reveal().to_owned(),
             expires_in: issued.expires_in.try_into().ok(),
-            application: issued.app_id.to_string(),
+            app_uuid: issued.app_id.to_string(),
         }))
     }
 

@@ -2,7 +2,7 @@
 
 use tonic::{Request, Response, Status};
 
-use super::convert::{app_call, bounded, new_user};
+use super::convert::{UpdateMask, app_call, bounded, new_user};
 use crate::{
     domain::{Nickname, User, Username},
     ops::{Call, users},
@@ -52,7 +52,7 @@ impl UserService for UserApi {
         let (user, head) = users::get(&call, &username).await?;
         Ok(Response::new(proto::GetUserResponse {
             user: Some(user.into()),
-            list_head: Some(head.into()),
+            list_summary: Some(head.into()),
         }))
     }
 
@@ -77,7 +77,8 @@ impl UserService for UserApi {
     ) -> Result<Response<proto::UpdateUserResponse>, Status> {
         let (call, message) = app_call(request)?;
         let username = Username::parse("username", &message.username)?;
-        let user = match &message.nickname {
+        let mask = UpdateMask::read(message.update_mask.as_ref(), &["nickname"])?;
+        let user = match mask.choose("nickname", message.nickname.as_deref(), "") {
             None => users::get(&call, &username).await?.0,
             Some(nickname) => {
                 let nickname = Nickname::parse("nickname", nickname)?;

@@ -15,16 +15,16 @@ use crate::support::{
 
 /// Who may call a method.
 #[derive(PartialEq)]
-enum Caller {
+pub enum Caller {
     Anybody,
     App,
     Operator,
 }
 
-fn caller_of(method: &MethodDescriptor) -> Caller {
+pub fn caller_of(method: &MethodDescriptor) -> Caller {
     match (method.parent_service().name(), method.name()) {
         ("TokenService", "IssueToken") => Caller::Anybody,
-        ("AppService", _) => Caller::Operator,
+        ("AppService" | "CallbackRuleService", _) => Caller::Operator,
         _ => Caller::App,
     }
 }
@@ -35,12 +35,13 @@ fn value(method: &str, field: &FieldDescriptor, known: &Known) -> Value {
     let text = |text: &str| Value::String(text.to_owned());
     let list = |name: &str| Value::List(vec![text(name)]);
     match (method, field.name()) {
+        (_, "app_key") => text(&known.app_key),
         ("AddFriend", "friend") => text("erin"),
         ("CreateUser" | "BatchCreateUsers", "username") => text("carol"),
         ("DeleteUser", "username") => text("erin"),
+        ("DeactivateUser" | "UnblockUser", "username") => text("bob"),
         (_, "owner" | "username") => text("alice"),
         (_, "friend") => text("bob"),
-        ("UnblockUser", _) => text("bob"),
         ("BlockUsers" | "ImportFriends", "usernames") => list("erin"),
         (_, "others") => list("bob"),
         (_, "remark" | "server_extension" | "nickname") => text("set-by-a"),
@@ -66,10 +67,17 @@ fn value(method: &str, field: &FieldDescriptor, known: &Known) -> Value {
             let Kind::Message(mask) = field.kind() else { panic!("a mask is a message") };
             Value::Message(DynamicMessage::new(mask))
         }
-        ("ListEvents", "type") => text("friend.added"),
+        ("ListEvents", "event_type") => text("friend.added"),
         ("ListEvents", "state") => Value::EnumNumber(0),
-        (_, "from_time") => timestamp(field, 0),
-        (_, "to_time") => timestamp(field, 4_102_444_800),
+        (_, "start_time") => timestamp(field, 0),
+        (_, "end_time") => timestamp(field, 4_102_444_800),
+        (_, "friend_limit" | "block_limit" | "requests_per_second") => Value::I32(77),
+        (_, "client_id" | "client_secret") => text(&known.app_key),
+        (_, "netease_app_key" | "netease_app_secret" | "ca_certificates") => text(""),
+        (_, "remove_netease_credentials" | "enabled") => Value::Bool(true),
+        (_, "url") => text("http://127.0.0.1:9/set-by-a"),
+        (_, "event_types") => list("friend.added"),
+        (_, "body_format") => Value::EnumNumber(2),
         (_, _) => match field.kind() {
             Kind::Message(message) if field.is_list() => {
                 Value::List(vec![Value::Message(filled(method, message, known))])
@@ -86,10 +94,11 @@ fn value(method: &str, field: &FieldDescriptor, known: &Known) -> Value {
 
 /// What a valid request names that only the server can tell.
 #[derive(Default)]
-struct Known {
-    foreign_token: String,
-    rule_id: String,
-    event_id: String,
+pub struct Known {
+    pub app_key: String,
+    pub foreign_token: String,
+    pub rule_id: String,
+    pub event_id: String,
 }
 
 fn timestamp(field: &FieldDescriptor, seconds: i64) -> Value {
@@ -99,7 +108,7 @@ fn timestamp(field: &FieldDescriptor, seconds: i64) -> Value {
     Value::Message(time)
 }
 
-fn filled(method: &str, message: MessageDescriptor, known: &Known) -> DynamicMessage {
+pub fn filled(method: &str, message: MessageDescriptor, known: &Known) -> DynamicMessage {
     let mut request = DynamicMessage::new(message.clone());
     for field in message.fields() {
         let value = value(method, &field, known);
@@ -116,7 +125,7 @@ pub async fn marked_tenant(app: &TestApp, app_key: &str, usernames: &[&str], mar
         url: format!("http://127.0.0.1:9/{mark}"),
         ..proto::CreateCallbackRuleRequest::default()
     };
-    app.apps().create_callback_rule(rule).await.unwrap();
+    app.callback_rules().create_callback_rule(rule).await.unwrap();
     for name in usernames {
         tenant.create_one(name, mark).await.unwrap();
     }
@@ -184,6 +193,7 @@ async fn no_call_of_one_app_touches_or_tells_anything_of_another() {
         let events = a.events().list_events(proto::ListEventsRequest::default()).await.unwrap();
         let event = events.into_inner().events.into_iter().next().unwrap();
         let known = Known {
+            app_key: key,
             foreign_token: b.token.clone(),
             rule_id: event.rule_id,
             event_id: event.event_id,

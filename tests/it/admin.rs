@@ -34,7 +34,7 @@ async fn an_app_made_at_the_console_can_be_used_at_once() {
     assert_eq!(value(&created, "friend_limit"), "7");
     let (id, secret) = (value(&created, "client_id"), value(&created, "client_secret"));
     let issued = app.login(id, secret, None).await.unwrap();
-    assert_eq!(issued.application, value(&created, "uuid"));
+    assert_eq!(issued.app_uuid, value(&created, "uuid"));
 
     let refused = try_to_run(&app.database_url, &create);
     assert!(!refused.status.success());

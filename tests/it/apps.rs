@@ -9,7 +9,7 @@ use crate::support::{Tenant, TestApp, expect_error, metadata, tenant::acme};
 async fn create(
     app: &TestApp,
     app_key: &str,
-    limits: Option<proto::AppLimitsChange>,
+    limits: Option<proto::AppLimits>,
 ) -> Result<proto::CreateAppResponse, Status> {
     let request = proto::CreateAppRequest { app_key: app_key.to_owned(), limits };
     Ok(app.apps().create_app(request).await?.into_inner())
@@ -23,9 +23,10 @@ async fn get(app: &TestApp, app_key: &str) -> Result<proto::App, Status> {
 async fn update(
     app: &TestApp,
     app_key: &str,
-    limits: Option<proto::AppLimitsChange>,
+    limits: Option<proto::AppLimits>,
 ) -> Result<proto::App, Status> {
-    let request = proto::UpdateAppRequest { app_key: app_key.to_owned(), limits };
+    let request =
+        proto::UpdateAppRequest { app_key: app_key.to_owned(), limits, update_mask: None };
     Ok(app.apps().update_app(request).await?.into_inner().app.unwrap())
 }
 
@@ -33,9 +34,9 @@ async fn rotate(
     app: &TestApp,
     app_key: &str,
     revoke_tokens: bool,
-) -> Result<proto::RotateSecretResponse, Status> {
-    let request = proto::RotateSecretRequest { app_key: app_key.to_owned(), revoke_tokens };
-    Ok(app.apps().rotate_secret(request).await?.into_inner())
+) -> Result<proto::RotateClientSecretResponse, Status> {
+    let request = proto::RotateClientSecretRequest { app_key: app_key.to_owned(), revoke_tokens };
+    Ok(app.apps().rotate_client_secret(request).await?.into_inner())
 }
 
 async fn delete(app: &TestApp, app_key: &str) -> Result<(), Status> {
@@ -44,11 +45,11 @@ async fn delete(app: &TestApp, app_key: &str) -> Result<(), Status> {
 }
 
 fn limits(friends: i32, blocks: i32, rate: i32) -> proto::AppLimits {
-    proto::AppLimits { friend_limit: friends, block_limit: blocks, requests_per_second: rate }
+    change(Some(friends), Some(blocks), Some(rate))
 }
 
-fn change(friends: Option<i32>, blocks: Option<i32>, rate: Option<i32>) -> proto::AppLimitsChange {
-    proto::AppLimitsChange { friend_limit: friends, block_limit: blocks, requests_per_second: rate }
+fn change(friends: Option<i32>, blocks: Option<i32>, rate: Option<i32>) -> proto::AppLimits {
+    proto::AppLimits { friend_limit: friends, block_limit: blocks, requests_per_second: rate }
 }
 
 fn expect_void(answer: Result<impl std::fmt::Debug, Status>) {
@@ -128,7 +129,7 @@ async fn an_update_changes_the_limits_it_names() {
     assert_eq!(updated.create_time, created.create_time);
     assert_eq!(updated.update_time.unwrap().seconds, created.update_time.unwrap().seconds + 1);
     assert_eq!(get(&app, "acme#chat").await.unwrap(), updated);
-    for nothing in [None, Some(proto::AppLimitsChange::default())] {
+    for nothing in [None, Some(proto::AppLimits::default())] {
         let same = update(&app, "acme#chat", nothing).await.unwrap();
         assert_eq!(same.limits, updated.limits);
     }

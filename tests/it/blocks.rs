@@ -124,7 +124,7 @@ async fn five_hundred_can_be_blocked_and_no_more() {
     tenant.block("alice", &crowd[500..]).await.unwrap();
     let request = proto::ListAllBlockedUsersRequest { owner: "alice".to_owned() };
     let all = tenant.blocks().list_all_blocked_users(request).await.unwrap().into_inner();
-    assert_eq!(all.count, 501);
+    assert_eq!(all.total_size, 501);
     let newest: Vec<&str> = crowd[1..].iter().rev().copied().collect();
     assert_eq!(all.usernames, newest);
     invariants::hold(app.pool()).await;

@@ -37,7 +37,7 @@ async fn crowd(friend_limit: i32, block_limit: i32) -> (TestApp, Tenant) {
         ["--max-duration", "2m"],
     ];
     let app = TestApp::with(patient.as_flattened(), Clock::system()).await;
-    let limits = proto::AppLimitsChange {
+    let limits = proto::AppLimits {
         friend_limit: Some(friend_limit),
         block_limit: Some(block_limit),
         requests_per_second: Some(1_000_000),

@@ -118,7 +118,7 @@ impl Ledger {
             page_token: String::new(),
             include_remark: true,
         };
-        let friends = tenant.friends().list_friends(request).await.unwrap().into_inner().friends;
+        let friends = tenant.friends().list_friends(request).await.unwrap().into_inner().entries;
         let is_guest = friends.iter().any(|entry| entry.username == self.other("guest"));
         let mut friend = friends.iter().filter(|entry| entry.username == self.other("friend"));
         let remark = friend.next().expect("the friend stays").remark.clone().unwrap();

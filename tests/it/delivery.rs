@@ -98,7 +98,7 @@ async fn an_event_is_tried_eleven_times_by_the_schedule_and_then_given_up() {
     let (failed, attempts) = stage.event(&failed.event_id).await;
     assert_eq!((failed.attempt_count, attempts.len()), (11, 11));
     for attempt in attempts {
-        assert_eq!((attempt.status, attempt.answer.as_str()), (500, "no"));
+        assert_eq!((attempt.http_status, attempt.response_body.as_str()), (500, "no"));
         assert_eq!(attempt.error, "status 500");
     }
     assert!(stage.receiver.rest().is_empty());
@@ -161,9 +161,9 @@ async fn all_dead_letters_of_a_range_go_again_in_their_order() {
     let at = |time: OffsetDateTime| {
         Some(prost_types::Timestamp { seconds: time.unix_timestamp(), nanos: 0 })
     };
-    let retry = |from_time, to_time| {
+    let retry = |start_time, end_time| {
         let rule_id = stage.rule.rule_id.clone();
-        let request = proto::RetryFailedEventsRequest { rule_id, from_time, to_time };
+        let request = proto::RetryFailedEventsRequest { rule_id, start_time, end_time };
         let mut events = stage.tenant.events();
         async move { events.retry_failed_events(request).await.unwrap().into_inner().retried_count }
     };
@@ -294,7 +294,7 @@ async fn a_deleted_rules_events_are_gone_at_once_and_its_rows_at_the_next_round(
 
     let (app_key, rule_id) = ("acme#chat".to_owned(), stage.rule.rule_id.clone());
     let request = proto::DeleteCallbackRuleRequest { app_key, rule_id: rule_id.clone() };
-    stage.app.apps().delete_callback_rule(request).await.unwrap();
+    stage.app.callback_rules().delete_callback_rule(request).await.unwrap();
     assert!(stage.events().await.is_empty());
     let request = proto::ListEventsRequest { rule_id, ..Default::default() };
     let listed = stage.tenant.events().list_events(request).await.unwrap().into_inner();

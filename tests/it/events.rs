@@ -90,10 +90,10 @@ async fn events_are_found_by_every_condition_and_the_newest_come_first() {
     let cases: [(proto::ListEventsRequest, &[&str]); 11] = [
         (by_rule(&all), &["carol 1", "alice 3", "alice 2", "alice 1"]),
         (by_rule(&blocks), &["alice 2"]),
-        (proto::ListEventsRequest { username: "CAROL".into(), ..any() }, &["carol 1"]),
-        (proto::ListEventsRequest { username: "bob".into(), ..any() }, &[]),
+        (proto::ListEventsRequest { owner: "CAROL".into(), ..any() }, &["carol 1"]),
+        (proto::ListEventsRequest { owner: "bob".into(), ..any() }, &[]),
         (
-            proto::ListEventsRequest { r#type: "friend.added".into(), ..any() },
+            proto::ListEventsRequest { event_type: "friend.added".into(), ..any() },
             &["carol 1", "alice 1"],
         ),
         (proto::ListEventsRequest { state: pending, ..any() }, &["carol 1"]),
@@ -103,15 +103,15 @@ async fn events_are_found_by_every_condition_and_the_newest_come_first() {
         ),
         (proto::ListEventsRequest { state: failed, ..any() }, &["alice 3"]),
         (
-            proto::ListEventsRequest { from_time: minute(1), to_time: minute(2), ..any() },
+            proto::ListEventsRequest { start_time: minute(1), end_time: minute(2), ..any() },
             &["alice 2", "alice 2"],
         ),
-        (proto::ListEventsRequest { from_time: minute(2), ..any() }, &["carol 1", "alice 3"]),
+        (proto::ListEventsRequest { start_time: minute(2), ..any() }, &["carol 1", "alice 3"]),
         (
             proto::ListEventsRequest {
-                r#type: "friend.added".into(),
+                event_type: "friend.added".into(),
                 state: delivered,
-                username: "alice".into(),
+                owner: "alice".into(),
                 ..by_rule(&all)
             },
             &["alice 1"],
@@ -130,8 +130,8 @@ async fn an_event_tells_what_became_of_it() {
     let (pending, failed, delivered) = (&events[0], &events[1], &events[4]);
 
     assert_eq!(pending.state(), proto::EventState::Pending);
-    assert_eq!((&pending.rule_id, pending.r#type.as_str()), (&all.rule_id, "friend.added"));
-    assert_eq!((pending.owner.as_str(), pending.friend.as_str()), ("carol", "bob"));
+    assert_eq!((&pending.rule_id, pending.event_type.as_str()), (&all.rule_id, "friend.added"));
+    assert_eq!((pending.owner.as_str(), pending.other.as_str()), ("carol", "bob"));
     assert_eq!(pending.create_time, at(NOON + Duration::minutes(3)));
     assert!(pending.next_attempt_time.is_some() && pending.finish_time.is_none());
     assert_eq!(pending.attempt_count, 1);
@@ -141,12 +141,12 @@ async fn an_event_tells_what_became_of_it() {
     assert!(failed.next_attempt_time.is_none());
     let got = get(&tenant, &failed.event_id).await.unwrap();
     assert_eq!(got.event.as_ref(), Some(failed));
-    let times: Vec<_> = got.attempts.iter().map(|attempt| attempt.time).collect();
+    let times: Vec<_> = got.attempts.iter().map(|attempt| attempt.start_time).collect();
     assert_eq!(times, [at(NOON + Duration::minutes(2)), at(NOON + Duration::minutes(3))]);
 
     assert_eq!(delivered.state(), proto::EventState::Delivered);
     let got = get(&tenant, &delivered.event_id).await.unwrap();
-    assert_eq!((got.attempts.len(), got.attempts[0].status), (1, 200));
+    assert_eq!((got.attempts.len(), got.attempts[0].http_status), (1, 200));
     assert_eq!(got.attempts[0].error, "");
 }
 
@@ -190,7 +190,7 @@ async fn a_page_goes_on_only_with_the_conditions_it_began_with() {
     let page_token = list(&tenant, first).await.unwrap().next_page_token;
     let other = proto::ListEventsRequest {
         page_token: page_token.clone(),
-        username: "alice".into(),
+        owner: "alice".into(),
         ..Default::default()
     };
     let refused = list(&tenant, other).await;
@@ -208,8 +208,8 @@ async fn conditions_that_can_be_none_are_refused() {
     let any = proto::ListEventsRequest::default;
     for (request, reason) in [
         (proto::ListEventsRequest { rule_id: "mine".into(), ..any() }, "INVALID_ARGUMENT"),
-        (proto::ListEventsRequest { username: "a b".into(), ..any() }, "INVALID_USERNAME"),
-        (proto::ListEventsRequest { r#type: "friend".into(), ..any() }, "INVALID_ARGUMENT"),
+        (proto::ListEventsRequest { owner: "a b".into(), ..any() }, "INVALID_USERNAME"),
+        (proto::ListEventsRequest { event_type: "friend".into(), ..any() }, "INVALID_ARGUMENT"),
         (proto::ListEventsRequest { state: 9, ..any() }, "INVALID_ARGUMENT"),
         (proto::ListEventsRequest { page_size: 101, ..any() }, "PAGE_SIZE_OUT_OF_RANGE"),
         (proto::ListEventsRequest { page_size: -1, ..any() }, "PAGE_SIZE_OUT_OF_RANGE"),
@@ -238,7 +238,7 @@ async fn another_app_finds_nothing_and_can_repeat_nothing() {
     for request in [
         proto::ListEventsRequest::default(),
         proto::ListEventsRequest { rule_id: all.rule_id.clone(), ..Default::default() },
-        proto::ListEventsRequest { username: "alice".into(), ..Default::default() },
+        proto::ListEventsRequest { owner: "alice".into(), ..Default::default() },
     ] {
         assert!(list(&stranger, request).await.unwrap().events.is_empty());
     }
@@ -332,7 +332,8 @@ async fn the_receiver_for_development_checks_signatures_and_prints_what_came() {
     let mut console = Console::start(&["--secret", secret]);
     let said = console.line().await;
     let url = said.trim().strip_prefix("receiving callbacks on ").unwrap();
-    let rule = proto::CreateCallbackRuleRequest { secret: secret.to_owned(), ..rule_to(url) };
+    let rule =
+        proto::CreateCallbackRuleRequest { signing_secret: secret.to_owned(), ..rule_to(url) };
     app.rule(rule).await;
     tenant.befriend("alice", "bob").await.unwrap();
     let line = console.line().await;
@@ -344,8 +345,8 @@ async fn the_receiver_for_development_checks_signatures_and_prints_what_came() {
         app_key: "acme#chat".to_owned(),
         rule_id: wrong.rule_id.clone(),
     };
-    let tested = app.apps().test_callback_rule(test).await.unwrap().into_inner();
-    assert_eq!(tested.attempt.unwrap().status, 401);
+    let tested = app.callback_rules().test_callback_rule(test).await.unwrap().into_inner();
+    assert_eq!(tested.attempt.unwrap().http_status, 401);
     let line = console.line().await;
     assert!(line.contains("SIGNATURE WRONG") && line.contains("callback.test"), "{line}");
 }
@@ -365,5 +366,5 @@ async fn the_receiver_for_development_answers_as_it_is_told_to() {
     })
     .await;
     assert_eq!(event.rule_id, rule.rule_id);
-    assert_eq!(get(&tenant, &event.event_id).await.unwrap().attempts[0].status, 503);
+    assert_eq!(get(&tenant, &event.event_id).await.unwrap().attempts[0].http_status, 503);
 }

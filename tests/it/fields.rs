@@ -3,7 +3,9 @@
 use befriend::{clock::Clock, proto};
 use tonic::{Code, Status};
 
-use crate::support::{Tenant, TestApp, expect_error, invariants, metadata, tenant::acme};
+use crate::support::{
+    Tenant, TestApp, expect_error, invariants, metadata, tenant::acme, tenant::strings,
+};
 
 /// Alice and bob, who are friends.
 async fn friends() -> (TestApp, Tenant) {
@@ -13,18 +15,21 @@ async fn friends() -> (TestApp, Tenant) {
 }
 
 /// Changes alice's entry of bob: remark, extension and server extension, and the mask if there is one.
+/// Without a mask, empty texts are absent.
 async fn update(
     tenant: &Tenant,
     [remark, extension, server_extension]: [&str; 3],
     mask: Option<&[&str]>,
 ) -> Result<proto::Friend, Status> {
+    let masked = mask.is_some_and(|mask| !mask.is_empty());
+    let given = |text: &str| (masked || !text.is_empty()).then(|| text.to_owned());
     let paths = |mask: &[&str]| mask.iter().map(|path| (*path).to_owned()).collect();
     let request = proto::UpdateFriendRequest {
         owner: "alice".to_owned(),
         friend: "bob".to_owned(),
-        remark: remark.to_owned(),
-        extension: extension.to_owned(),
-        server_extension: server_extension.to_owned(),
+        remark: given(remark),
+        extension: given(extension),
+        server_extension: given(server_extension),
         update_mask: mask.map(|mask| prost_types::FieldMask { paths: paths(mask) }),
     };
     Ok(tenant.friends().update_friend(request).await?.into_inner().friend.unwrap())
@@ -66,12 +71,31 @@ async fn what_is_named_and_empty_is_cleared_and_what_is_not_named_is_not() {
 }
 
 #[tokio::test]
-async fn without_a_mask_what_is_not_empty_is_meant() {
+async fn without_a_mask_what_is_present_changes() {
     let (_app, tenant) = friends().await;
     update(&tenant, ["r", "", "s"], None).await.unwrap();
     for mask in [None, Some(&[][..])] {
         let entry = update(&tenant, ["", "e", ""], mask).await.unwrap();
         assert_eq!(fields(&entry), ["r", "e", "s"]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_present_and_empty_is_cleared_and_so_is_what_is_named_and_absent() {
+    let (_app, tenant) = friends().await;
+    update(&tenant, ["r", "e", "s"], None).await.unwrap();
+    let request = |extension: Option<&str>, mask: &[&str]| proto::UpdateFriendRequest {
+        owner: "alice".to_owned(),
+        friend: "bob".to_owned(),
+        extension: extension.map(str::to_owned),
+        update_mask: Some(prost_types::FieldMask { paths: strings(mask) }),
+        ..proto::UpdateFriendRequest::default()
+    };
+    for (request, left) in
+        [(request(Some(""), &[]), ["r", "", "s"]), (request(None, &["remark"]), ["", "", "s"])]
+    {
+        let answer = tenant.friends().update_friend(request).await.unwrap().into_inner();
+        assert_eq!(fields(&answer.friend.unwrap()), left);
     }
 }
 

@@ -37,6 +37,22 @@ async fn the_answer_of_an_add_or_removal_is_the_friends_whole_profile() {
 }
 
 #[tokio::test]
+async fn the_answer_of_an_add_has_the_owners_entry_new_old_or_back_again() {
+    let (_app, tenant) = acme(&["alice", "bob"]).await;
+    let new = tenant.add_friend("alice", "bob", "from the web").await.unwrap().friend.unwrap();
+    assert_eq!(new, tenant.entry("alice", "bob").await.unwrap());
+    assert_eq!((new.server_extension.as_str(), new.version), ("from the web", 1));
+    tenant.remark("alice", "bob", "Bobby").await.unwrap();
+    let old = tenant.add_friend("alice", "bob", "again").await.unwrap().friend.unwrap();
+    assert_eq!(old, tenant.entry("alice", "bob").await.unwrap());
+    assert_eq!((old.remark.as_str(), old.server_extension.as_str()), ("Bobby", "from the web"));
+    tenant.unfriend("alice", "bob").await.unwrap();
+    let back = tenant.add_friend("alice", "bob", "").await.unwrap().friend.unwrap();
+    assert_eq!(back, tenant.entry("alice", "bob").await.unwrap());
+    assert_eq!((back.remark.as_str(), back.server_extension.as_str()), ("Bobby", ""));
+}
+
+#[tokio::test]
 async fn a_removal_ends_the_friendship_on_both_sides_and_is_made_once() {
     let (app, tenant) = acme(&["alice", "bob"]).await;
     tenant.befriend("alice", "bob").await.unwrap();
@@ -299,7 +315,7 @@ async fn a_list_tells_remarks_only_when_asked() {
             ..proto::ListFriendsRequest::default()
         };
         let page = tenant.friends().list_friends(request).await.unwrap().into_inner();
-        page.friends.into_iter().map(|entry| (entry.username, entry.remark)).collect::<Vec<_>>()
+        page.entries.into_iter().map(|entry| (entry.username, entry.remark)).collect::<Vec<_>>()
     };
     let [bob, carol]: [String; 2] = strings(&["bob", "carol"]).try_into().unwrap();
     assert_eq!(list(false).await, [(bob.clone(), None), (carol.clone(), None)]);
@@ -314,10 +330,10 @@ async fn all_friends_come_with_their_number() {
         let request = proto::ListAllFriendsRequest { owner: owner.to_owned() };
         tenant.friends().list_all_friends(request).await.map(tonic::Response::into_inner)
     };
-    assert_eq!(all("alice").await.unwrap().count, 0);
+    assert_eq!(all("alice").await.unwrap().total_size, 0);
     tenant.befriend("alice", "carol").await.unwrap();
     tenant.befriend("bob", "alice").await.unwrap();
     let answer = all("alice").await.unwrap();
-    assert_eq!((answer.usernames, answer.count), (strings(&["bob", "carol"]), 2));
+    assert_eq!((answer.usernames, answer.total_size), (strings(&["bob", "carol"]), 2));
     expect_error(all("nobody").await, Code::NotFound, "USER_NOT_FOUND");
 }

@@ -45,7 +45,7 @@ impl Siege {
         body: Vec<u8>,
     ) -> Answer {
         let token = match (method.parent_service().name(), method.name()) {
-            ("AppService", _) => OPERATOR_TOKEN.to_owned(),
+            ("AppService" | "CallbackRuleService", _) => OPERATOR_TOKEN.to_owned(),
             // An empty message ends the token that it comes with.
             (_, "RevokeToken") => {
                 let (id, secret) = (&self.tenant.app.client_id, &self.tenant.client_secret);

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use befriend::proto::{self, app_service_client::AppServiceClient};
+use befriend::proto::{self, callback_rule_service_client::CallbackRuleServiceClient};
 use nix::sys::signal::Signal;
 use tokio::{sync::watch, task::JoinHandle};
 use tonic::transport::Channel;
@@ -41,14 +41,12 @@ async fn start(folder: &Folder) -> Service {
 
 /// An app with a rule to the receiver.
 async fn tenant(service: &Service, receiver: &Receiver) -> Tenant {
-    let limits = proto::AppLimitsChange {
-        requests_per_second: Some(1_000_000),
-        ..proto::AppLimitsChange::default()
-    };
+    let limits =
+        proto::AppLimits { requests_per_second: Some(1_000_000), ..proto::AppLimits::default() };
     let tenant = tenant_on(service.channel(), OPERATOR_TOKEN, "acme#chat", limits).await;
     let operator = Bearer::new(OPERATOR_TOKEN);
-    let mut apps = AppServiceClient::with_interceptor(service.channel(), operator);
-    apps.create_callback_rule(rule_to(&receiver.url)).await.expect("a rule");
+    let mut rules = CallbackRuleServiceClient::with_interceptor(service.channel(), operator);
+    rules.create_callback_rule(rule_to(&receiver.url)).await.expect("a rule");
     tenant
 }
 

@@ -9,10 +9,10 @@ use tonic::{Code, Status};
 
 use crate::support::{Tenant, TestApp, expect_error, metadata};
 
-fn rate(requests_per_second: i32) -> proto::AppLimitsChange {
-    proto::AppLimitsChange {
+fn rate(requests_per_second: i32) -> proto::AppLimits {
+    proto::AppLimits {
         requests_per_second: Some(requests_per_second),
-        ..proto::AppLimitsChange::default()
+        ..proto::AppLimits::default()
     }
 }
 

@@ -16,7 +16,7 @@ async fn every_request_is_one_line_and_no_line_tells_names_contents_or_secrets()
     let arguments = ["--database-url", &database, "--operator-token", OPERATOR_TOKEN];
     let mut service = Service::start(&arguments).await;
     let channel = Endpoint::from_shared(service.url.clone()).unwrap().connect_lazy();
-    let limits = proto::AppLimitsChange::default();
+    let limits = proto::AppLimits::default();
     let tenant = tenant_on(channel.clone(), OPERATOR_TOKEN, "acme#chat", limits).await;
     let login = proto::IssueTokenRequest {
         client_id: tenant.app.client_id.clone(),

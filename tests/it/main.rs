@@ -11,7 +11,7 @@ mod access;
 mod admin;
 mod apps;
 mod blocks;
-mod callbacks;
+mod callback_rules;
 mod concurrency;
 
 #[cfg(target_os = "linux")]
@@ -58,5 +58,6 @@ mod together;
 mod tokens;
 mod transfer;
 mod translations;
+mod update_masks;
 mod users;
 mod watch;

@@ -148,7 +148,7 @@ enum Answer {
 /// Runs the operations on a new app and on a new model, and compares.
 async fn check(app: &TestApp, app_key: &str, ops: &[Op]) {
     let mut model = Model::with_limits(3, 3);
-    let limits = proto::AppLimitsChange {
+    let limits = proto::AppLimits {
         friend_limit: Some(3),
         block_limit: Some(3),
         requests_per_second: Some(1_000_000),
@@ -189,7 +189,7 @@ async fn called(app: &TestApp, tenant: &Tenant, op: &Op) -> Result<Answer, Statu
         Op::Create(user) => tenant.create_one(&name(user), "").await.map(drop)?,
         Op::Delete(user) => tenant.delete(&name(user)).await.map(drop)?,
         Op::Limits { friends, blocks } => {
-            let limits = proto::AppLimitsChange {
+            let limits = proto::AppLimits {
                 friend_limit: Some(friends),
                 block_limit: Some(blocks),
                 requests_per_second: None,
@@ -225,7 +225,7 @@ async fn called(app: &TestApp, tenant: &Tenant, op: &Op) -> Result<Answer, Statu
             let request = proto::UpdateFriendRequest {
                 owner: name(owner),
                 friend: name(friend),
-                extension: remark_of(text),
+                extension: Some(remark_of(text)),
                 update_mask: Some(prost_types::FieldMask { paths: vec!["extension".to_owned()] }),
                 ..proto::UpdateFriendRequest::default()
             };
@@ -246,7 +246,7 @@ async fn called(app: &TestApp, tenant: &Tenant, op: &Op) -> Result<Answer, Statu
 /// All that can be read of a user.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
-    head: proto::ListHead,
+    head: proto::ListSummary,
     /// With remarks.
     friends: Vec<(String, String)>,
     /// Newest first.
@@ -299,7 +299,7 @@ async fn walk_friends(tenant: &Tenant, owner: &str) -> Result<Vec<(String, Strin
     };
     loop {
         let page = tenant.friends().list_friends(request.clone()).await?.into_inner();
-        friends.extend(page.friends.into_iter().map(|f| (f.username, f.remark.unwrap())));
+        friends.extend(page.entries.into_iter().map(|f| (f.username, f.remark.unwrap())));
         if page.next_page_token.is_empty() {
             return Ok(friends);
         }

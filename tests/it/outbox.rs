@@ -99,16 +99,16 @@ async fn an_update_is_told_only_if_it_changes_the_remark() {
     let (app, tenant) = writing(&["alice", "bob"]).await;
     tenant.befriend("alice", "bob").await.unwrap();
     app.written().await;
-    let update = |remark: &str, extension: &str| proto::UpdateFriendRequest {
+    let update = |remark: Option<&str>, extension: &str| proto::UpdateFriendRequest {
         owner: "alice".into(),
         friend: "bob".into(),
-        remark: remark.into(),
-        extension: extension.into(),
+        remark: remark.map(str::to_owned),
+        extension: Some(extension.into()),
         ..proto::UpdateFriendRequest::default()
     };
-    tenant.friends().update_friend(update("", "mine")).await.unwrap();
+    tenant.friends().update_friend(update(None, "mine")).await.unwrap();
     assert_eq!(app.written().await, []);
-    tenant.friends().update_friend(update("Bob", "his")).await.unwrap();
+    tenant.friends().update_friend(update(Some("Bob"), "his")).await.unwrap();
     let version = tenant.head("alice").await.unwrap().version;
     assert_eq!(app.written().await, [row("friend.remark_set", "alice", "bob", "Bob", version)]);
 }

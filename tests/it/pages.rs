@@ -19,7 +19,7 @@ async fn friends(tenant: &Tenant, owner: &str, size: i32, token: &str) -> Result
         include_remark: false,
     };
     let page = tenant.friends().list_friends(request).await?.into_inner();
-    Ok((page.friends.into_iter().map(|entry| entry.username).collect(), page.next_page_token))
+    Ok((page.entries.into_iter().map(|entry| entry.username).collect(), page.next_page_token))
 }
 
 async fn blocked(tenant: &Tenant, owner: &str, size: i32, token: &str) -> Result<Page, Status> {

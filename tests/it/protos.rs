@@ -1,21 +1,29 @@
 //! What every proto holds besides its messages: the names of its packages in other languages, and for
 //! each method what a client may assume when it repeats a call.
 
-use befriend::proto::DESCRIPTORS;
-use prost_reflect::{DescriptorPool, MethodDescriptor};
+use befriend::{
+    clock::Clock,
+    proto::{self, DESCRIPTORS},
+};
+use prost::Message as _;
+use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor};
 use prost_types::{FileDescriptorProto, method_options::IdempotencyLevel};
+use time::macros::datetime;
 
-use crate::support::raw;
+use crate::{
+    access::{Caller, Known, caller_of, filled, marked_tenant, rows_of},
+    support::{TestApp, app::OPERATOR_TOKEN, raw},
+};
 
 /// The changes that are not IDEMPOTENT, each with what a second, equal call would do.
 const NOT_REPEATABLE: &[(&str, &str)] = &[
     ("AppService/CreateApp", "is refused: the app exists"),
-    ("AppService/RotateSecret", "makes another secret"),
+    ("AppService/RotateClientSecret", "makes another secret"),
     ("AppService/DeleteApp", "is refused: the app is gone"),
-    ("AppService/CreateCallbackRule", "creates another rule"),
-    ("AppService/DeleteCallbackRule", "is refused: the rule is gone"),
-    ("AppService/RotateCallbackSecret", "ends the grace time of the secret before"),
-    ("AppService/TestCallbackRule", "sends another request"),
+    ("CallbackRuleService/CreateCallbackRule", "creates another rule"),
+    ("CallbackRuleService/DeleteCallbackRule", "is refused: the rule is gone"),
+    ("CallbackRuleService/RotateSigningSecret", "ends the grace time of the secret before"),
+    ("CallbackRuleService/TestCallbackRule", "sends another request"),
     ("EventService/RetryEvent", "sends an event again that was delivered in between"),
     ("EventService/RetryFailedEvents", "retries the next 10000"),
     ("FriendService/SendFriendRequest", "is refused when the first made the two friends"),
@@ -26,8 +34,28 @@ const NOT_REPEATABLE: &[(&str, &str)] = &[
     ("UserService/DeleteUser", "is refused: the user is gone"),
 ];
 
+/// What a field of an answer is called that holds such a message, in the plural if it is repeated.
+const NAMES: &[(&str, &str)] = &[
+    ("App", "app"),
+    ("AppLimits", "limits"),
+    ("BlockChange", "change"),
+    ("CallbackRule", "rule"),
+    ("DeliveryAttempt", "attempt"),
+    ("Event", "event"),
+    ("Friend", "friend"),
+    ("FriendChange", "change"),
+    ("FriendRequest", "friend_request"),
+    ("ListFriendsResponse.Entry", "entry"),
+    ("ListSummary", "list_summary"),
+    ("Relation", "relation"),
+    ("User", "user"),
+];
+
+/// A field that is called by what happened to the message that it holds.
+const UPSERTED: &str = "befriend.v1.FriendChange.upserted";
+
 /// What a method's options say about repeated calls.
-pub fn idempotency(method: &MethodDescriptor) -> IdempotencyLevel {
+fn idempotency(method: &MethodDescriptor) -> IdempotencyLevel {
     let options = method.method_descriptor_proto().options.clone();
     options.unwrap_or_default().idempotency_level()
 }
@@ -57,6 +85,88 @@ fn a_method_that_reads_has_no_side_effects_and_a_change_is_idempotent_or_is_know
         );
     }
     assert!(not_repeatable.is_empty(), "no such methods: {not_repeatable:?}");
+}
+
+#[tokio::test]
+async fn a_method_without_side_effects_changes_no_row_and_an_idempotent_one_changes_none_again() {
+    // Times of changes stay the same, and nothing is delivered meanwhile.
+    let clock = Clock::stopped_at(datetime!(2026-11-21 12:00 UTC));
+    let app = TestApp::with(&["--deliver", "false"], clock).await;
+    for (number, method) in raw::methods().into_iter().enumerate() {
+        let (name, level) = (raw::operation(&method), idempotency(&method));
+        if level == IdempotencyLevel::IdempotencyUnknown {
+            continue;
+        }
+        let app_key = format!("acme#app{number}");
+        let tenant =
+            marked_tenant(&app, &app_key, &["alice", "bob", "erin", "frank"], "before").await;
+        let banned = proto::DeactivateUserRequest { username: "alice".to_owned() };
+        tenant.users().deactivate_user(banned).await.unwrap();
+        let events = tenant.events().list_events(proto::ListEventsRequest::default()).await;
+        let event = events.unwrap().into_inner().events.into_iter().next().unwrap();
+        let (rule_id, event_id) = (event.rule_id, event.event_id);
+        let known = Known { app_key, rule_id, event_id, ..Known::default() };
+        let request = filled(method.name(), method.input(), &known).encode_to_vec();
+        let token = match caller_of(&method) {
+            Caller::Operator => OPERATOR_TOKEN,
+            Caller::App | Caller::Anybody => &tenant.token,
+        };
+        let bearer = format!("Bearer {token}");
+        let call = async || {
+            let headers = [("authorization", &*bearer)];
+            let answer = raw::call(&app.channel, &method, &headers, request.clone()).await;
+            answer.unwrap_or_else(|refused| panic!("{name} was refused: {refused}"));
+            rows_of(&tenant, app.pool()).await
+        };
+        let before = rows_of(&tenant, app.pool()).await;
+        let once = call().await;
+        let changed = level == IdempotencyLevel::Idempotent;
+        assert_eq!(once != before, changed, "{name}: access::value gives a request of a change");
+        assert_eq!(call().await, once, "{name} changed something the second time");
+    }
+}
+
+/// All fields of an answer, and of what it holds.
+fn fields(message: &MessageDescriptor) -> Vec<FieldDescriptor> {
+    let mut all: Vec<FieldDescriptor> = message.fields().collect();
+    let inner = message.fields().filter_map(|field| field.kind().as_message().cloned());
+    all.extend(inner.flat_map(|message| fields(&message)));
+    all
+}
+
+/// What the field should be called by what it holds, and no other field.
+fn name_of(field: &FieldDescriptor) -> Option<String> {
+    let Kind::Message(held) = field.kind() else { return None };
+    let held = held.full_name().strip_prefix("befriend.v1.")?.to_owned();
+    let (_, name) = NAMES
+        .iter()
+        .find(|(message, _)| *message == held)
+        .unwrap_or_else(|| panic!("what is a {held} called in an answer? Say it in NAMES"));
+    Some(match (field.is_list(), name.strip_suffix('y')) {
+        (false, _) => (*name).to_owned(),
+        (true, Some(stem)) => format!("{stem}ies"),
+        (true, None) => format!("{name}s"),
+    })
+}
+
+#[test]
+fn in_answers_a_name_stands_for_one_kind_of_message_and_for_nothing_else() {
+    for method in raw::methods() {
+        for field in fields(&method.output()) {
+            let expected = name_of(&field);
+            let (name, full_name) = (field.name(), field.full_name());
+            match expected {
+                Some(expected) if full_name != UPSERTED => {
+                    assert_eq!(name, expected, "{full_name}")
+                }
+                Some(_) => {}
+                None => {
+                    let taken = NAMES.iter().any(|(_, other)| name.trim_end_matches('s') == *other);
+                    assert!(!taken, "{full_name} is called like a message, and is none");
+                }
+            }
+        }
+    }
 }
 
 #[test]

@@ -172,7 +172,8 @@ async fn pending_requests_are_limited_on_both_sides() {
     tenant.ask("d", "c", "").await.unwrap();
     for (requester, recipient, full) in [("a", "d", "a"), ("e", "c", "c")] {
         let refused = tenant.ask(requester, recipient, "").await;
-        let details = expect_error(refused, Code::ResourceExhausted, "REQUEST_LIMIT_EXCEEDED");
+        let details =
+            expect_error(refused, Code::ResourceExhausted, "FRIEND_REQUEST_LIMIT_EXCEEDED");
         assert_eq!((metadata(&details, "username"), metadata(&details, "limit")), (full, "2"));
         let quota = details.quota_failure().unwrap();
         assert_eq!(quota.violations[0].subject, format!("user:{full}"));
@@ -214,7 +215,7 @@ async fn page(
         page_token: token.to_owned(),
     };
     let page = tenant.friends().list_friend_requests(request).await?.into_inner();
-    Ok((page.requests.into_iter().map(|r| r.requester).collect(), page.next_page_token))
+    Ok((page.friend_requests.into_iter().map(|r| r.requester).collect(), page.next_page_token))
 }
 
 #[tokio::test]

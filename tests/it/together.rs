@@ -274,7 +274,7 @@ async fn pages_and_checks_that_are_asked_for_at_once_are_each_ones_own() {
                 page_size: 50,
                 ..Default::default()
             };
-            let page = tenant.friends().list_friends(request).await.unwrap().into_inner().friends;
+            let page = tenant.friends().list_friends(request).await.unwrap().into_inner().entries;
             let page: Vec<String> = page.into_iter().map(|entry| entry.username).collect();
             let request = proto::CheckRelationsRequest {
                 username: users[user].clone(),

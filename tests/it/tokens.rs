@@ -38,7 +38,7 @@ async fn tokens_kept(app: &TestApp) -> i64 {
 async fn credentials_buy_a_token_of_their_app() {
     let (app, tenant) = acme(&["alice"]).await;
     let issued = app.login(&tenant.app.client_id, &tenant.client_secret, None).await.unwrap();
-    assert_eq!(issued.application, tenant.app.uuid);
+    assert_eq!(issued.app_uuid, tenant.app.uuid);
     assert_eq!(issued.expires_in.unwrap().seconds, 86_400);
     assert_ne!(issued.access_token, tenant.token, "each is another");
     assert!(is_taken(&tenant.with_token(&issued.access_token)).await);

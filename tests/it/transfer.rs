@@ -100,8 +100,8 @@ async fn extend(tenant: &Tenant, owner: &str, friend: &str, extension: &str, ser
     let request = proto::UpdateFriendRequest {
         owner: owner.to_owned(),
         friend: friend.to_owned(),
-        extension: extension.to_owned(),
-        server_extension: server.to_owned(),
+        extension: Some(extension.to_owned()),
+        server_extension: Some(server.to_owned()),
         ..proto::UpdateFriendRequest::default()
     };
     tenant.friends().update_friend(request).await.unwrap();

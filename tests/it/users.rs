@@ -21,6 +21,7 @@ async fn update(
     let request = proto::UpdateUserRequest {
         username: username.to_owned(),
         nickname: nickname.map(str::to_owned),
+        update_mask: None,
     };
     Ok(tenant.users().update_user(request).await?.into_inner().user.unwrap())
 }
@@ -55,7 +56,7 @@ async fn a_new_user_is_active_has_empty_lists_and_a_name_in_lower_case() {
     assert!(alice.create_time.is_some());
     assert_eq!(alice.create_time, alice.update_time);
     assert_eq!(tenant.profile("ALICE").await.unwrap(), alice);
-    let empty = proto::ListHead::default();
+    let empty = proto::ListSummary::default();
     assert_eq!(tenant.head("alice").await.unwrap(), empty);
 }
 

@@ -27,7 +27,7 @@ async fn a_watcher_gets_the_list_and_then_what_changes() {
     assert_eq!((watcher.names(), watcher.copy.version), (vec!["bob".to_owned()], 1));
     tenant.befriend("carol", "alice").await.unwrap();
     let message = watcher.next().await.unwrap().unwrap();
-    assert_eq!((message.changes.len(), message.version, message.up_to_date), (1, 2, true));
+    assert_eq!((message.changes.len(), message.next_version, message.up_to_date), (1, 2, true));
     tenant.unfriend("alice", "bob").await.unwrap();
     watcher.until(3).await;
     assert_eq!(watcher.names(), ["carol"]);
@@ -43,7 +43,7 @@ async fn who_has_missed_nothing_is_told_so_at_once() {
     let seen = Watcher::start(&tenant, "alice").await.unwrap().copy;
     let mut again = Watcher::from(&tenant, "alice", seen).await.unwrap();
     let message = again.next().await.unwrap().unwrap();
-    assert_eq!((message.changes.len(), message.version, message.up_to_date), (0, 1, true));
+    assert_eq!((message.changes.len(), message.next_version, message.up_to_date), (0, 1, true));
 }
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn a_long_list_comes_in_several_messages() {
     let mut watcher = Watcher::from(&tenant, "alice", Default::default()).await.unwrap();
     for (changes, version, up_to_date) in [(100, 100, false), (100, 200, false), (50, 250, true)] {
         let message = watcher.next().await.unwrap().unwrap();
-        let got = (message.changes.len(), message.version, message.up_to_date);
+        let got = (message.changes.len(), message.next_version, message.up_to_date);
         assert_eq!(got, (changes, version, up_to_date));
     }
     assert_eq!(watcher.names(), others);
@@ -114,7 +114,7 @@ async fn block_lists_are_watched_alike() {
         let message = stream.message().await.unwrap().unwrap();
         assert!(!message.changes.is_empty(), "what happens to other lists is not told");
         copy.apply(message.full_resync, message.changes);
-        copy.version = message.version;
+        copy.version = message.next_version;
     }
     assert_eq!(copy.blocked.into_iter().collect::<Vec<_>>(), ["carol"]);
     let ahead = proto::WatchBlocksRequest { owner: "alice".to_owned(), since_version: 5 };

@@ -35,10 +35,10 @@ async fn every_kind_of_failure_is_noted_as_what_it_was_and_tried_again() {
         let (event, attempts) = stage.event(&event_id).await;
         assert_eq!(event.state(), proto::EventState::Pending);
         let attempt = attempts.last().unwrap();
-        assert_eq!(attempt.status, expected);
+        assert_eq!(attempt.http_status, expected);
         assert!(attempt.error.contains(error), "{:?}", attempt.error);
         if let Answer::Endless(_) = answer {
-            assert_eq!(attempt.answer, "x".repeat(1024));
+            assert_eq!(attempt.response_body, "x".repeat(1024));
         }
         stage.receiver.answer(|_| status(200));
         stage.next_try().await;
@@ -56,7 +56,7 @@ async fn every_kind_of_failure_is_noted_as_what_it_was_and_tried_again() {
         url: Some(nowhere),
         ..Default::default()
     };
-    stage.app.apps().update_callback_rule(request).await.unwrap();
+    stage.app.callback_rules().update_callback_rule(request).await.unwrap();
     stage.retry(&event_id).await;
     stage.app.until_tried(1).await;
     let (_, attempts) = stage.event(&event_id).await;
@@ -80,7 +80,7 @@ async fn a_success_is_one_whatever_becomes_of_its_body() {
         let newest = stage.events().await.into_iter().max_by_key(|event| event.version).unwrap();
         let (event, attempts) = stage.event(&newest.event_id).await;
         assert_eq!(event.state(), proto::EventState::Delivered);
-        assert_eq!((attempts.len(), attempts[0].answer.as_str()), (1, kept.as_str()));
+        assert_eq!((attempts.len(), attempts[0].response_body.as_str()), (1, kept.as_str()));
     }
 }
 
@@ -192,7 +192,7 @@ async fn a_late_410_does_not_switch_off_a_rule_that_was_changed_meanwhile() {
     let (app_key, rule_id) = ("acme#chat".to_owned(), stage.rule.rule_id.clone());
     let url = Some(new.url.clone());
     let request = proto::UpdateCallbackRuleRequest { app_key, rule_id, url, ..Default::default() };
-    stage.app.apps().update_callback_rule(request).await.unwrap();
+    stage.app.callback_rules().update_callback_rule(request).await.unwrap();
     gate.add_permits(1);
     stage.app.until_tried(1).await;
     assert!(stage.app.rule_now(&stage.rule.rule_id).await.enabled);

@@ -45,8 +45,8 @@ pub async fn provoke(reason: ErrorReason) -> Option<Status> {
         ErrorReason::EventNotFound => event_not_found().await,
         ErrorReason::AlreadyFriends => already_friends().await,
         ErrorReason::Blocked => blocked().await,
-        ErrorReason::RequestNotFound => request_not_found().await,
-        ErrorReason::RequestLimitExceeded => request_limit_exceeded().await,
+        ErrorReason::FriendRequestNotFound => request_not_found().await,
+        ErrorReason::FriendRequestLimitExceeded => request_limit_exceeded().await,
         ErrorReason::VersionAhead => version_ahead().await,
         ErrorReason::WatcherTooSlow => watcher_too_slow().await,
         ErrorReason::Unavailable => unavailable().await,
@@ -114,10 +114,7 @@ async fn block_limit_exceeded() -> Refused {
 
 async fn rate_limited() -> Refused {
     let app = TestApp::start().await;
-    let slow = proto::AppLimitsChange {
-        requests_per_second: Some(1),
-        ..proto::AppLimitsChange::default()
-    };
+    let slow = proto::AppLimits { requests_per_second: Some(1), ..proto::AppLimits::default() };
     let tenant = app.tenant_with("acme#chat", slow).await;
     let _counted = tenant.profile("alice").await;
     tenant.profile("alice").await.map(drop)
@@ -163,7 +160,7 @@ async fn callback_rule_not_found() -> Refused {
         app_key: tenant.app.app_key,
         rule_id: "5d331a77-4f10-4327-b7a6-7d1f1d22f175".to_owned(),
     };
-    app.apps().get_callback_rule(request).await.map(drop)
+    app.callback_rules().get_callback_rule(request).await.map(drop)
 }
 
 async fn callback_rule_limit_exceeded() -> Refused {
@@ -174,9 +171,9 @@ async fn callback_rule_limit_exceeded() -> Refused {
         ..proto::CreateCallbackRuleRequest::default()
     };
     for _ in 0..4 {
-        app.apps().create_callback_rule(request.clone()).await.expect("a rule");
+        app.callback_rules().create_callback_rule(request.clone()).await.expect("a rule");
     }
-    app.apps().create_callback_rule(request).await.map(drop)
+    app.callback_rules().create_callback_rule(request).await.map(drop)
 }
 
 async fn event_not_found() -> Refused {
@@ -264,7 +261,7 @@ async fn watcher_too_slow() -> Refused {
             let request = proto::UpdateFriendRequest {
                 owner: "alice".to_owned(),
                 friend: "bob".to_owned(),
-                extension: extension.to_owned(),
+                extension: Some(extension.to_owned()),
                 update_mask: Some(prost_types::FieldMask { paths: vec!["extension".to_owned()] }),
                 ..proto::UpdateFriendRequest::default()
             };

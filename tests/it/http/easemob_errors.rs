@@ -166,10 +166,7 @@ async fn a_path_of_nobody_is_not_found() {
 #[tokio::test]
 async fn over_the_rate_the_answer_says_when_to_come_back() {
     let app = TestApp::start().await;
-    let limits = proto::AppLimitsChange {
-        requests_per_second: Some(1),
-        ..proto::AppLimitsChange::default()
-    };
+    let limits = proto::AppLimits { requests_per_second: Some(1), ..proto::AppLimits::default() };
     // The limiter's clock can't be stopped: on a machine so slow that a second passes between two
     // calls, another app is another try.
     let mut shared = false;

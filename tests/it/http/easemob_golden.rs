@@ -27,7 +27,7 @@ async fn users_and_tokens_are_asked_and_answered_as_the_vendor_prints_it() {
 #[tokio::test]
 async fn errors_are_told_as_the_vendor_prints_it() {
     let app = TestApp::start().await;
-    let limits = befriend::proto::AppLimitsChange { block_limit: Some(1), ..friend_limit(1) };
+    let limits = befriend::proto::AppLimits { block_limit: Some(1), ..friend_limit(1) };
     let tenant = app.tenant_with("acme#testapp", limits).await;
     hold(&app, &tenant, include_str!("golden/easemob_errors.txt")).await;
 }

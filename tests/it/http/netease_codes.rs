@@ -176,10 +176,7 @@ async fn what_may_be_repeated_later_is_503() {
 
 /// A tenant that may call once a second, with the users alice and bob, and its client.
 async fn slow_tenant(app: &TestApp, app_key: &str) -> (Tenant, NetEase) {
-    let limits = proto::AppLimitsChange {
-        requests_per_second: Some(1),
-        ..proto::AppLimitsChange::default()
-    };
+    let limits = proto::AppLimits { requests_per_second: Some(1), ..proto::AppLimits::default() };
     let tenant = app.tenant_with(app_key, limits).await;
     tenant.create(&["alice", "bob"]).await;
     let client = app.netease_of(&tenant, &format!("app-key-of-{app_key}")).await;

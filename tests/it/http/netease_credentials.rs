@@ -37,7 +37,7 @@ async fn set(
         client_secret: client.1.to_owned(),
         netease_app_key: netease.0.to_owned(),
         netease_app_secret: netease.1.to_owned(),
-        remove_netease: false,
+        remove_netease_credentials: false,
     };
     Ok(app.apps().set_credentials(request).await?.into_inner().app.expect("an app"))
 }
@@ -45,7 +45,7 @@ async fn set(
 async fn remove(app: &TestApp, app_key: &str) {
     let request = SetCredentialsRequest {
         app_key: app_key.to_owned(),
-        remove_netease: true,
+        remove_netease_credentials: true,
         ..SetCredentialsRequest::default()
     };
     let without = app.apps().set_credentials(request).await.unwrap().into_inner().app.unwrap();

@@ -66,12 +66,12 @@ async fn type_2_asks_and_type_3_agrees_with_the_answerers_extension() {
     client.taken(ADD, &ask).await;
     assert!(tenant.friends_of("alice").await.unwrap().is_empty(), "nobody agreed yet");
     let head = tenant.head("bob").await.unwrap();
-    assert_eq!((head.incoming_request_count, head.friend_count), (1, 0));
+    assert_eq!((head.incoming_friend_request_count, head.friend_count), (1, 0));
 
     let agree = pair("bob", "alice", &[("type", "3"), ("serverex", "met online")]);
     client.taken(ADD, &agree).await;
     let head = tenant.head("bob").await.unwrap();
-    assert_eq!((head.incoming_request_count, head.friend_count), (0, 1));
+    assert_eq!((head.incoming_friend_request_count, head.friend_count), (0, 1));
     assert_eq!(client.friend("bob", "alice").await["serverex"], "met online");
     assert_eq!(client.friend("alice", "bob").await["serverex"], Value::Null);
 
@@ -126,7 +126,7 @@ async fn type_4_turns_a_request_down_and_again_is_fine() {
     let no = pair("bob", "alice", &[("type", "4"), ("msg", "not now")]);
     client.taken(ADD, &no).await;
     client.taken(ADD, &no).await;
-    assert_eq!(tenant.head("alice").await.unwrap().outgoing_request_count, 0);
+    assert_eq!(tenant.head("alice").await.unwrap().outgoing_friend_request_count, 0);
     assert!(tenant.friends_of("alice").await.unwrap().is_empty());
     assert_eq!(client.add("alice", "bob", "2").await, 200, "to ask again");
     assert_eq!(client.add("bob", "alice", "2").await, 200, "who asks back agrees");

@@ -161,7 +161,7 @@ impl Model {
         if self.state(one, other) == Some(State::Pending) {
             return Ok(());
         }
-        Err(refused_pair(Code::NotFound, "REQUEST_NOT_FOUND"))
+        Err(refused_pair(Code::NotFound, "FRIEND_REQUEST_NOT_FOUND"))
     }
 
     fn ask(&mut self, one: usize, other: usize, text: u8) -> Result<(), Answer> {
@@ -344,12 +344,12 @@ impl Model {
         };
         let remark = |friend| seen.remarks.get(friend).cloned().unwrap_or_default();
         Some(Seen {
-            head: proto::ListHead {
+            head: proto::ListSummary {
                 friend_count: count(seen.friends.len()),
                 block_count: count(seen.blocked.len()),
                 version: seen.version,
-                incoming_request_count: waiting(|(_, asked)| *asked),
-                outgoing_request_count: waiting(|(asks, _)| *asks),
+                incoming_friend_request_count: waiting(|(_, asked)| *asked),
+                outgoing_friend_request_count: waiting(|(asks, _)| *asks),
             },
             friends: seen.friends.iter().map(|friend| (name(*friend), remark(friend))).collect(),
             blocked: seen.blocked.iter().rev().map(|other| name(*other)).collect(),

@@ -19,7 +19,7 @@ async fn receiving(format: proto::BodyFormat, secret: &str) -> (TestApp, Tenant,
     let receiver = Receiver::start().await;
     let rule = proto::CreateCallbackRuleRequest {
         body_format: format.into(),
-        secret: secret.to_owned(),
+        signing_secret: secret.to_owned(),
         ..rule_to(&receiver.url)
     };
     app.rule(rule).await;

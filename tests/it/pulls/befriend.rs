@@ -95,8 +95,8 @@ async fn an_app_is_the_same_after_a_pull_through_the_netease_surface() {
     let extended = proto::UpdateFriendRequest {
         owner: "user005".to_owned(),
         friend: "user006".to_owned(),
-        extension: "of the client".to_owned(),
-        server_extension: "of the service".to_owned(),
+        extension: Some("of the client".to_owned()),
+        server_extension: Some("of the service".to_owned()),
         ..proto::UpdateFriendRequest::default()
     };
     source.friends().update_friend(extended).await.unwrap();

@@ -81,7 +81,7 @@ async fn only_what_waits_can_be_answered_and_only_once() {
         tenant.accept_saying("alice", "alice", "").await,
     ];
     for refused in refusals {
-        expect_error(refused, Code::NotFound, "REQUEST_NOT_FOUND");
+        expect_error(refused, Code::NotFound, "FRIEND_REQUEST_NOT_FOUND");
     }
     let refused = tenant.accept_saying("nobody", "alice", "").await;
     expect_error(refused, Code::NotFound, "USER_NOT_FOUND");
@@ -107,7 +107,7 @@ async fn a_request_can_be_sent_anew_whatever_became_of_the_last_one() {
     }
     // What was agreed to is over: it makes nobody friends again.
     let refused = tenant.accept_saying("alice", "bob", "").await;
-    expect_error(refused, Code::NotFound, "REQUEST_NOT_FOUND");
+    expect_error(refused, Code::NotFound, "FRIEND_REQUEST_NOT_FOUND");
     assert_eq!(tenant.ask("alice", "bob", "").await.unwrap().state(), State::Pending);
     invariants::hold(app.pool()).await;
 }
@@ -153,7 +153,7 @@ async fn a_block_cancels_what_the_blocked_one_asked() {
     assert_eq!(told, events);
     tenant.unblock("dave", "alice").await.unwrap();
     let refused = tenant.accept("alice", "dave").await;
-    expect_error(refused, Code::NotFound, "REQUEST_NOT_FOUND");
+    expect_error(refused, Code::NotFound, "FRIEND_REQUEST_NOT_FOUND");
     invariants::hold(app.pool()).await;
 }
 

@@ -67,7 +67,7 @@ async fn an_overdue_request_can_be_answered_no_more_but_sent_anew() {
         tenant.cancel("alice", "bob", "").await,
     ];
     for refused in refusals {
-        expect_error(refused, Code::NotFound, "REQUEST_NOT_FOUND");
+        expect_error(refused, Code::NotFound, "FRIEND_REQUEST_NOT_FOUND");
     }
     tenant.ask("alice", "bob", "first").await.unwrap();
     assert_eq!(app.told().await, ["friend.request_sent alice>bob first"], "a new request");
@@ -93,7 +93,11 @@ async fn overdue_requests_take_no_place() {
     for (requester, recipient) in [("a", "b"), ("a", "c"), ("d", "c")] {
         tenant.ask(requester, recipient, "").await.unwrap();
     }
-    expect_error(tenant.ask("e", "c", "").await, Code::ResourceExhausted, "REQUEST_LIMIT_EXCEEDED");
+    expect_error(
+        tenant.ask("e", "c", "").await,
+        Code::ResourceExhausted,
+        "FRIEND_REQUEST_LIMIT_EXCEEDED",
+    );
     clock.advance(Duration::DAY);
     tenant.ask("a", "d", "").await.unwrap();
     tenant.ask("e", "c", "").await.unwrap();

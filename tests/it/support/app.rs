@@ -9,6 +9,7 @@ use befriend::{
     ops::Core,
     proto::{
         self, app_service_client::AppServiceClient, block_service_client::BlockServiceClient,
+        callback_rule_service_client::CallbackRuleServiceClient,
         event_service_client::EventServiceClient, friend_service_client::FriendServiceClient,
         relation_service_client::RelationServiceClient, token_service_client::TokenServiceClient,
         user_service_client::UserServiceClient,
@@ -124,6 +125,12 @@ impl TestApp {
         AppServiceClient::with_interceptor(self.channel.clone(), Bearer::new(OPERATOR_TOKEN))
     }
 
+    /// CallbackRuleService, as the operator.
+    pub fn callback_rules(&self) -> CallbackRuleServiceClient<Authorized> {
+        let operator = Bearer::new(OPERATOR_TOKEN);
+        CallbackRuleServiceClient::with_interceptor(self.channel.clone(), operator)
+    }
+
     /// TokenService, without a token.
     pub fn logins(&self) -> TokenServiceClient<Channel> {
         TokenServiceClient::new(self.channel.clone())
@@ -131,15 +138,15 @@ impl TestApp {
 
     /// A new app with a rate that no test reaches, and a token of it.
     pub async fn tenant(&self, app_key: &str) -> Tenant {
-        let limits = proto::AppLimitsChange {
+        let limits = proto::AppLimits {
             requests_per_second: Some(1_000_000),
-            ..proto::AppLimitsChange::default()
+            ..proto::AppLimits::default()
         };
         self.tenant_with(app_key, limits).await
     }
 
     /// A new app with these limits, and a token of it.
-    pub async fn tenant_with(&self, app_key: &str, limits: proto::AppLimitsChange) -> Tenant {
+    pub async fn tenant_with(&self, app_key: &str, limits: proto::AppLimits) -> Tenant {
         tenant_on(self.channel.clone(), OPERATOR_TOKEN, app_key, limits).await
     }
 }
@@ -149,7 +156,7 @@ pub async fn tenant_on(
     channel: Channel,
     operator_token: &str,
     app_key: &str,
-    limits: proto::AppLimitsChange,
+    limits: proto::AppLimits,
 ) -> Tenant {
     let mut apps = AppServiceClient::with_interceptor(channel.clone(), Bearer::new(operator_token));
     let request = proto::CreateAppRequest { app_key: app_key.to_owned(), limits: Some(limits) };
@@ -233,13 +240,7 @@ impl Tenant {
 
     /// Makes two users friends.
     pub async fn befriend(&self, owner: &str, friend: &str) -> Result<proto::User, Status> {
-        let request = proto::AddFriendRequest {
-            owner: owner.to_owned(),
-            friend: friend.to_owned(),
-            server_extension: String::new(),
-        };
-        let answer = self.friends().add_friend(request).await?;
-        Ok(answer.into_inner().friend.expect("a profile"))
+        self.befriend_with(owner, friend, "").await
     }
 
     /// Ends a friendship, remarks kept.
@@ -250,7 +251,7 @@ impl Tenant {
             clear_remark: false,
         };
         let answer = self.friends().remove_friend(request).await?;
-        Ok(answer.into_inner().friend.expect("a profile"))
+        Ok(answer.into_inner().user.expect("a profile"))
     }
 
     /// Sets a remark.
@@ -291,9 +292,9 @@ impl Tenant {
     }
 
     /// The head of a user's lists.
-    pub async fn head(&self, username: &str) -> Result<proto::ListHead, Status> {
+    pub async fn head(&self, username: &str) -> Result<proto::ListSummary, Status> {
         let request = proto::GetUserRequest { username: username.to_owned() };
         let answer = self.users().get_user(request).await?;
-        Ok(answer.into_inner().list_head.expect("a head"))
+        Ok(answer.into_inner().list_summary.expect("a head"))
     }
 }

@@ -182,7 +182,7 @@ impl Watcher {
         let message = self.stream.message().await?;
         if let Some(message) = &message {
             self.copy.apply(message.full_resync, message.changes.clone());
-            self.copy.version = message.version;
+            self.copy.version = message.next_version;
         }
         Ok(message)
     }

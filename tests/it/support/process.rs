@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use befriend::proto::AppLimitsChange;
+use befriend::proto::AppLimits;
 use nix::{
     sys::signal::{Signal, kill, killpg},
     unistd::Pid,
@@ -201,8 +201,7 @@ impl Service {
     pub async fn tenant(&self, app_key: &str) -> Tenant {
         let line = self.stdout.line_with("operator token: ");
         let token = line.split_once(": ").unwrap().1;
-        let limits =
-            AppLimitsChange { requests_per_second: Some(1_000_000), ..AppLimitsChange::default() };
+        let limits = AppLimits { requests_per_second: Some(1_000_000), ..AppLimits::default() };
         tenant_on(self.channel(), token, app_key, limits).await
     }
 

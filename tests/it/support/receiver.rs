@@ -302,15 +302,17 @@ impl TestApp {
         &self,
         rule: proto::CreateCallbackRuleRequest,
     ) -> (proto::CallbackRule, String) {
-        let made = self.apps().create_callback_rule(rule).await.expect("a rule").into_inner();
-        (made.rule.expect("a rule"), made.secret)
+        let made =
+            self.callback_rules().create_callback_rule(rule).await.expect("a rule").into_inner();
+        (made.rule.expect("a rule"), made.signing_secret)
     }
 
     /// A rule of "acme#chat" as it is now.
     pub async fn rule_now(&self, rule_id: &str) -> proto::CallbackRule {
         let (app_key, rule_id) = ("acme#chat".to_owned(), rule_id.to_owned());
         let request = proto::GetCallbackRuleRequest { app_key, rule_id };
-        let answer = self.apps().get_callback_rule(request).await.expect("the rule is there");
+        let answer =
+            self.callback_rules().get_callback_rule(request).await.expect("the rule is there");
         answer.into_inner().rule.expect("a rule")
     }
 
@@ -322,7 +324,7 @@ impl TestApp {
             enabled: Some(enabled),
             ..proto::UpdateCallbackRuleRequest::default()
         };
-        self.apps().update_callback_rule(request).await.expect("the rule changes");
+        self.callback_rules().update_callback_rule(request).await.expect("the rule changes");
     }
 
     /// Comes back when no event is waiting any more.

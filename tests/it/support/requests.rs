@@ -19,7 +19,7 @@ impl Tenant {
             message: message.to_owned(),
         };
         let answer = self.friends().accept_friend_request(request).await?;
-        Ok(answer.into_inner().request.expect("a request"))
+        Ok(answer.into_inner().friend_request.expect("a request"))
     }
 
     /// Declines a request.
@@ -35,7 +35,7 @@ impl Tenant {
             message: message.to_owned(),
         };
         let answer = self.friends().reject_friend_request(request).await?;
-        Ok(answer.into_inner().request.expect("a request"))
+        Ok(answer.into_inner().friend_request.expect("a request"))
     }
 
     /// Takes a request back.
@@ -51,7 +51,7 @@ impl Tenant {
             message: message.to_owned(),
         };
         let answer = self.friends().cancel_friend_request(request).await?;
-        Ok(answer.into_inner().request.expect("a request"))
+        Ok(answer.into_inner().friend_request.expect("a request"))
     }
 
     /// The first 50 requests of a user, newest first.
@@ -68,7 +68,7 @@ impl Tenant {
             page_size: 50,
             page_token: String::new(),
         };
-        Ok(self.friends().list_friend_requests(request).await?.into_inner().requests)
+        Ok(self.friends().list_friend_requests(request).await?.into_inner().friend_requests)
     }
 
     /// The state of the last request from one to the other, after a look that both see the same.
@@ -84,7 +84,7 @@ impl Tenant {
     /// How many requests a user got and sent, that wait.
     pub async fn pending(&self, username: &str) -> (i32, i32) {
         let head = self.head(username).await.expect("a user");
-        (head.incoming_request_count, head.outgoing_request_count)
+        (head.incoming_friend_request_count, head.outgoing_friend_request_count)
     }
 }
 
@@ -96,7 +96,7 @@ impl TestApp {
             url: "http://127.0.0.1:9/".to_owned(),
             ..proto::CreateCallbackRuleRequest::default()
         };
-        self.apps().create_callback_rule(request).await.expect("a rule");
+        self.callback_rules().create_callback_rule(request).await.expect("a rule");
     }
 
     /// The events kept since, each as "type owner>friend detail", in the order they were written; and

@@ -6,21 +6,18 @@ use tonic::Status;
 use super::{Tenant, TestApp};
 
 /// Limits with this friend limit, and a rate that no test reaches.
-pub fn friend_limit(limit: i32) -> proto::AppLimitsChange {
-    proto::AppLimitsChange { friend_limit: Some(limit), ..unhurried() }
+pub fn friend_limit(limit: i32) -> proto::AppLimits {
+    proto::AppLimits { friend_limit: Some(limit), ..unhurried() }
 }
 
 /// Limits with this block limit, and a rate that no test reaches.
-pub fn block_limit(limit: i32) -> proto::AppLimitsChange {
-    proto::AppLimitsChange { block_limit: Some(limit), ..unhurried() }
+pub fn block_limit(limit: i32) -> proto::AppLimits {
+    proto::AppLimits { block_limit: Some(limit), ..unhurried() }
 }
 
 /// A rate that no test reaches; all else as it is.
-fn unhurried() -> proto::AppLimitsChange {
-    proto::AppLimitsChange {
-        requests_per_second: Some(1_000_000),
-        ..proto::AppLimitsChange::default()
-    }
+fn unhurried() -> proto::AppLimits {
+    proto::AppLimits { requests_per_second: Some(1_000_000), ..proto::AppLimits::default() }
 }
 
 /// Owned names.
@@ -85,9 +82,9 @@ impl TestApp {
     }
 
     /// Changes a tenant's limits.
-    pub async fn set_limits(&self, tenant: &Tenant, limits: proto::AppLimitsChange) {
+    pub async fn set_limits(&self, tenant: &Tenant, limits: proto::AppLimits) {
         let app_key = tenant.app.app_key.clone();
-        let request = proto::UpdateAppRequest { app_key, limits: Some(limits) };
+        let request = proto::UpdateAppRequest { app_key, limits: Some(limits), update_mask: None };
         self.apps().update_app(request).await.expect("the limits change");
     }
 }
@@ -107,13 +104,23 @@ impl Tenant {
         friend: &str,
         server_extension: &str,
     ) -> Result<proto::User, Status> {
+        let added = self.add_friend(owner, friend, server_extension).await?;
+        Ok(added.user.expect("a profile"))
+    }
+
+    /// Makes two users friends and returns the whole answer.
+    pub async fn add_friend(
+        &self,
+        owner: &str,
+        friend: &str,
+        server_extension: &str,
+    ) -> Result<proto::AddFriendResponse, Status> {
         let request = proto::AddFriendRequest {
             owner: owner.to_owned(),
             friend: friend.to_owned(),
             server_extension: server_extension.to_owned(),
         };
-        let answer = self.friends().add_friend(request).await?;
-        Ok(answer.into_inner().friend.expect("a profile"))
+        Ok(self.friends().add_friend(request).await?.into_inner())
     }
 
     /// Ends a friendship and forgets the owner's remark.
@@ -128,7 +135,7 @@ impl Tenant {
             clear_remark: true,
         };
         let answer = self.friends().remove_friend(request).await?;
-        Ok(answer.into_inner().friend.expect("a profile"))
+        Ok(answer.into_inner().user.expect("a profile"))
     }
 
     /// Ends all friendships of a user and returns how many.
@@ -178,7 +185,7 @@ impl Tenant {
             message: message.to_owned(),
         };
         let answer = self.friends().send_friend_request(request).await?;
-        Ok(answer.into_inner().request.expect("a request"))
+        Ok(answer.into_inner().friend_request.expect("a request"))
     }
 
     /// Agrees to a request.

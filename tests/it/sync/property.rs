@@ -104,7 +104,7 @@ async fn purging(clock: &Clock) -> (Arc<TestApp>, Tenant) {
         "16",
     ];
     let app = Arc::new(TestApp::with(&flags, clock.clone()).await);
-    let limits = proto::AppLimitsChange {
+    let limits = proto::AppLimits {
         friend_limit: Some(5),
         block_limit: Some(4),
         requests_per_second: Some(1_000_000),

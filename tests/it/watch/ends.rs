@@ -24,7 +24,7 @@ async fn write_until_nobody_watches(app: &TestApp, tenant: &Tenant) {
         let request = proto::UpdateFriendRequest {
             owner: "alice".to_owned(),
             friend: "bob".to_owned(),
-            extension: (*extension).to_owned(),
+            extension: Some((*extension).to_owned()),
             update_mask: Some(prost_types::FieldMask { paths: vec!["extension".to_owned()] }),
             ..proto::UpdateFriendRequest::default()
         };
@@ -190,10 +190,7 @@ async fn a_callers_deadline_is_for_the_beginning_of_a_watch() {
 #[tokio::test]
 async fn a_watch_is_one_call_of_the_apps_rate() {
     let app = TestApp::start().await;
-    let limits = proto::AppLimitsChange {
-        requests_per_second: Some(1),
-        ..proto::AppLimitsChange::default()
-    };
+    let limits = proto::AppLimits { requests_per_second: Some(1), ..proto::AppLimits::default() };
     let tenant = app.tenant_with("acme#chat", limits).await;
     tenant.create(&["alice", "bob"]).await;
     let _watcher = Watcher::start(&tenant, "alice").await.unwrap();

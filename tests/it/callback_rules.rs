@@ -18,20 +18,20 @@ const NOON: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
 async fn try_out(app: &TestApp, rule_id: &str) -> Result<proto::DeliveryAttempt, Status> {
     let (app_key, rule_id) = ("acme#chat".to_owned(), rule_id.to_owned());
     let request = proto::TestCallbackRuleRequest { app_key, rule_id };
-    let answer = app.apps().test_callback_rule(request).await?;
+    let answer = app.callback_rules().test_callback_rule(request).await?;
     Ok(answer.into_inner().attempt.expect("an attempt"))
 }
 
 /// Gives a rule of "acme#chat" a new secret and returns it.
 async fn rotate(app: &TestApp, rule_id: &str, grace: Option<i64>) -> String {
-    let request = proto::RotateCallbackSecretRequest {
+    let request = proto::RotateSigningSecretRequest {
         app_key: "acme#chat".to_owned(),
         rule_id: rule_id.to_owned(),
-        grace: grace.map(|seconds| prost_types::Duration { seconds, nanos: 0 }),
-        secret: String::new(),
+        grace_period: grace.map(|seconds| prost_types::Duration { seconds, nanos: 0 }),
+        signing_secret: String::new(),
     };
-    let answer = app.apps().rotate_callback_secret(request).await.expect("a new secret");
-    answer.into_inner().secret
+    let answer = app.callback_rules().rotate_signing_secret(request).await.expect("a new secret");
+    answer.into_inner().signing_secret
 }
 
 /// Whether the request carries a signature by this secret, made by somebody else's code; whenever.
@@ -58,7 +58,7 @@ async fn a_rule_is_as_it_was_chosen_and_its_secret_is_shown_once() {
         event_types: vec!["block.added".into(), "friend.added".into(), "block.added".into()],
         body_format: proto::BodyFormat::Easemob.into(),
         ca_certificates: authority().0,
-        secret: secret.to_owned(),
+        signing_secret: secret.to_owned(),
         ..rule_to("https://example.com/hook?a=b")
     };
     let (rule, shown) = app.rule(chosen.clone()).await;
@@ -89,9 +89,9 @@ async fn an_app_has_four_rules_at_the_most_whatever_races() {
     let (app, _) = acme(&[]).await;
     let tries: Vec<_> = (0..8)
         .map(|_| {
-            let mut apps = app.apps();
+            let mut rules = app.callback_rules();
             let rule = rule_to("http://example.com");
-            tokio::spawn(async move { apps.create_callback_rule(rule).await })
+            tokio::spawn(async move { rules.create_callback_rule(rule).await })
         })
         .collect();
     let mut made: Vec<String> = Vec::new();
@@ -109,7 +109,7 @@ async fn an_app_has_four_rules_at_the_most_whatever_races() {
 
     let (app_key, rule_id) = ("acme#chat".to_owned(), made[0].clone());
     let request = proto::DeleteCallbackRuleRequest { app_key, rule_id };
-    app.apps().delete_callback_rule(request).await.unwrap();
+    app.callback_rules().delete_callback_rule(request).await.unwrap();
     app.rule(rule_to("http://example.com")).await;
     assert_eq!(app.list_rules().await.len(), 4, "a deleted one made room");
 }
@@ -119,7 +119,7 @@ async fn the_number_of_rules_is_a_setting() {
     let app = TestApp::with(&["--max-callback-rules", "1"], Clock::system()).await;
     app.tenant("acme#chat").await;
     app.rule(rule_to("http://example.com")).await;
-    let refused = app.apps().create_callback_rule(rule_to("http://example.com")).await;
+    let refused = app.callback_rules().create_callback_rule(rule_to("http://example.com")).await;
     expect_error(refused, Code::ResourceExhausted, "CALLBACK_RULE_LIMIT_EXCEEDED");
 }
 
@@ -151,12 +151,12 @@ async fn what_can_be_no_rule_is_refused_by_the_field() {
                     "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".into();
             }),
         ),
-        ("secret", with(&|r| r.secret = "whsec_c2hvcnQ=".into())),
-        ("secret", with(&|r| r.secret = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into())),
+        ("signing_secret", with(&|r| r.signing_secret = "whsec_c2hvcnQ=".into())),
+        ("signing_secret", with(&|r| r.signing_secret = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into())),
         ("app_key", with(&|r| r.app_key = "acme".into())),
     ];
     for (field, rule) in cases {
-        let refused = app.apps().create_callback_rule(rule.clone()).await;
+        let refused = app.callback_rules().create_callback_rule(rule.clone()).await;
         let reason = "INVALID_ARGUMENT";
         let details = expect_error(refused, Code::InvalidArgument, reason);
         let violations = details.bad_request().unwrap().field_violations.clone();
@@ -175,12 +175,12 @@ async fn a_rule_of_nobody_or_of_another_app_is_not_found() {
     };
     let foreign = app.rule(foreign).await.0.rule_id;
     for rule_id in [foreign, uuid::Uuid::nil().to_string()] {
-        let mut apps = app.apps();
-        let refused = apps.update_callback_rule(change(&rule_id)).await;
+        let mut rules = app.callback_rules();
+        let refused = rules.update_callback_rule(change(&rule_id)).await;
         expect_error(refused, Code::NotFound, "CALLBACK_RULE_NOT_FOUND");
         let app_key = "acme#chat".to_owned();
         let request = proto::DeleteCallbackRuleRequest { app_key, rule_id: rule_id.clone() };
-        let refused = apps.delete_callback_rule(request).await;
+        let refused = rules.delete_callback_rule(request).await;
         expect_error(refused, Code::NotFound, "CALLBACK_RULE_NOT_FOUND");
         expect_error(try_out(&app, &rule_id).await, Code::NotFound, "CALLBACK_RULE_NOT_FOUND");
     }
@@ -188,7 +188,7 @@ async fn a_rule_of_nobody_or_of_another_app_is_not_found() {
         app_key: "no#body".into(),
         ..rule_to("http://example.com")
     };
-    let refused = app.apps().create_callback_rule(nobodys).await;
+    let refused = app.callback_rules().create_callback_rule(nobodys).await;
     expect_error(refused, Code::NotFound, "APP_NOT_FOUND");
 }
 
@@ -202,7 +202,7 @@ async fn only_the_members_that_are_named_change() {
 
     let url = Some("http://example.org/".to_owned());
     let request = proto::UpdateCallbackRuleRequest { url, ..change(&rule.rule_id) };
-    let changed = app.apps().update_callback_rule(request).await.unwrap().into_inner();
+    let changed = app.callback_rules().update_callback_rule(request).await.unwrap().into_inner();
     let changed = changed.rule.unwrap();
     assert_ne!(changed.update_time, rule.update_time);
     let expected = proto::CallbackRule {
@@ -212,17 +212,14 @@ async fn only_the_members_that_are_named_change() {
     };
     assert_eq!(changed, expected);
 
-    let types = proto::update_callback_rule_request::EventTypes {
-        types: vec!["friend.removed".to_owned()],
-    };
     let request = proto::UpdateCallbackRuleRequest {
-        event_types: Some(types),
-        body_format: proto::BodyFormat::Easemob.into(),
+        event_types: vec!["friend.removed".to_owned()],
+        body_format: Some(proto::BodyFormat::Easemob.into()),
         enabled: Some(false),
         ca_certificates: Some(authority().0),
         ..change(&rule.rule_id)
     };
-    let changed = app.apps().update_callback_rule(request).await.unwrap().into_inner();
+    let changed = app.callback_rules().update_callback_rule(request).await.unwrap().into_inner();
     let changed = changed.rule.unwrap();
     assert_eq!(changed.event_types, ["friend.removed"]);
     assert_eq!(changed.body_format(), proto::BodyFormat::Easemob);
@@ -233,7 +230,7 @@ async fn only_the_members_that_are_named_change() {
         url: Some("nowhere".to_owned()),
         ..change(&rule.rule_id)
     };
-    let refused = app.apps().update_callback_rule(refused).await;
+    let refused = app.callback_rules().update_callback_rule(refused).await;
     expect_error(refused, Code::InvalidArgument, "INVALID_ARGUMENT");
     assert_eq!(app.rule_now(&rule.rule_id).await, changed);
 }
@@ -247,7 +244,7 @@ async fn a_test_goes_out_once_enabled_or_not_and_is_kept_nowhere() {
     receiver.answer(|_| Answer::With(500, &[], "out of order"));
 
     let attempt = try_out(&app, &rule.rule_id).await.unwrap();
-    assert_eq!((attempt.status, attempt.answer.as_str()), (500, "out of order"));
+    assert_eq!((attempt.http_status, attempt.response_body.as_str()), (500, "out of order"));
     assert_eq!(attempt.error, "status 500");
     let sent = receiver.next().await;
     assert_eq!(sent.json()["type"], "callback.test");
@@ -261,7 +258,7 @@ async fn a_test_goes_out_once_enabled_or_not_and_is_kept_nowhere() {
 
     receiver.answer(|_| status(204));
     let attempt = try_out(&app, &rule.rule_id).await.unwrap();
-    assert_eq!((attempt.status, attempt.error.as_str()), (204, ""));
+    assert_eq!((attempt.http_status, attempt.error.as_str()), (204, ""));
     assert_ne!(receiver.next().await.header("webhook-id"), "", "a success is not repeated either");
     assert_eq!(app.waiting().await, 0);
     assert!(receiver.rest().is_empty());
@@ -275,7 +272,7 @@ async fn a_test_tells_of_a_silent_receiver_before_its_callers_time_is_over() {
     receiver.answer(|_| Answer::Hang);
     let (rule, _) = app.rule(rule_to(&receiver.url)).await;
     let attempt = try_out(&app, &rule.rule_id).await.unwrap();
-    assert_eq!(attempt.status, 0);
+    assert_eq!(attempt.http_status, 0);
     assert!(attempt.error.starts_with("no answer within"), "{}", attempt.error);
 }
 
@@ -319,13 +316,13 @@ async fn a_grace_is_neither_negative_nor_longer_than_thirty_days() {
     let (app, _) = acme(&[]).await;
     let (rule, _) = app.rule(rule_to("http://example.com")).await;
     for seconds in [-1, 30 * 86_400 + 1, i64::MIN, i64::MAX] {
-        let request = proto::RotateCallbackSecretRequest {
+        let request = proto::RotateSigningSecretRequest {
             app_key: "acme#chat".to_owned(),
             rule_id: rule.rule_id.clone(),
-            grace: Some(prost_types::Duration { seconds, nanos: 0 }),
-            secret: String::new(),
+            grace_period: Some(prost_types::Duration { seconds, nanos: 0 }),
+            signing_secret: String::new(),
         };
-        let refused = app.apps().rotate_callback_secret(request).await;
+        let refused = app.callback_rules().rotate_signing_secret(request).await;
         expect_error(refused, Code::InvalidArgument, "INVALID_ARGUMENT");
     }
 }
@@ -344,11 +341,11 @@ async fn a_rule_trusts_the_authorities_that_it_names_and_no_others() {
     let (systems, _) = app.rule(trusting("")).await;
 
     let attempt = try_out(&app, &pinned.rule_id).await.unwrap();
-    assert_eq!((attempt.status, attempt.error.as_str()), (200, ""));
+    assert_eq!((attempt.http_status, attempt.error.as_str()), (200, ""));
     assert_eq!(receiver.next().await.json()["type"], "callback.test");
     for rule in [anothers, systems] {
         let attempt = try_out(&app, &rule.rule_id).await.unwrap();
-        assert_eq!(attempt.status, 0);
+        assert_eq!(attempt.http_status, 0);
         assert!(attempt.error.contains("certificate"), "{}", attempt.error);
     }
     assert!(receiver.rest().is_empty(), "nothing was told to one who is not trusted");
@@ -363,7 +360,7 @@ async fn private_addresses_are_not_connected_to_unless_they_are_allowed() {
     for host in ["127.0.0.1", "[::1]", "localhost", "[::ffff:127.0.0.1]"] {
         let (rule, _) = app.rule(rule_to(&format!("http://{host}:{port}"))).await;
         let attempt = try_out(&app, &rule.rule_id).await.unwrap();
-        assert_eq!(attempt.status, 0, "{host}");
+        assert_eq!(attempt.http_status, 0, "{host}");
         assert!(attempt.error.contains("is not a public address"), "{host}: {}", attempt.error);
     }
     assert!(receiver.rest().is_empty());
@@ -372,6 +369,6 @@ async fn private_addresses_are_not_connected_to_unless_they_are_allowed() {
 impl TestApp {
     async fn list_rules(&self) -> Vec<proto::CallbackRule> {
         let request = proto::ListCallbackRulesRequest { app_key: "acme#chat".to_owned() };
-        self.apps().list_callback_rules(request).await.unwrap().into_inner().rules
+        self.callback_rules().list_callback_rules(request).await.unwrap().into_inner().rules
     }
 }
