@@ -2,8 +2,8 @@
 //!
 //! - [`Dispatcher::run`] renews the leases, and reacts to signals, to reports and to the passing of time.
 //! - `start_streams` finds due events of open partitions and starts a stream for each owner and rule.
-//! - `stream::run`, in a task of its own, posts the events of a stream and reports each try.
-//! - `handle_reports` settles the tries in one transaction; then their streams may start again.
+//! - `stream::run`, in a task of its own, posts the events of a stream and reports each attempt.
+//! - `handle_reports` settles the attempts in one transaction; then their streams may start again.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ use super::{
     running_streams::RunningStreams,
     schedule::Schedule,
     settle::settle,
-    stream::{self, Report, Stream, StreamContext, StreamKey, TriedEvent},
+    stream::{self, AttemptedEvent, Report, Stream, StreamContext, StreamKey},
     webhook::WebhookClient,
 };
 use crate::{
@@ -34,7 +34,7 @@ use crate::{
 /// How a dispatcher works.
 #[derive(Clone, Debug)]
 pub struct DispatcherSettings {
-    /// When failed tries are repeated.
+    /// When failed attempts are repeated.
     pub schedule: Schedule,
     /// How many streams of one rule may run at once.
     pub streams_per_rule: usize,
@@ -49,7 +49,7 @@ pub struct DispatcherSettings {
 /// How many events of a stream are read at once.
 const EVENTS_PER_STREAM: i64 = 50;
 
-/// How many tries are settled in one transaction at the most.
+/// The largest number of attempts that one transaction settles.
 const MAX_BATCH: usize = 500;
 
 /// How many events of a stream are held back at once behind the first one. A stream can have a hundred
@@ -60,7 +60,7 @@ const HELD_BACK: i64 = 5000;
 const BACKLOG_INTERVAL: Duration = Duration::from_secs(15);
 const BACKLOG_LIMIT: i64 = 100_000;
 
-/// The wait between two tries to settle.
+/// How long to wait before settling again after the database failed.
 const SETTLE_RETRY: Duration = Duration::from_millis(100);
 
 /// Delivers events until it is stopped.
@@ -114,7 +114,7 @@ impl Dispatcher {
         }
     }
 
-    /// Works until `stop`. Then it lets the running tries end, settles them and releases its
+    /// Works until `stop`. Then it lets the running attempts end, settles them and releases its
     /// partitions.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut poll = every(self.settings.poll);
@@ -151,7 +151,7 @@ impl Dispatcher {
     }
 
     /// Releases idle partitions at once, and the others when their streams end. Renews the leases until
-    /// then, so that no other instance repeats a try that is about to be settled.
+    /// then, so that no other instance repeats an attempt that is about to be settled.
     async fn shut_down(mut self, mut batch: Vec<Report>) {
         self.context.stop.cancel();
         self.leases.retire();
@@ -262,21 +262,21 @@ impl Dispatcher {
         true
     }
 
-    /// Settles the tries that streams report, and forgets the streams that ended. True when one did.
+    /// Settles the attempts that streams report, and forgets the streams that ended. True when one did.
     async fn handle_reports(&mut self, batch: &mut Vec<Report>) -> bool {
-        let mut tried = Vec::new();
+        let mut attempted = Vec::new();
         let mut ended = Vec::new();
         for report in batch.drain(..) {
             match report {
-                Report::Tried(event) => tried.push(event),
+                Report::Attempted(event) => attempted.push(event),
                 Report::Ended(key) => ended.push(key),
             }
         }
-        for t in &tried {
-            self.rules.apply(t.event.event.id.rule_id, t.rule_effect, t.at);
+        for a in &attempted {
+            self.rules.apply(a.stored.event.id.rule_id, a.rule_effect, a.ended_at);
         }
-        self.settle(&tried).await;
-        // After settling: a stream that started before would read the events that were just tried.
+        self.settle(&attempted).await;
+        // After settling: a stream that started before would read the same events again.
         for key in &ended {
             self.running.remove(*key);
             self.leases.end_stream(key.partition());
@@ -284,18 +284,18 @@ impl Dispatcher {
         !ended.is_empty()
     }
 
-    /// Settles for as long as the leases last. What is not settled by then is tried again by the next
+    /// Settles for as long as the leases last. What is not settled by then is sent again by the next
     /// holders of the partitions.
-    async fn settle(&mut self, tried: &[TriedEvent]) {
-        if tried.is_empty() {
+    async fn settle(&mut self, attempted: &[AttemptedEvent]) {
+        if attempted.is_empty() {
             return;
         }
-        while let Err(error) = settle(&self.db, &self.clock, &self.leases, tried).await {
+        while let Err(error) = settle(&self.db, &self.clock, &self.leases, attempted).await {
             if self.leases.have_ended() {
-                tracing::warn!(%error, count = tried.len(), "callbacks stay unsettled and are sent again");
+                tracing::warn!(%error, count = attempted.len(), "callbacks stay unsettled and are sent again");
                 return;
             }
-            tracing::debug!(%error, "settling is tried again");
+            tracing::debug!(%error, "settling failed and is repeated");
             tokio::time::sleep(SETTLE_RETRY).await;
             if self.leases.are_due() {
                 self.renew_leases().await;

@@ -2,9 +2,9 @@
 //!
 //! The outbox has 256 partitions, by owner. The dispatcher of each instance leases its fair share of them.
 //! It reads the events of these partitions that are due, posts them outside any transaction, and settles
-//! each try in a transaction that its leases fence. Streams of different owners run side by side; the
+//! each attempt in a transaction that its leases fence. Streams of different owners run side by side; the
 //! events of one owner go in order. Nothing is lost when an instance dies: what it has not settled is
-//! tried again by the instance that holds the partition next.
+//! sent again by the instance that holds the partition next.
 //!
 //! This module knows the store and the domain, but no operation and no wire format of a surface.
 

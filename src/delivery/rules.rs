@@ -33,7 +33,7 @@ struct RuleState {
     paused_until: Option<OffsetDateTime>,
     /// How many times in a row the receiver could not keep up.
     slow_downs: u32,
-    /// Ends the rule's running streams, each after its current try.
+    /// Ends the rule's running streams, each after its current attempt.
     halt: CancellationToken,
 }
 
@@ -87,7 +87,7 @@ impl Rules {
         Some((Arc::clone(&state.enabled), state.halt.clone()))
     }
 
-    /// Applies what a try that ended at `at` tells about its rule.
+    /// Applies what an attempt that ended at `at` tells about its rule.
     pub(super) fn apply(&mut self, rule_id: Uuid, effect: RuleEffect, at: OffsetDateTime) {
         let Some(state) = self.by_id.get_mut(&rule_id) else { return };
         match effect {
@@ -120,7 +120,7 @@ impl RuleState {
         std::mem::take(&mut self.halt).cancel();
     }
 
-    /// Pauses the rule because its receiver can't keep up. Tries that were running when a pause began
+    /// Pauses the rule because its receiver can't keep up. Attempts that were running when a pause began
     /// do not lengthen the next one: they belong to the same overload.
     fn slow_down(&mut self, at: OffsetDateTime, asked: Option<Duration>) {
         if self.paused_until.is_none_or(|until| until <= at) {

@@ -1,4 +1,4 @@
-//! What the result of a POST means for its event and for its rule, and when to try again. No I/O.
+//! What the result of a POST means for its event and for its rule, and when to send again. No I/O.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -10,8 +10,8 @@ use crate::domain::{EventState, backoff, parse_duration, render_duration};
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_hours(7 * 24);
 
-/// The waits between tries, written as "5s,30s,5m". The first try comes at once. If the try after the last
-/// wait fails, the event has failed.
+/// The waits between the attempts to deliver an event, written as "5s,30s,5m". The first attempt comes at
+/// once. If the attempt after the last wait fails, the event has failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule(pub Vec<Duration>);
 
@@ -26,9 +26,9 @@ impl Default for Schedule {
 }
 
 impl Schedule {
-    /// How long to wait after the `attempts`-th try failed, `None` after the last. `jitter`, from 0 to 1,
+    /// How long to wait after the `attempts`-th attempt failed, `None` after the last. `jitter`, from 0 to 1,
     /// changes the wait by up to a tenth to either side, so that events that failed together are not
-    /// tried again together.
+    /// sent again together.
     #[must_use]
     pub fn wait(&self, attempts: i32, jitter: f64) -> Option<Duration> {
         let index = usize::try_from(attempts).ok()?.checked_sub(1)?;
@@ -81,8 +81,8 @@ pub(super) enum RuleEffect {
 /// The longest wait that a receiver can ask for.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 
-/// The state of an event after its `attempts`-th try, which ended at `at`, and what the try means for
-/// the rule. `jitter` is that of [`Schedule::wait`].
+/// The state of an event after its `attempts`-th attempt, which ended at `at`, and what the attempt means
+/// for the rule. `jitter` is that of [`Schedule::wait`].
 pub(super) fn judge(
     result: &PostResult,
     attempts: i32,

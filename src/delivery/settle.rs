@@ -1,17 +1,17 @@
-//! Settling: writing down in one transaction what became of tried events, fenced by the leases.
+//! Settling: writing the results of attempts in one transaction, fenced by the leases.
 
 use std::collections::BTreeSet;
 
 use tokio::time::Instant;
 
-use super::{partition_leases::PartitionLeases, schedule::RuleEffect, stream::TriedEvent};
+use super::{partition_leases::PartitionLeases, schedule::RuleEffect, stream::AttemptedEvent};
 use crate::{
     clock::Clock,
     domain::{Error, EventState},
     store::{Db, callback_rules, event_history, outbox::partition_of, outbox_dispatch},
 };
 
-/// How many events of a stream are held back at once behind one that has to be tried again. A stream
+/// How many events of a stream are held back at once behind one that has to be sent again. A stream
 /// can have a hundred thousand. The dispatcher holds the rest back when it finds them, so that no
 /// settlement takes long.
 const HELD_BACK: i64 = 100;
@@ -19,30 +19,30 @@ const HELD_BACK: i64 = 100;
 /// The `disabled_reason` of a rule whose receiver answered 410.
 const GONE: &str = "gone";
 
-/// Writes the states of tried events: delivered and failed ones move to the history, the others wait for
-/// their next try. Skips events of partitions whose lease was lost: their new holder tries them again.
+/// Writes the new states of events: delivered and failed ones move to the history, the others wait for
+/// their next attempt. Skips events of partitions whose lease was lost: the new holder sends them again.
 pub(super) async fn settle(
     db: &Db,
     clock: &Clock,
     leases: &PartitionLeases,
-    tried: &[TriedEvent],
+    attempted: &[AttemptedEvent],
 ) -> Result<(), Error> {
     let mut tx = db.begin(Instant::now() + leases.renewal()).await?;
-    let lease = |t: &TriedEvent| (partition_of(t.event.event.id.owner), t.fencing_token);
-    let held = leases.fence(&mut tx, tried.iter().map(lease).collect()).await?;
+    let lease = |a: &AttemptedEvent| (partition_of(a.stored.event.id.owner), a.fencing_token);
+    let held = leases.fence(&mut tx, attempted.iter().map(lease).collect()).await?;
 
     let (mut finished, mut postponed, mut gone) = (Vec::new(), Vec::new(), Vec::new());
     let mut days = BTreeSet::new();
-    for t in tried.iter().filter(|t| held.contains(&lease(t))) {
-        match t.event.event.state {
+    for a in attempted.iter().filter(|a| held.contains(&lease(a))) {
+        match a.stored.event.state {
             EventState::Delivered { at } | EventState::Failed { at } => {
                 days.insert(at.date());
-                finished.push(&t.event);
+                finished.push(&a.stored);
             }
-            EventState::Pending { .. } => postponed.push(&t.event),
+            EventState::Pending { .. } => postponed.push(&a.stored),
         }
-        if t.rule_effect == RuleEffect::SwitchOff {
-            gone.push((t.event.event.id.rule_id, t.rule_modified_at));
+        if a.rule_effect == RuleEffect::SwitchOff {
+            gone.push((a.stored.event.id.rule_id, a.rule_modified_at));
         }
     }
     if !finished.is_empty() {

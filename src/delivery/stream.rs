@@ -1,5 +1,5 @@
-//! One stream: the pending events of one owner for one rule, tried one after the other in a task of
-//! their own. It reports each try to the dispatcher and writes nothing itself.
+//! One stream: the pending events of one owner for one rule, posted one after the other in a task of their
+//! own. It reports each attempt to the dispatcher and writes nothing itself.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -58,97 +58,100 @@ pub(super) struct StreamContext {
     pub(super) stop: CancellationToken,
 }
 
-/// What a stream reports to the dispatcher: each try, and at last its end.
+/// What a stream reports to the dispatcher: each attempt, and at last its end.
 #[derive(Debug)]
 pub(super) enum Report {
-    Tried(TriedEvent),
+    Attempted(AttemptedEvent),
     Ended(StreamKey),
 }
 
-/// An event after a try, and what the dispatcher needs to settle the try.
+/// An event after an attempt to deliver it, and what the dispatcher needs to settle the attempt.
 #[derive(Debug)]
-pub(super) struct TriedEvent {
+pub(super) struct AttemptedEvent {
     /// The event with its new state, one more attempt, and one more line in its attempt log.
-    pub(super) event: StoredEvent,
+    pub(super) stored: StoredEvent,
     pub(super) rule_effect: RuleEffect,
-    /// When the try ended.
-    pub(super) at: OffsetDateTime,
+    pub(super) ended_at: OffsetDateTime,
     /// The fencing token under which the event was read.
     pub(super) fencing_token: i64,
     /// The version of the rule by which the event was sent.
     pub(super) rule_modified_at: OffsetDateTime,
 }
 
-impl TriedEvent {
+impl AttemptedEvent {
     /// Whether the stream goes on with its next event. It does not wait for this one to be settled.
     fn lets_the_next_go(&self) -> bool {
-        let is_pending = matches!(self.event.event.state, EventState::Pending { .. });
+        let is_pending = matches!(self.stored.event.state, EventState::Pending { .. });
         let rule_goes_on = matches!(self.rule_effect, RuleEffect::Works | RuleEffect::Unchanged);
         !is_pending && rule_goes_on
     }
 }
 
-/// How many tries an event's log keeps, the last ones. A whole schedule has at most 51.
-const LOGGED_TRIES: usize = 100;
+/// How many lines an event's attempt log keeps, the last ones. A whole schedule has at most 51 attempts.
+const LOGGED_ATTEMPTS: usize = 100;
 
-/// Runs a stream, and reports its end even after a panic: the dispatcher starts no second stream with
-/// the same key before.
+/// Runs a stream, and reports its end even after a panic: the dispatcher starts no other stream with the
+/// same key before.
 pub(super) async fn run(context: StreamContext, stream: Stream) {
     let (key, reports) = (stream.key, context.reports.clone());
-    if AssertUnwindSafe(try_events(context, stream)).catch_unwind().await.is_err() {
-        tracing::error!(rule_id = %key.rule_id, "delivering callbacks panicked; they are tried again");
+    if AssertUnwindSafe(deliver(context, stream)).catch_unwind().await.is_err() {
+        tracing::error!(rule_id = %key.rule_id, "delivering callbacks panicked; they are sent again");
     }
     // The dispatcher receives reports until the process ends.
     let _ = reports.send(Report::Ended(key)).await;
 }
 
-/// Tries the events in order. Stops at the first event that has to be tried again, and when the lease is
+/// Posts the events in order. Stops at the first event that has to be sent again, and when the lease is
 /// lost, the rule is halted or the dispatcher stops.
-async fn try_events(context: StreamContext, mut stream: Stream) {
-    for event in std::mem::take(&mut stream.events) {
+async fn deliver(context: StreamContext, mut stream: Stream) {
+    for stored in std::mem::take(&mut stream.events) {
         let held = context.held.borrow().holds(stream.key.partition(), stream.fencing_token);
         if !held || stream.halt.is_cancelled() || context.stop.is_cancelled() {
             break;
         }
-        let tried = try_event(&context, &stream, event).await;
-        let goes_on = tried.lets_the_next_go();
-        if context.reports.send(Report::Tried(tried)).await.is_err() || !goes_on {
+        let attempted = attempt(&context, &stream, stored).await;
+        let goes_on = attempted.lets_the_next_go();
+        if context.reports.send(Report::Attempted(attempted)).await.is_err() || !goes_on {
             break;
         }
     }
 }
 
 /// Posts one event once.
-async fn try_event(context: &StreamContext, stream: &Stream, mut event: StoredEvent) -> TriedEvent {
+async fn attempt(
+    context: &StreamContext,
+    stream: &Stream,
+    mut stored: StoredEvent,
+) -> AttemptedEvent {
     let EnabledRule { rule, app_key } = &*stream.rule;
+    let (client, event) = (&context.webhook_client, &mut stored.event);
     let started_at = context.clock.now();
-    let result =
-        context.webhook_client.send(rule, app_key, &event.event, started_at, Duration::MAX).await;
-    let at = context.clock.now();
-    let attempts = event.event.attempts + 1;
-    let (state, rule_effect) = judge(&result, attempts, &context.schedule, random_fraction(), at);
+    let result = client.send(rule, app_key, event, started_at, Duration::MAX).await;
+    let ended_at = context.clock.now();
+    event.attempts += 1;
+    let (state, rule_effect) =
+        judge(&result, event.attempts, &context.schedule, random_fraction(), ended_at);
+    event.state = state;
     count(state, &result);
     let attempt = result.attempt(started_at);
     if let Some(error) = &attempt.error {
-        tracing::debug!(rule_id = %rule.id, attempts, %error, "callback not delivered");
+        tracing::debug!(rule_id = %rule.id, attempts = event.attempts, %error, "callback not delivered");
     }
     let line = serde_json::to_string(&attempt).unwrap_or_default();
-    event.attempt_log = with_line(&event.attempt_log, &line);
-    event.event.attempts = attempts;
-    event.event.state = state;
-    TriedEvent {
-        event,
+    stored.attempt_log = with_line(&stored.attempt_log, &line);
+    AttemptedEvent {
+        stored,
         rule_effect,
-        at,
+        ended_at,
         fencing_token: stream.fencing_token,
         rule_modified_at: rule.modified_at,
     }
 }
 
-/// The log with one line more, cut to its last [`LOGGED_TRIES`] lines.
+/// The log with one line more, cut to its last [`LOGGED_ATTEMPTS`] lines.
 fn with_line(log: &str, line: &str) -> String {
     let mut lines: Vec<&str> = log.lines().chain([line]).collect();
-    lines.drain(..lines.len().saturating_sub(LOGGED_TRIES));
+    lines.drain(..lines.len().saturating_sub(LOGGED_ATTEMPTS));
     lines.join("\n")
 }
 
@@ -167,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_log_keeps_the_last_hundred_tries() {
+    fn a_log_keeps_the_last_hundred_attempts() {
         let log = (0..120).fold(String::new(), |log, n| with_line(&log, &n.to_string()));
         assert_eq!(log.lines().count(), 100);
         assert_eq!((log.lines().next(), log.lines().last()), (Some("20"), Some("119")));

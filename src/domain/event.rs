@@ -117,7 +117,7 @@ impl EventId {
         (id.render() == text).then_some(id)
     }
 
-    /// The `webhook-id` header, the same in all tries, by which a receiver recognises repeats.
+    /// The `webhook-id` header, the same in all attempts, by which a receiver recognises repeats.
     #[must_use]
     pub fn webhook_id(&self) -> String {
         format!("evt_{}_{}", self.owner.as_uuid().simple(), self.version)
@@ -129,17 +129,17 @@ impl EventId {
 pub enum EventState {
     /// It is still to be sent.
     Pending {
-        /// The earliest time of its next try.
+        /// The earliest time of its next attempt.
         next_attempt_at: OffsetDateTime,
     },
     /// The receiver answered 2xx.
     Delivered {
-        /// The end of the last try.
+        /// The end of the last attempt.
         at: OffsetDateTime,
     },
-    /// Its last try failed.
+    /// Its last attempt failed.
     Failed {
-        /// The end of the last try.
+        /// The end of the last attempt.
         at: OffsetDateTime,
     },
 }
@@ -164,7 +164,7 @@ impl EventState {
         }
     }
 
-    /// When a pending event is tried next; when a finished one was delivered or given up.
+    /// When a pending event is sent next; when a finished one was delivered or failed.
     #[must_use]
     pub const fn at(self) -> OffsetDateTime {
         match self {
@@ -192,13 +192,13 @@ pub struct Event {
     pub detail: String,
     /// When it happened.
     pub created_at: OffsetDateTime,
-    /// How often it was tried.
+    /// How many attempts were made to deliver it.
     pub attempts: i32,
     /// Its state.
     pub state: EventState,
 }
 
-/// A try to deliver an event.
+/// An attempt to deliver an event.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Attempt {
     /// When it began, in milliseconds of Unix time.

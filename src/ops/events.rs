@@ -1,4 +1,4 @@
-//! Events, pending and finished: listing them, reading one with its tries, and sending them again.
+//! Events, pending and finished: listing them, reading one with its attempts, and sending them again.
 //! `changes::record_events` records them.
 
 use time::OffsetDateTime;
@@ -41,7 +41,7 @@ async fn rules_of(db: &Db, app_id: Uuid) -> Result<Vec<Uuid>, Error> {
     Ok(rules.into_iter().map(|rule| rule.id).collect())
 }
 
-/// An event with all its tries.
+/// An event with all its attempts.
 ///
 /// # Errors
 /// `EventNotFound`.
@@ -119,7 +119,7 @@ fn not_found(id: EventId) -> Error {
     Error::EventNotFound(id.render())
 }
 
-/// The tries of a log, one JSON object a line. A line that can't be read is left out.
+/// The attempts of a log, one JSON object a line. A line that can't be read is left out.
 fn read_log(log: &str) -> Vec<Attempt> {
     log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }

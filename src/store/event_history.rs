@@ -144,7 +144,7 @@ pub(crate) async fn page(
     Ok(rows.into_iter().map(|row| row.event).collect())
 }
 
-/// A finished event of an app, with the log of its tries.
+/// A finished event of an app, with its attempt log.
 pub(crate) async fn get(
     db: &mut PgConnection,
     app_id: Uuid,

@@ -5,7 +5,7 @@ use sqlx::{PgConnection, query, query_as, query_scalar};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{statements, stored_event::StoredEvent, users::uuids};
+use super::{column, statements, stored_event::StoredEvent};
 use crate::domain::{Error, EventId, NewEvent, OwnerKey};
 
 statements! {
@@ -84,26 +84,17 @@ pub(crate) async fn add(
     events: &[(Uuid, NewEvent<'_>, i64)],
     now: OffsetDateTime,
 ) -> Result<(), Error> {
-    let apps: Vec<Uuid> = events.iter().map(|(app_id, ..)| *app_id).collect();
-    let owners: Vec<OwnerKey> = events.iter().map(|(_, e, _)| e.owner.key).collect();
-    let versions: Vec<i64> = events.iter().map(|(_, e, _)| e.version).collect();
-    let partitions: Vec<i16> = owners.iter().map(|key| partition_of(*key)).collect();
-    let message_ids: Vec<i64> = events.iter().map(|(.., id)| *id).collect();
-    let types: Vec<&str> = events.iter().map(|(_, e, _)| e.event_type.as_str()).collect();
-    let names: Vec<&str> = events.iter().map(|(_, e, _)| e.owner.name.as_str()).collect();
-    let friends: Vec<&str> = events.iter().map(|(_, e, _)| e.friend.as_str()).collect();
-    let details: Vec<&str> = events.iter().map(|(_, e, _)| e.detail).collect();
     query(ADD)
-        .bind(apps)
-        .bind(uuids(&owners))
-        .bind(versions)
-        .bind(partitions)
-        .bind(message_ids)
-        .bind(types)
-        .bind(names)
-        .bind(friends)
+        .bind(column(events, |(app_id, ..)| *app_id))
+        .bind(column(events, |(_, event, _)| event.owner.key.as_uuid()))
+        .bind(column(events, |(_, event, _)| event.version))
+        .bind(column(events, |(_, event, _)| partition_of(event.owner.key)))
+        .bind(column(events, |(_, _, message_id)| *message_id))
+        .bind(column(events, |(_, event, _)| event.event_type.as_str()))
+        .bind(column(events, |(_, event, _)| event.owner.name.as_str()))
+        .bind(column(events, |(_, event, _)| event.friend.as_str()))
         .bind(now)
-        .bind(details)
+        .bind(column(events, |(_, event, _)| event.detail))
         .execute(db)
         .await?;
     Ok(())
@@ -125,7 +116,7 @@ pub(crate) async fn get(
 }
 
 /// Makes a pending event due, together with the events before it, which go first, and the events after it
-/// that were never tried and wait only for their turn.
+/// that were never sent and wait only for their turn.
 pub(crate) async fn make_due(
     db: &mut PgConnection,
     app_id: Uuid,

@@ -4,7 +4,7 @@ use sqlx::{PgConnection, query, query_as, query_scalar};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{statements, stored_event::StoredEvent, users::uuids};
+use super::{column, statements, stored_event::StoredEvent, users::uuids};
 use crate::domain::{Error, EventId, OwnerKey};
 
 statements! {
@@ -145,59 +145,48 @@ pub(crate) async fn due_streams(
 
 /// Moves events that were delivered or have failed to the history.
 pub(crate) async fn finish(db: &mut PgConnection, finished: &[&StoredEvent]) -> Result<(), Error> {
-    let (owners, rules, versions) = columns(finished.iter().map(|f| f.event.id));
-    let states: Vec<&str> = finished.iter().map(|f| f.event.state.name().as_str()).collect();
-    let times: Vec<OffsetDateTime> = finished.iter().map(|f| f.event.state.at()).collect();
-    let attempts: Vec<i32> = finished.iter().map(|f| f.event.attempts).collect();
-    let logs: Vec<&str> = finished.iter().map(|f| f.attempt_log.as_str()).collect();
     query(FINISH)
-        .bind(owners)
-        .bind(rules)
-        .bind(versions)
-        .bind(states)
-        .bind(times)
-        .bind(attempts)
-        .bind(logs)
+        .bind(column(finished, |f| f.event.id.owner.as_uuid()))
+        .bind(column(finished, |f| f.event.id.rule_id))
+        .bind(column(finished, |f| f.event.id.version))
+        .bind(column(finished, |f| f.event.state.name().as_str()))
+        .bind(column(finished, |f| f.event.state.at()))
+        .bind(column(finished, |f| f.event.attempts))
+        .bind(column(finished, |f| f.attempt_log.as_str()))
         .execute(db)
         .await?;
     Ok(())
 }
 
-/// Writes failed tries of events that are tried again.
+/// Writes failed attempts of events that are sent again.
 pub(crate) async fn postpone(
     db: &mut PgConnection,
     postponed: &[&StoredEvent],
 ) -> Result<(), Error> {
-    let (owners, rules, versions) = columns(postponed.iter().map(|p| p.event.id));
-    let times: Vec<OffsetDateTime> = postponed.iter().map(|p| p.event.state.at()).collect();
-    let attempts: Vec<i32> = postponed.iter().map(|p| p.event.attempts).collect();
-    let logs: Vec<&str> = postponed.iter().map(|p| p.attempt_log.as_str()).collect();
     query(POSTPONE)
-        .bind(owners)
-        .bind(rules)
-        .bind(versions)
-        .bind(times)
-        .bind(attempts)
-        .bind(logs)
+        .bind(column(postponed, |p| p.event.id.owner.as_uuid()))
+        .bind(column(postponed, |p| p.event.id.rule_id))
+        .bind(column(postponed, |p| p.event.id.version))
+        .bind(column(postponed, |p| p.event.state.at()))
+        .bind(column(postponed, |p| p.event.attempts))
+        .bind(column(postponed, |p| p.attempt_log.as_str()))
         .execute(db)
         .await?;
     Ok(())
 }
 
-/// Postpones the events behind the first event of a stream to the time when that one is tried next, so
+/// Postpones the events behind the first event of a stream to the time when that one is sent next, so
 /// that they are not read before. Of each stream up to `limit` events, in order.
 pub(crate) async fn hold_back(
     db: &mut PgConnection,
     first_events: &[(EventId, OffsetDateTime)],
     limit: i64,
 ) -> Result<(), Error> {
-    let (owners, rules, versions) = columns(first_events.iter().map(|(id, _)| *id));
-    let until: Vec<OffsetDateTime> = first_events.iter().map(|(_, until)| *until).collect();
     query(HOLD_BACK)
-        .bind(owners)
-        .bind(rules)
-        .bind(versions)
-        .bind(until)
+        .bind(column(first_events, |(id, _)| id.owner.as_uuid()))
+        .bind(column(first_events, |(id, _)| id.rule_id))
+        .bind(column(first_events, |(id, _)| id.version))
+        .bind(column(first_events, |(_, until)| *until))
         .bind(limit)
         .execute(db)
         .await?;
@@ -210,15 +199,4 @@ pub(crate) async fn backlog(
     limit: i64,
 ) -> Result<(i64, Option<OffsetDateTime>), Error> {
     Ok(query_as(BACKLOG).bind(limit).fetch_one(db).await?)
-}
-
-/// The columns of these ids: owner keys, rules and versions.
-fn columns(ids: impl Iterator<Item = EventId>) -> (Vec<Uuid>, Vec<Uuid>, Vec<i64>) {
-    let mut columns = (Vec::new(), Vec::new(), Vec::new());
-    for id in ids {
-        columns.0.push(id.owner.as_uuid());
-        columns.1.push(id.rule_id);
-        columns.2.push(id.version);
-    }
-    columns
 }

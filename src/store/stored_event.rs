@@ -4,7 +4,7 @@ use sqlx::{FromRow, Row as _, postgres::PgRow};
 
 use crate::domain::{Event, EventId, EventState, EventType, OwnerKey, Username};
 
-/// An event, and the log of its tries, one JSON object a line.
+/// An event, and the log of the attempts to deliver it, one JSON object a line.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredEvent {
     pub(crate) event: Event,

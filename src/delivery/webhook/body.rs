@@ -10,7 +10,7 @@ use crate::domain::{BodyFormat, CallbackRule, Event, EventType, unix_millis};
 /// The value of `host` in Easemob's envelope, where the vendor names one of its own machines.
 const HOST: &str = "befriend";
 
-/// Renders the body of an event in a rule's format. It is the same in every try, unless the rule's format
+/// Renders the body of an event in a rule's format. It is the same in every attempt, unless the rule's format
 /// or secret changes in between.
 #[must_use]
 pub fn render(rule: &CallbackRule, app_key: &str, event: &Event) -> Vec<u8> {

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use crate::domain::{CallbackRule, SigningSecret};
 
-/// The Standard Webhooks headers of a request. All tries of an event have the same id; each has its own
+/// The Standard Webhooks headers of a request. All attempts to deliver an event have the same id; each has its own
 /// timestamp. While a secret is being rotated, the header carries two signatures.
 #[must_use]
 pub fn signed_headers(
