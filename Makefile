@@ -1,8 +1,8 @@
-# What can be done here. `make` lists it. Works with GNU make 3.81 (macOS).
+# The commands for work on befriend; `make` lists them. For GNU make 3.81 (macOS) and newer.
 
-# Passed on to befriend: make run ARGS="--listen 127.0.0.1:50052"
+# Further arguments of the command: make run ARGS="--listen 127.0.0.1:50052"
 ARGS =
-# How many requests `make fuzz-http` makes up for each route.
+# How many requests `make fuzz-http` generates for each route.
 EXAMPLES = 30
 # The name of the image that `make image` builds.
 IMAGE = befriend
@@ -13,22 +13,22 @@ RELEASED_PROTOS = proto/released.binpb
 COMPOSE = $$(if docker compose version >/dev/null 2>&1; then echo docker compose; else echo docker-compose; fi)
 
 .DEFAULT_GOAL = help
-.PHONY: help run test check fmt lint proto-lint deny tidy bench bench-quick bench-parts budget bench-outbox bench-watch measure-moving fuzz-http build release doc image compose-up compose-down
+.PHONY: help run test check fmt lint proto-lint proto-release deny tidy bench bench-quick bench-parts budget bench-outbox bench-watch measure-moving fuzz-http build release doc image compose-up compose-down
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-run: ## Build and start befriend with a demo app; Ctrl-C ends it (more flags: ARGS="--listen 127.0.0.1:50052")
+run: ## Build and start befriend with a demo app until Ctrl-C (more flags: ARGS="--listen 127.0.0.1:50052")
 	@scripts/setup run
 	@grpcurl=$$(scripts/tool grpcurl) || grpcurl=grpcurl; \
 	case $$grpcurl in *' '*) grpcurl="'$$grpcurl'";; esac; \
 	export BEFRIEND_GRPCURL="$$grpcurl"; exec cargo run --locked -- --demo $(ARGS)
 
-test: ## Run all tests (against a Postgres of their own; TEST_DATABASE_URL names another)
+test: ## Run all tests, on a private Postgres or on the server of TEST_DATABASE_URL
 	@scripts/setup test
 	cargo test --locked
 
-check: ## Look at everything that needs no run: format, lints, protos, dependencies, house rules
+check: ## Check format, lints, protos, dependencies and house rules
 	@scripts/setup test
 	cargo fmt --check
 	@$(MAKE) --no-print-directory lint proto-lint deny tidy
@@ -36,7 +36,7 @@ check: ## Look at everything that needs no run: format, lints, protos, dependenc
 fmt: ## Format the code
 	cargo fmt
 
-lint: ## Run clippy; a warning is an error
+lint: ## Run clippy; warnings are errors
 	cargo clippy --locked --all-targets -- -D warnings
 
 proto-lint: ## Lint the protos, and compare them with the released ones for breaking changes
@@ -45,37 +45,41 @@ proto-lint: ## Lint the protos, and compare them with the released ones for brea
 	"$$(scripts/tool buf)" format --diff --exit-code
 	"$$(scripts/tool buf)" breaking --against $(RELEASED_PROTOS)
 
-proto-release: ## Take the protos as they are for the released ones; only with a release
+proto-release: ## Record the protos as released; only with a release
 	@scripts/setup test
 	"$$(scripts/tool buf)" build --exclude-source-info --output $(RELEASED_PROTOS)
 
-tidy: ## Run the tests of the house rules only
-	@if [ -f tests/it/tidy.rs ]; then set -x; cargo test --locked --test it tidy; fi
+deny: ## Check the dependencies' licences, sources and duplicate versions (deny.toml)
+	@scripts/setup test
+	"$$(scripts/tool cargo-deny)" --locked check -D unnecessary-skip -D unmatched-skip licenses bans sources
 
-bench: ## Measure befriend beside pgbench and a tonic echo (up to an hour; more flags: ARGS="--help")
+tidy: ## Check the house rules (tests/it/tidy/)
+	cargo test --locked --test it tidy
+
+bench: ## Measure befriend beside pgbench and a tonic echo service (up to an hour; more flags: ARGS="--help")
 	cargo bench --locked --profile image --bench speed -- $(ARGS)
 
-bench-quick: ## The same in short: the hot calls on a small data set (5 minutes, after the build)
+bench-quick: ## The same for the most frequent calls, on a small data set (5 minutes after the build)
 	cargo bench --locked --profile image --bench speed -- --users 20000 \
 	    --operations check1,list50,add-rule,remark-rule \
 	    --callers 1,64,256 --rounds 3 --seconds 1 --open 0.5 $(ARGS)
 
-bench-parts: ## Measure the pure parts that are in every call: keys, page tokens, names, JSON
+bench-parts: ## Measure functions that every call runs: keys, page tokens, names, JSON
 	cargo bench --locked --bench parts $(ARGS)
 
-fuzz-http: ## Have schemathesis try the HTTP surfaces by their OpenAPI description (two minutes; EXAMPLES=30)
+fuzz-http: ## Test the HTTP APIs with schemathesis, from their OpenAPI description (two minutes; EXAMPLES=30)
 	@scripts/setup fuzz
 	cargo build --locked
 	scripts/fuzz-http $(EXAMPLES)
 
-budget: ## Count the instructions and allocations of a request, and compare with benches/budget.txt
+budget: ## Count the instructions and allocations of requests, and compare with benches/budget.txt
 	@scripts/setup budget
 	cargo bench --locked --bench budget -- $(ARGS)
 
-bench-outbox: ## Measure what callbacks cost and how fast they go (about a minute, after a release build)
+bench-outbox: ## Measure the cost and the rate of callbacks (a minute after the build)
 	cargo bench --locked --bench outbox
 
-bench-watch: ## Measure a thousand watchers while others write (half a minute, after a release build)
+bench-watch: ## Measure a thousand watchers during writes (half a minute after the build)
 	cargo bench --locked --bench watch
 
 measure-moving: release ## Measure import, export and an interrupted pull of a million entries (some minutes)
@@ -97,5 +101,5 @@ compose-up: ## Start befriend and Postgres in containers
 	@scripts/make-env
 	$(COMPOSE) up --build --detach
 
-compose-down: ## Stop the containers; their data stays
+compose-down: ## Stop the containers, and keep their data
 	$(COMPOSE) down

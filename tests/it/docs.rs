@@ -1,7 +1,7 @@
-//! The documents' commands: what stands in a ```sh block can be run as it stands.
+//! The commands in the documents' ```sh blocks work.
 //!
-//! Not run here, but checked for what rots: a make target that was renamed, a script that is gone, a
-//! flag that no longer exists, a call whose message has other members.
+//! These tests do not run the commands. They check what goes out of date: a make target or a script that
+//! no longer exists, a flag that has another name, a call whose message has other fields.
 
 use std::{fs, path::Path};
 
@@ -11,13 +11,13 @@ use prost_reflect::{DescriptorPool, MessageDescriptor};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// A command of a document: the words of one line, continued lines joined.
+/// A command of a document: the words of one line. Continued lines are joined.
 struct Line {
     document: String,
     words: Vec<String>,
 }
 
-/// Words as a shell splits them, as far as our documents go: quotes, and no nesting.
+/// Splits a line into words as a shell does: with quotes, but without nesting.
 fn words(line: &str) -> Vec<String> {
     let mut words = vec![];
     let mut word = String::new();
@@ -85,6 +85,19 @@ fn every_make_target_in_the_documents_exists() {
         }
     }
     assert!(seen > 1, "make run and make test stand in the README");
+}
+
+#[test]
+fn every_make_target_that_ci_and_the_makefile_name_exists() {
+    let makefile = fs::read_to_string(Path::new(ROOT).join("Makefile")).unwrap();
+    let phony = makefile.lines().find_map(|line| line.strip_prefix(".PHONY: ")).unwrap();
+    let ci = fs::read_to_string(Path::new(ROOT).join(".ci/run")).unwrap();
+    let of_ci: Vec<&str> = ci.lines().filter_map(|line| line.strip_prefix("step make ")).collect();
+    assert!(of_ci.len() > 3, "CI runs make: {of_ci:?}");
+    for target in phony.split(' ').chain(of_ci) {
+        let is_there = makefile.lines().any(|line| line.starts_with(&format!("{target}:")));
+        assert!(is_there, "there is no make {target}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! the check on the repository, and one that runs it on text that breaks the rule.
 
 mod circles;
+mod dependencies;
 mod layers;
 mod references;
 mod sizes;
@@ -46,15 +47,15 @@ impl Source {
     }
 }
 
-/// All files below these folders whose names end so, sorted.
-fn sources(folders: &[&str], ending: &str) -> Vec<Source> {
+/// These files, and all files below these folders, whose names end so; sorted.
+fn sources(places: &[&str], ending: &str) -> Vec<Source> {
     let mut paths = Vec::new();
-    for folder in folders {
-        collect(&Path::new(ROOT).join(folder), &mut paths);
+    for place in places {
+        collect(&Path::new(ROOT).join(place), &mut paths);
     }
     paths.retain(|path| path.to_str().unwrap().ends_with(ending));
     paths.sort();
-    assert!(!paths.is_empty(), "no files below {folders:?}");
+    assert!(!paths.is_empty(), "no files in {places:?}");
     paths
         .into_iter()
         .map(|path| Source {
@@ -64,10 +65,13 @@ fn sources(folders: &[&str], ending: &str) -> Vec<Source> {
         .collect()
 }
 
-fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { collect(&path, paths) } else { paths.push(path) }
+fn collect(path: &Path, files: &mut Vec<PathBuf>) {
+    if path.is_file() {
+        files.push(path.to_owned());
+        return;
+    }
+    for entry in fs::read_dir(path).unwrap() {
+        collect(&entry.unwrap().path(), files);
     }
 }
 

@@ -48,6 +48,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// The floors inside the operations: the folders of `src/ops/` whose files may name no file of the
+/// operations but those of these folders, and their own.
+const FLOORS: &[(&str, &[&str])] = &[
+    ("src/ops/changes/", &["src/ops/core.rs"]),
+    ("src/ops/batch/", &["src/ops/changes/", "src/ops/core.rs"]),
+    ("src/ops/bulk/", &["src/ops/changes/", "src/ops/core.rs"]),
+    ("src/ops/maintenance/", &["src/ops/changes/", "src/ops/core.rs"]),
+    ("src/ops/access/", &["src/ops/call.rs", "src/ops/core.rs"]),
+];
+
 /// What the pure decisions do without.
 const NOT_IN_DOMAIN: &[&str] =
     &["sqlx", "tokio", "std::env", "std::fs", "std::io", "std::net", "std::process", "std::thread"];
@@ -76,6 +86,40 @@ fn forbidden_imports(references: &BTreeSet<Reference>) -> Vec<String> {
 #[test]
 fn imports_go_one_way_only() {
     none(forbidden_imports(&Crate::befriend().references()));
+}
+
+fn climbing_floors(references: &BTreeSet<Reference>) -> Vec<String> {
+    let mut culprits = Vec::new();
+    for (floor, below) in FLOORS {
+        for Reference { from, to, item, .. } in references {
+            let inside = from.starts_with(floor) && to.starts_with("src/ops/");
+            if inside && !to.starts_with(floor) && !below.iter().any(|file| to.starts_with(file)) {
+                culprits.push(format!("{from} names {item} of {to}"));
+            }
+        }
+    }
+    culprits
+}
+
+#[test]
+fn no_floor_of_the_operations_names_one_above() {
+    let references = Crate::befriend().references();
+    for (floor, _) in FLOORS {
+        assert!(references.iter().any(|r| r.from.starts_with(floor)), "nothing is in {floor}");
+    }
+    none(climbing_floors(&references));
+}
+
+/// Changes and statements run in the transaction of an operation or a batch.
+fn transactions_below(source: &Source) -> Vec<String> {
+    let is_below = source.is_in(&["src/ops/changes/", "src/store/"]);
+    let begins = source.code().filter(|line| is_below && line.contains(".begin("));
+    begins.map(|line| format!("{}: {}", source.path, line.trim())).collect()
+}
+
+#[test]
+fn only_operations_and_batches_begin_transactions() {
+    none(sources(&["src"], ".rs").iter().flat_map(transactions_below));
 }
 
 /// Paths that climb two modules are hard to follow, and no reader sees which module they name.
@@ -121,6 +165,20 @@ fn io_in_domain(krate: &Crate) -> Vec<String> {
 #[test]
 fn the_domain_does_no_io() {
     none(io_in_domain(Crate::befriend()));
+}
+
+/// Calls reach Postgres through functions: a trait over them would be there for a mock.
+fn traits_over_the_store(source: &Source) -> Vec<String> {
+    let is_trait = |item: &&syn::Item| matches!(item, syn::Item::Trait(_));
+    let in_store = source.is_in(&["src/store/"]);
+    let items = source.syntax().items;
+    let traits = items.iter().filter(|item| in_store && is_trait(item));
+    traits.map(|_| format!("{} defines a trait", source.path)).collect()
+}
+
+#[test]
+fn no_trait_stands_over_the_store() {
+    none(sources(&["src/store"], ".rs").iter().flat_map(traits_over_the_store));
 }
 
 fn processes(source: &Source) -> Vec<String> {
@@ -201,6 +259,33 @@ mod self_test {
     }
 
     #[test]
+    fn a_floor_that_names_one_above_is_found() {
+        let found = |batch, changes| {
+            let krate = Crate::of(&[
+                Source::new("src/lib.rs", "mod ops;"),
+                Source::new("src/ops/mod.rs", "mod batch; mod changes; mod friends;"),
+                Source::new("src/ops/batch/mod.rs", batch),
+                Source::new("src/ops/changes/mod.rs", changes),
+                Source::new("src/ops/friends.rs", "pub struct Friends;"),
+            ]);
+            climbing_floors(&krate.references())
+        };
+        let batch = "pub struct Batch; use super::changes::Change;";
+        assert!(found(batch, "pub struct Change;").is_empty());
+        let names = "src/ops/changes/mod.rs names ops::batch::Batch of src/ops/batch/mod.rs";
+        assert_eq!(found(batch, "pub struct Change; use super::batch::Batch;"), [names]);
+        assert_eq!(found("fn f(_: crate::ops::friends::Friends) {}", "").len(), 1);
+    }
+
+    #[test]
+    fn a_transaction_below_the_operations_is_found() {
+        let found =
+            |path| transactions_below(&Source::new(path, "db.begin(deadline).await?")).len();
+        assert_eq!([found("src/store/users.rs"), found("src/ops/changes/heads.rs")], [1, 1]);
+        assert_eq!([found("src/ops/users.rs"), found("src/ops/batch/add_friend.rs")], [0, 0]);
+    }
+
+    #[test]
     fn a_path_that_climbs_two_modules_is_found() {
         assert_eq!(climbing(&with("src/ops.rs", "mod a { use super::super::store::S; }")).len(), 1);
     }
@@ -222,6 +307,12 @@ mod self_test {
         assert_eq!(found("use std::{fmt, fs};"), ["src/domain/mod.rs names std::fs"]);
         assert_eq!(found("fn f() { std::fs::read(\"a\"); }").len(), 1);
         assert!(found("use std::fmt;").is_empty());
+    }
+
+    #[test]
+    fn a_trait_over_the_store_is_found() {
+        let found = |path| traits_over_the_store(&Source::new(path, "pub trait Users {}")).len();
+        assert_eq!([found("src/store/users.rs"), found("src/ops/users.rs")], [1, 0]);
     }
 
     #[test]
