@@ -1,11 +1,10 @@
-//! The one source of the time of day. Everything that needs it takes it from here, so that a test
-//! can set it; SQL gets it as a parameter.
+//! The only source of the time of day, so that a test can set it. SQL takes the time as a parameter.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use time::{Duration, OffsetDateTime};
 
-/// Tells the time: the system's, or one that a test sets.
+/// A clock: the system's, or one that a test sets.
 #[derive(Clone, Debug, Default)]
 pub struct Clock(Option<Arc<Mutex<OffsetDateTime>>>);
 
@@ -22,8 +21,8 @@ impl Clock {
         Self(Some(Arc::new(Mutex::new(start))))
     }
 
-    /// The time, in whole microseconds: what Postgres keeps, so that a time read back is equal to
-    /// the one written.
+    /// The time in whole microseconds, as Postgres stores it: a time that is read back is equal to the one
+    /// that was written.
     #[must_use]
     pub fn now(&self) -> OffsetDateTime {
         let now = match &self.0 {
@@ -34,7 +33,7 @@ impl Clock {
             .expect("rounding down keeps it in range")
     }
 
-    /// Moves a stopped clock on; the system's clock can't be moved.
+    /// Moves a stopped clock forward. Does nothing to the system's clock.
     pub fn advance(&self, by: Duration) {
         if let Some(set) = &self.0 {
             *set.lock().unwrap_or_else(PoisonError::into_inner) += by;
@@ -42,7 +41,7 @@ impl Clock {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the one place that asks")]
+#[expect(clippy::disallowed_methods, reason = "this is the only place that asks the system")]
 fn system_time() -> OffsetDateTime {
     OffsetDateTime::now_utc()
 }

@@ -1,9 +1,9 @@
 //! The log: text for people, JSON for machines.
 //!
-//! A message reads alone and carries its facts as fields. A failure is logged once, where it is
-//! handled. Names, remarks, tokens and messages never appear at level info or above.
+//! A message can be understood alone, and carries its facts as fields. A failure is logged once, where it
+//! is handled. Names, remarks, tokens and messages never appear at level info or above.
 
-mod lines;
+mod writer;
 
 use std::{io::IsTerminal as _, sync::OnceLock};
 
@@ -14,35 +14,35 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-use self::lines::Lines;
+use self::writer::LogWriter;
 use crate::config::LogFormat;
 
-static LINES: OnceLock<Lines> = OnceLock::new();
+static WRITER: OnceLock<LogWriter> = OnceLock::new();
 
-/// Writes the lines that wait; before the process ends.
+/// Writes out the buffered lines. Called before the process ends.
 pub fn flush() {
-    if let Some(lines) = LINES.get() {
-        lines.flush();
+    if let Some(writer) = WRITER.get() {
+        writer.flush();
     }
 }
 
-/// Starts logging to standard error. `filter` was checked when the settings were read.
+/// Starts logging to standard error. `filter` has been checked by the parser of the settings.
 pub fn start(format: LogFormat, filter: &str) {
     let targets: Targets = filter.parse().unwrap_or_default();
-    // The database's notices tell of things that are already as they should be.
+    // Postgres' notices say that there is nothing to do, such as for a table that exists already.
     let targets = if filter.contains("sqlx::postgres::notice") {
         targets
     } else {
         targets.with_target("sqlx::postgres::notice", LevelFilter::WARN)
     };
     let registry = tracing_subscriber::registry();
-    let lines = LINES.get_or_init(Lines::start).clone();
-    // A second start, as in tests, keeps the first.
+    let writer = WRITER.get_or_init(LogWriter::start).clone();
+    // A second start, as in tests, changes nothing.
     let _ = match format {
         LogFormat::Text => registry
             .with(
                 tracing_subscriber::fmt::layer()
-                    .with_writer(lines)
+                    .with_writer(writer)
                     .with_ansi(std::io::stderr().is_terminal())
                     .with_target(false)
                     .with_filter(targets),
@@ -55,7 +55,7 @@ pub fn start(format: LogFormat, filter: &str) {
                     .flatten_event(true)
                     .with_current_span(true)
                     .with_span_list(false)
-                    .with_writer(lines)
+                    .with_writer(writer)
                     .with_filter(targets),
             )
             .try_init(),

@@ -1,4 +1,4 @@
-//! The commands that an operator types, on the same database as a running service.
+//! The commands of an operator, on the same database as a running service.
 
 use std::process::Output;
 

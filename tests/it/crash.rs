@@ -1,5 +1,5 @@
-//! SIGKILL in the midst of writes, of whomever: no acknowledged write is lost, and both sides of
-//! every relation agree.
+//! SIGKILL of the service, of its Postgres, or of both during writes: no acknowledged write is lost, and
+//! both sides of every relation agree.
 
 use std::{ops::RangeInclusive, sync::Arc};
 
@@ -19,8 +19,8 @@ const WRITERS: usize = 8;
 /// How many writes are acknowledged before the next kill.
 const WRITES: u32 = 200;
 
-/// What a writer has done to its own users, again and again. The n-th change of each kind shows in
-/// what can be read, so that every one of them can be told from the one before.
+/// The changes that a writer makes to its own users, again and again. The state after each change differs
+/// from the state before it.
 #[derive(Clone, Debug)]
 struct Ledger {
     owner: String,
@@ -32,7 +32,7 @@ struct Ledger {
     block: Changes,
 }
 
-/// How many changes were acknowledged, and how many tried: at most one more.
+/// How many changes were acknowledged, and how many were attempted: at most one more.
 #[derive(Clone, Copy, Debug, Default)]
 struct Changes {
     acknowledged: u32,
@@ -40,12 +40,12 @@ struct Changes {
 }
 
 impl Changes {
-    /// What the database may hold, now that nobody is under way.
+    /// The states that the database may have when no call is under way.
     fn possible(self) -> RangeInclusive<u32> {
         self.acknowledged..=self.tried
     }
 
-    /// Which of the possible changes was the last, by what can be seen.
+    /// Which of the possible changes was the last, derived from the state.
     #[track_caller]
     fn settle(&mut self, is_last: impl Fn(u32) -> bool) {
         let last = self.possible().find(|change| is_last(*change));
@@ -110,7 +110,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Compares what is there with what was acknowledged, and goes on from what is there.
+    /// Compares the state with the acknowledged changes, and continues from the state.
     async fn check(&mut self, tenant: &Tenant) {
         let request = proto::ListFriendsRequest {
             owner: self.owner.clone(),
@@ -128,7 +128,7 @@ impl Ledger {
         self.remark
             .settle(|change| change.to_string() == remark || (change == 0 && remark.is_empty()));
         self.block.settle(|change| (change % 2 == 1) == blocked);
-        // The version counts every single change, not only the last of each kind; one is the friend's.
+        // The version counts every change, and not only the last of each kind. One is the friend's.
         let changes =
             1 + [self.guest, self.remark, self.block].map(|c| c.acknowledged).iter().sum::<u32>();
         assert_eq!(tenant.head(&self.owner).await.unwrap().version, i64::from(changes), "{self:?}");
@@ -156,7 +156,7 @@ impl Work {
         self.acknowledged.acquire_many(WRITES).await.unwrap().forget();
     }
 
-    /// Returns when no writer writes any more.
+    /// Returns when all writers have stopped.
     async fn end(self) -> Vec<Ledger> {
         self.end.cancel();
         let mut ledgers = Vec::new();
@@ -185,8 +185,8 @@ async fn check_all(ledgers: &mut [Ledger], tenant: &Tenant, folder: &Folder) {
     pool.close().await;
 }
 
-/// Lets writers work, has everybody in `victims` killed in the same moment, starts the service
-/// again, and checks; a few times.
+/// A few times: lets writers work, kills all `victims` at the same moment, starts the service again, and
+/// checks.
 async fn survives(victims: impl Fn(&Folder, &Service) -> Vec<i32>) {
     let folder = Folder::new();
     let mut service = Service::start(&folder.data());
@@ -232,7 +232,7 @@ async fn a_service_whose_postgres_is_killed_starts_it_again_and_has_lost_nothing
             signal(folder.watchdog(), Signal::SIGKILL);
         }
         signal(killed, Signal::SIGKILL);
-        // Most writers wait and go on; some break off, not knowing whether their last write is there.
+        // Most writers wait and continue. Some end, and do not know whether their last write was committed.
         eventually("the service's return", async || {
             !is_alive(killed) && tenant.head("writer0").await.is_ok()
         })

@@ -1,5 +1,5 @@
-//! The service and its Postgres are killed again and again while it is written to at full speed: no
-//! event of an acknowledged change is lost, and none is told of a change that did not happen.
+//! The service and its Postgres are killed again and again under writes at full speed: no event of an
+//! acknowledged change is lost, and no callback reports a change that did not happen.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -18,12 +18,12 @@ use crate::support::{
     receiver::{Callback, Receiver, rule_to},
 };
 
-/// How often the service is killed. Once its Postgres goes with it, and once before, alone.
+/// How often the service is killed. One time its Postgres is killed too, and one time before, alone.
 const KILLS: usize = 10;
 const POSTGRES_TOO: usize = 3;
 const POSTGRES_BEFORE: usize = 7;
 
-/// Owners, each written to by a task of its own, and how many friends each can make.
+/// The owners, each with a task that writes to its lists, and how many friends each can make.
 const OWNERS: usize = 16;
 const FRIENDS: usize = 400;
 
@@ -50,15 +50,15 @@ async fn tenant(service: &Service, receiver: &Receiver) -> Tenant {
     tenant
 }
 
-/// What a callback tells, as "friend" or "friend: remark".
+/// The content of a callback, as "friend" or "friend: remark".
 fn told(callback: &Callback) -> String {
     let data = &callback.json()["data"];
     let friend = data["friend"].as_str().unwrap();
     data["remark"].as_str().map_or(friend.to_owned(), |remark| format!("{friend}: {remark}"))
 }
 
-/// Adds friends and sets a remark on each, one after the other, repeating what is not acknowledged
-/// until it is. Comes back with what was acknowledged, in order.
+/// Adds friends and sets a remark on each, one after the other. Repeats each call until it is
+/// acknowledged. Returns the acknowledged changes in order.
 fn write(
     tenant: Tenant,
     owner: String,
@@ -80,7 +80,7 @@ fn write(
                     if answer.is_ok() {
                         break;
                     }
-                    // There may be a new one already, or there will be soon.
+                    // A new service is running already, or will be soon.
                     let moment = Duration::from_millis(20);
                     let _ = tokio::time::timeout(moment, channels.changed()).await;
                     tenant.channel = channels.borrow_and_update().clone();
@@ -99,8 +99,8 @@ fn write(
     })
 }
 
-/// Kills the service and starts it anew, again and again; each time a random number of changes after
-/// the one that showed that it worked, or as soon as it listens.
+/// Kills the service and starts it again, several times: each time a random number of changes after the
+/// first acknowledged one, or as soon as the service listens.
 async fn kill_it_all_the_time(
     folder: &Folder,
     mut service: Service,
@@ -153,7 +153,7 @@ async fn no_acknowledged_event_is_lost_and_none_is_made_up_whatever_is_killed() 
         acknowledged.insert(owner.clone(), writer.await.unwrap());
     }
 
-    // By owner, what came for the first time, in the order in which it came.
+    // By owner, the first delivery of each callback, in the order of arrival.
     let expected: usize = acknowledged.values().map(Vec::len).sum();
     let mut ids = HashSet::new();
     let mut came: BTreeMap<String, Vec<Callback>> = BTreeMap::new();

@@ -1,5 +1,5 @@
-//! The private Postgres of the default run, with real processes: who starts it, who shares it, and
-//! that it never outlives the last one.
+//! The private Postgres of the default run, with real processes: they start it, share it, and it never
+//! outlives the last of them.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ use nix::{
 
 use crate::support::process::{BINARY, Folder, Service, eventually, is_alive, serve, signal};
 
-/// For starts in this process.
+/// Settings for starts in this process.
 fn settings(data: &Path) -> Settings {
     Settings {
         data_dir: data.to_owned(),
@@ -75,7 +75,7 @@ async fn services_on_one_folder_share_one_postgres_until_the_last_one_leaves() {
     for service in &services {
         service.address();
     }
-    // A second server would be a second watchdog's.
+    // Asserts that there is one watchdog, and so one server.
     folder.watchdog();
     let postmaster = folder.postmaster();
 
@@ -111,7 +111,7 @@ async fn two_folders_have_two_servers() {
     let (one, two) = (Folder::new(), Folder::new());
     let (first, second) = (Service::start(&one.data()), Service::start(&two.data()));
     first.tenant("acme#chat").await.create(&["alice"]).await;
-    // Names and keys of the first are free in the second.
+    // The second server has none of the first one's users.
     let tenant = second.tenant("acme#chat").await;
     tenant.create(&["alice"]).await;
     first.kill();
@@ -156,7 +156,7 @@ async fn a_service_does_not_take_a_new_cluster_for_its_lost_data() {
     signal(postmaster, Signal::SIGKILL);
     service.logs("could not be started again");
     assert!(!cluster.exists());
-    // Brought back, it is served again.
+    // When the cluster is back, it is served again.
     fs::rename(&away, &cluster).unwrap();
     eventually("the data's return", async || tenant.head("alice").await.is_ok()).await;
     service.stop().await;
@@ -166,12 +166,12 @@ async fn a_service_does_not_take_a_new_cluster_for_its_lost_data() {
 async fn ctrl_c_lets_calls_under_way_finish_before_postgres_stops() {
     let folder = Folder::new();
     let mut command = serve(&folder.data());
-    // As a shell starts it: Ctrl-C reaches everybody in the group.
+    // In a process group of its own, as a shell starts it: Ctrl-C reaches all processes of the group.
     command.process_group(0);
     let service = Service::spawn(command);
     let tenant = service.tenant("acme#chat").await;
     tenant.create(&["alice", "bob"]).await;
-    // Somebody at a console holds up the call.
+    // Another session holds a lock that the call waits for.
     let pool = folder.pool().await;
     let mut held = pool.begin().await.unwrap();
     sqlx::query("select from users for update").execute(&mut *held).await.unwrap();
@@ -257,9 +257,9 @@ async fn an_ordinary_user_runs_it_and_root_can_take_the_folder_over() {
     let folder = Folder::new();
     let (uid, gid) = (nobody.uid.as_raw(), nobody.gid.as_raw());
     chown(&folder.0, Some(uid), Some(gid)).unwrap();
-    // The checkout may lie in a folder that only we can enter.
+    // The checkout may be in a folder that only this user can enter.
     let binary = folder.0.join("befriend");
-    // Copied by another process: a file that we wrote ourselves is busy while any thread forks.
+    // Copied by another process: a file that this process wrote is busy while one of its threads forks.
     assert!(Command::new("cp").arg(BINARY).arg(&binary).status().unwrap().success());
     let ours = serve(&folder.data());
     let mut command = Command::new(&binary);

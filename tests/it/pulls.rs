@@ -1,11 +1,11 @@
-//! Pulling an app out of another service: everything comes, whatever happens on the way, and what
-//! differs afterwards is named.
+//! Pulling an app out of another service: everything is pulled, whatever fails on the way, and the
+//! differences that remain are reported.
 
 mod befriend;
 mod failures;
+mod fake_vendor;
 mod folders;
 mod refusals;
-mod stand;
 
 use std::{
     fs,
@@ -20,19 +20,19 @@ use nix::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use self::stand::{Data, Instead, Stand};
+use self::fake_vendor::{Data, FakeVendor, Instead};
 use crate::{
     support::{Tenant, TestApp, binary, invariants},
     transfer::Ran,
 };
 
-/// The vendor's secret, in every test.
+/// The client_secret of the fake vendor.
 const SECRET: &str = "the-vendors-secret";
 
-/// `befriend import easemob` from a stand-in into acme#chat, patient as tests are.
-fn easemob(app: &TestApp, stand: &Stand, folder: &Path, flags: &[&str]) -> Command {
+/// `befriend import easemob` from a fake vendor into acme#chat, with short pauses.
+fn easemob(app: &TestApp, vendor: &FakeVendor, folder: &Path, flags: &[&str]) -> Command {
     let folder = folder.to_str().unwrap();
-    let words = ["import", "easemob", "acme#chat", "--url", &stand.url, "--from", "org#app"];
+    let words = ["import", "easemob", "acme#chat", "--url", &vendor.url, "--from", "org#app"];
     let more = ["--client-id", "an-id", "--folder", folder, "--backoff", "1ms"];
     let database = ["--database-url", &app.database_url];
     let mut command = binary::command(&[&words[..], &more, &database, flags].concat());
@@ -40,20 +40,20 @@ fn easemob(app: &TestApp, stand: &Stand, folder: &Path, flags: &[&str]) -> Comma
     command
 }
 
-/// Runs it to its end, while this process serves whom it calls.
+/// Runs a command to its end, while this process serves the vendor that it calls.
 async fn ran(mut command: Command) -> Ran {
     let ran = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap().into();
-    let Ran { printed, said, .. } = &ran;
-    assert!(!said.contains(SECRET) && !printed.contains(SECRET), "{said}{printed}");
+    let Ran { printed, stderr, .. } = &ran;
+    assert!(!stderr.contains(SECRET) && !printed.contains(SECRET), "{stderr}{printed}");
     ran
 }
 
-/// Waits for its end. Returns what it said.
+/// Waits for the end of a command, and returns its output.
 async fn ended(mut child: Child) -> (bool, String) {
     tokio::task::spawn_blocking(move || {
-        let mut said = String::new();
-        std::io::Read::read_to_string(child.stderr.as_mut().unwrap(), &mut said).unwrap();
-        (child.wait().unwrap().success(), said)
+        let mut stderr = String::new();
+        std::io::Read::read_to_string(child.stderr.as_mut().unwrap(), &mut stderr).unwrap();
+        (child.wait().unwrap().success(), stderr)
     })
     .await
     .unwrap()
@@ -78,7 +78,7 @@ fn ring(size: usize) -> Data {
     data
 }
 
-/// What a ring of this size comes to, in the words of the report.
+/// The report about a ring of this size.
 fn ring_report(size: usize, there: bool) -> Vec<String> {
     let words = |lines: usize| match there {
         false => format!("{lines} lines, {lines} added, 0 there already"),
@@ -101,23 +101,23 @@ fn well(ran: &Ran, lines: &[String]) {
 #[tokio::test]
 async fn all_pages_are_pulled_and_an_import_that_is_repeated_pulls_nothing_again() {
     let (app, tenant) = target().await;
-    let stand = Stand::start(ring(7), |_| None).await;
+    let vendor = FakeVendor::start(ring(7), |_| None).await;
     let folder = TempDir::new().unwrap();
-    well(&ran(easemob(&app, &stand, folder.path(), &[])).await, &ring_report(7, false));
+    well(&ran(easemob(&app, &vendor, folder.path(), &[])).await, &ring_report(7, false));
     assert_eq!(tenant.friends_of("user03").await.unwrap(), ["user02", "user04"]);
     assert_eq!(tenant.entry("user03", "user04").await.unwrap().remark, "after user03");
     assert_eq!(tenant.blocked_by("user03").await.unwrap(), ["user04", "user05"]);
     let created = tenant.profile("user03").await.unwrap().create_time.unwrap();
     assert_eq!(created.seconds, 1_600_000_000);
-    let calls = stand.asked("").len();
-    let login = &stand.asked("POST")[0];
+    let calls = vendor.asked("").len();
+    let login = &vendor.asked("POST")[0];
     assert!(login.rest.contains(SECRET) && login.rest.contains("client_credentials"));
-    let page = &stand.asked("GET /org/app/user/user03/contacts")[0];
+    let page = &vendor.asked("GET /org/app/user/user03/contacts")[0];
     assert_eq!(page.rest, "limit=50&needReturnRemark=true");
     assert_eq!(page.headers["authorization"], "Bearer a-token");
 
-    well(&ran(easemob(&app, &stand, folder.path(), &[])).await, &ring_report(7, true));
-    assert_eq!(stand.asked("").len(), calls);
+    well(&ran(easemob(&app, &vendor, folder.path(), &[])).await, &ring_report(7, true));
+    assert_eq!(vendor.asked("").len(), calls);
     invariants::hold(app.pool()).await;
 }
 
@@ -125,33 +125,33 @@ async fn all_pages_are_pulled_and_an_import_that_is_repeated_pulls_nothing_again
 async fn a_pull_that_is_stopped_or_killed_goes_on_where_it_was() {
     const SIZE: usize = 40;
     let (app, _tenant) = target().await;
-    // At these users it is silent, once each.
+    // The vendor does not answer the first call about each of these users.
     let silent =
         ["user12", "user20", "user31"].map(|user| format!("GET /org/app/user/{user}/contacts"));
     let silences = silent.clone();
-    let stand = Stand::start(ring(SIZE), move |asked| {
+    let vendor = FakeVendor::start(ring(SIZE), move |asked| {
         (silences.contains(&asked.call) && asked.before == 0).then_some(Instead::Silence)
     })
     .await;
     let folder = TempDir::new().unwrap();
     let flags = ["--in-flight", "4", "--rate", "1000"];
     for (call, signal) in silent.iter().zip([Signal::SIGTERM, Signal::SIGKILL, Signal::SIGINT]) {
-        let mut command = easemob(&app, &stand, folder.path(), &flags);
+        let mut command = easemob(&app, &vendor, folder.path(), &flags);
         let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        stand.until_asked(call).await;
+        vendor.until_asked(call).await;
         kill(Pid::from_raw(child.id().try_into().unwrap()), signal).unwrap();
-        let (ok, said) = ended(child).await;
-        assert!(!ok, "{said}");
+        let (ok, stderr) = ended(child).await;
+        assert!(!ok, "{stderr}");
         if signal != Signal::SIGKILL {
-            assert!(said.contains("the same command goes on from here"), "{said}");
+            assert!(stderr.contains("the same command goes on from here"), "{stderr}");
         }
     }
     assert!(app.tenant("other#chat").await.profile("user00").await.is_err());
-    well(&ran(easemob(&app, &stand, folder.path(), &flags)).await, &ring_report(SIZE, false));
-    // What was noted before it was stopped is not asked for again.
+    well(&ran(easemob(&app, &vendor, folder.path(), &flags)).await, &ring_report(SIZE, false));
+    // What the checkpoint counts is not pulled again.
     for done in 0..9 {
         let call = format!("GET /org/app/user/user{done:02}/contacts");
-        assert_eq!(stand.asked(&call).len(), 1, "{call}");
+        assert_eq!(vendor.asked(&call).len(), 1, "{call}");
     }
     let text = fs::read_to_string(folder.path().join("users.jsonl")).unwrap();
     assert_eq!(text.lines().count(), SIZE, "each user once");
@@ -171,14 +171,14 @@ async fn every_difference_is_named() {
         .friend("bob", "erin", "");
     data.blocks.insert("alice".to_owned(), vec!["bob".to_owned(), "stranger".to_owned()]);
     data.contacts.remove("ghost");
-    let stand = Stand::start(data, |_| None).await;
+    let vendor = FakeVendor::start(data, |_| None).await;
     tenant.create(&["bob", "erin", "zoe"]).await;
     tenant.befriend("erin", "bob").await.unwrap();
     tenant.remark("erin", "bob", "ours").await.unwrap();
     tenant.befriend("erin", "zoe").await.unwrap();
     tenant.block("bob", &["zoe"]).await.unwrap();
     let folder = TempDir::new().unwrap();
-    let done = ran(easemob(&app, &stand, folder.path(), &[])).await;
+    let done = ran(easemob(&app, &vendor, folder.path(), &[])).await;
     done.badly(&[
         "pulled: 5 users, 1 unknown to the vendor",
         "users: 5 lines, 2 added, 2 there already, 1 bad",
@@ -203,7 +203,7 @@ async fn every_difference_is_named() {
         "alice does not block stranger",
         "bob blocks zoe, for which there is no record",
     ] {
-        assert!(done.said.contains(told), "{told}: {}", done.said);
+        assert!(done.stderr.contains(told), "{told}: {}", done.stderr);
     }
     assert_eq!(
         missing(folder.path()),
@@ -212,8 +212,8 @@ async fn every_difference_is_named() {
     assert_eq!(tenant.entry("alice", "carol").await.unwrap().remark, "");
     assert_eq!(tenant.friends_of("carol").await.unwrap(), ["alice", "bob"]);
     assert!(tenant.profile("ghost").await.is_err());
-    // The vendor's word, where it is wanted.
-    ran(easemob(&app, &stand, folder.path(), &["--overwrite"])).await;
+    // With --overwrite, the texts of the vendor replace those in befriend.
+    ran(easemob(&app, &vendor, folder.path(), &["--overwrite"])).await;
     assert_eq!(tenant.entry("erin", "bob").await.unwrap().remark, "theirs");
     invariants::hold(app.pool()).await;
 }
@@ -221,9 +221,9 @@ async fn every_difference_is_named() {
 #[tokio::test]
 async fn a_dry_run_pulls_and_compares_and_writes_nothing() {
     let (app, tenant) = target().await;
-    let stand = Stand::start(ring(3), |_| None).await;
+    let vendor = FakeVendor::start(ring(3), |_| None).await;
     let folder = TempDir::new().unwrap();
-    ran(easemob(&app, &stand, folder.path(), &["--dry-run"])).await.badly(&[
+    ran(easemob(&app, &vendor, folder.path(), &["--dry-run"])).await.badly(&[
         "pulled: 3 users, 0 unknown to the vendor",
         "users: 3 lines",
         "friends: 6 lines",
@@ -234,8 +234,8 @@ async fn a_dry_run_pulls_and_compares_and_writes_nothing() {
         "  users missing: 3",
     ]);
     assert!(tenant.profile("user00").await.is_err());
-    well(&ran(easemob(&app, &stand, folder.path(), &[])).await, &ring_report(3, false));
-    assert!(ran(easemob(&app, &stand, folder.path(), &["--dry-run"])).await.ok);
+    well(&ran(easemob(&app, &vendor, folder.path(), &[])).await, &ring_report(3, false));
+    assert!(ran(easemob(&app, &vendor, folder.path(), &["--dry-run"])).await.ok);
 }
 
 #[tokio::test]
@@ -248,12 +248,12 @@ async fn a_user_with_a_nickname_that_can_not_be_kept_comes_without_it_and_with_a
     ] });
     let users = entities.to_string();
     let data = Data::of(&["alice", "bob"]).friends("alice", "bob");
-    let stand = Stand::start(data, move |asked| {
+    let vendor = FakeVendor::start(data, move |asked| {
         (asked.call == "GET /org/app/users").then(|| Instead::Answer(200, "", users.clone()))
     })
     .await;
     let folder = TempDir::new().unwrap();
-    let done = ran(easemob(&app, &stand, folder.path(), &[])).await;
+    let done = ran(easemob(&app, &vendor, folder.path(), &[])).await;
     done.badly(&[
         "pulled: 2 users, 0 unknown to the vendor",
         "users: 2 lines, 2 added, 0 there already, 1 imported without an invalid value",
@@ -264,34 +264,34 @@ async fn a_user_with_a_nickname_that_can_not_be_kept_comes_without_it_and_with_a
     for told in
         ["nickname: must be at most 100", "uuid: is not a UUID", "created_at: must be from 1970"]
     {
-        assert!(done.said.contains(told), "{told}: {}", done.said);
+        assert!(done.stderr.contains(told), "{told}: {}", done.stderr);
     }
     assert_eq!(tenant.friends_of("alice").await.unwrap(), ["bob"]);
     let alice = tenant.profile("alice").await.unwrap();
     assert_eq!((alice.nickname.as_str(), alice.activated), ("", false));
 
-    // The ban is lifted here alone.
+    // The ban is lifted in befriend only.
     let lifted = ::befriend::proto::ActivateUserRequest { username: "alice".to_owned() };
     tenant.users().activate_user(lifted).await.unwrap();
-    let again = ran(easemob(&app, &stand, folder.path(), &[])).await;
+    let again = ran(easemob(&app, &vendor, folder.path(), &[])).await;
     assert!(
         again.printed.ends_with("differences: 1\n  users that differ: 1\n"),
         "{}",
         again.printed
     );
-    assert!(again.said.contains("alice: activated differs"), "{}", again.said);
+    assert!(again.stderr.contains("alice: activated differs"), "{}", again.stderr);
 }
 
 #[tokio::test]
 async fn only_the_named_users_are_pulled_if_some_are_named() {
     let (app, tenant) = target().await;
-    let stand = Stand::start(ring(5), |_| None).await;
+    let vendor = FakeVendor::start(ring(5), |_| None).await;
     let folder = TempDir::new().unwrap();
     let names = folder.path().join("names");
     fs::write(&names, "user01\n\n user02 \nnobody\n").unwrap();
     let pulled = folder.path().join("pulled");
     let flags = ["--users", names.to_str().unwrap()];
-    let done = ran(easemob(&app, &stand, &pulled, &flags)).await;
+    let done = ran(easemob(&app, &vendor, &pulled, &flags)).await;
     assert!(!done.ok, "nobody is unknown, and the neighbours are not there");
     assert!(
         done.printed.starts_with("pulled: 2 users, 1 unknown to the vendor\n"),
@@ -299,23 +299,23 @@ async fn only_the_named_users_are_pulled_if_some_are_named() {
         done.printed
     );
     assert_eq!(tenant.friends_of("user01").await.unwrap(), ["user02"]);
-    assert!(stand.asked("GET /org/app/users").iter().all(|asked| asked.call.contains("blocks")));
+    assert!(vendor.asked("GET /org/app/users").iter().all(|asked| asked.call.contains("blocks")));
 }
 
 #[tokio::test]
 async fn what_is_missing_for_a_pull_is_named() {
     let (app, _tenant) = target().await;
     let folder = TempDir::new().unwrap();
-    let mut stand = Stand::start(ring(1), |_| None).await;
-    stand.url = "not an address".to_owned();
+    let mut vendor = FakeVendor::start(ring(1), |_| None).await;
+    vendor.url = "not an address".to_owned();
     let folder_name = folder.path().to_str().unwrap();
     let refused = async |command: Command, why: &str| {
         let ran = ran(command).await;
-        assert!(!ran.ok && ran.said.contains(why), "{why}: {}", ran.said);
+        assert!(!ran.ok && ran.stderr.contains(why), "{why}: {}", ran.stderr);
     };
-    refused(easemob(&app, &stand, folder.path(), &[]), "is not an http:// or https:// address")
+    refused(easemob(&app, &vendor, folder.path(), &[]), "is not an http:// or https:// address")
         .await;
-    let mut command = easemob(&app, &stand, folder.path(), &[]);
+    let mut command = easemob(&app, &vendor, folder.path(), &[]);
     command.env_remove("BEFRIEND_EASEMOB_CLIENT_SECRET");
     refused(command, "set BEFRIEND_EASEMOB_CLIENT_SECRET, or give --client-secret-file").await;
     let netease = [
@@ -341,7 +341,7 @@ async fn what_is_missing_for_a_pull_is_named() {
     refused(command, "no#app").await;
 }
 
-/// Who is left out, and why.
+/// The users who are left out, and why.
 fn missing(folder: &Path) -> Vec<(String, String)> {
     let text = fs::read_to_string(folder.join("missing.jsonl")).unwrap();
     let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());

@@ -1,4 +1,4 @@
-//! Settings: each can be found, and a wrong one is refused at the start with its name.
+//! Settings: `--help` shows each of them, and a wrong one is refused at the start with its name.
 
 use std::{fs, process::Command};
 
@@ -7,7 +7,7 @@ use clap::CommandFactory as _;
 
 use crate::support::{app::settings, binary, postgres};
 
-/// What it says when it refuses to start.
+/// The message of a start that is refused.
 #[track_caller]
 fn refusal(arguments: &[&str]) -> String {
     let output = binary::run(arguments);

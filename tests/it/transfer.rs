@@ -1,5 +1,5 @@
-//! Moving data: what is exported comes in again just so; what can't come in is named by its line and
-//! stops nothing; limits and symmetry hold meanwhile.
+//! Moving data: an export can be imported again without a difference; a line that can't be imported is
+//! reported by its number, and the import goes on; limits and symmetry hold meanwhile.
 
 mod lines;
 mod races;
@@ -13,11 +13,11 @@ use tempfile::TempDir;
 
 use crate::support::{Tenant, TestApp, binary, follow::Follower, invariants, tenant::acme};
 
-/// What a command printed and how it ended.
+/// The output of a command, and how it ended.
 pub struct Ran {
     pub ok: bool,
     pub printed: String,
-    pub said: String,
+    pub stderr: String,
 }
 
 impl From<Output> for Ran {
@@ -25,29 +25,29 @@ impl From<Output> for Ran {
         Self {
             ok: output.status.success(),
             printed: String::from_utf8(output.stdout).unwrap(),
-            said: String::from_utf8(output.stderr).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
         }
     }
 }
 
 impl Ran {
-    /// It ended well, and printed these lines.
+    /// Asserts that the command succeeded and printed these lines.
     #[track_caller]
     pub fn well(&self, lines: &[&str]) {
-        assert!(self.ok, "{}{}", self.said, self.printed);
-        assert_eq!(self.printed.lines().collect::<Vec<_>>(), lines, "{}", self.said);
+        assert!(self.ok, "{}{}", self.stderr, self.printed);
+        assert_eq!(self.printed.lines().collect::<Vec<_>>(), lines, "{}", self.stderr);
     }
 
-    /// It ended with a complaint, and printed these lines.
+    /// Asserts that the command failed and printed these lines.
     #[track_caller]
     pub fn badly(&self, lines: &[&str]) {
-        assert!(!self.ok, "{}{}", self.said, self.printed);
-        assert_eq!(self.printed.lines().collect::<Vec<_>>(), lines, "{}", self.said);
+        assert!(!self.ok, "{}{}", self.stderr, self.printed);
+        assert_eq!(self.printed.lines().collect::<Vec<_>>(), lines, "{}", self.stderr);
     }
 
-    /// What it said about lines of files, as "friends.jsonl:3: why".
+    /// The reports about lines of files, as "friends.jsonl:3: why".
     pub fn complaints(&self) -> Vec<&str> {
-        self.said.lines().filter(|line| line.contains(": ")).collect()
+        self.stderr.lines().filter(|line| line.contains(": ")).collect()
     }
 }
 
@@ -60,7 +60,7 @@ pub fn run(app: &TestApp, arguments: &[&str]) -> Ran {
 pub fn import(app: &TestApp, app_key: &str, folder: &Path, flags: &[&str]) -> Ran {
     let words = ["import", "files", app_key, folder.to_str().unwrap()];
     let mut ran = run(app, &[&words, flags].concat());
-    ran.said = ran.said.replace(&format!("{}/", folder.display()), "");
+    ran.stderr = ran.stderr.replace(&format!("{}/", folder.display()), "");
     ran
 }
 
@@ -78,7 +78,7 @@ pub fn export(app: &TestApp, app_key: &str, format: &str) -> TempDir {
     let folder = TempDir::new().unwrap();
     let out = folder.path().to_str().unwrap();
     let ran = run(app, &["export", app_key, "--format", format, "--out", out]);
-    assert!(ran.ok, "{}", ran.said);
+    assert!(ran.ok, "{}", ran.stderr);
     folder
 }
 
@@ -107,11 +107,11 @@ async fn extend(tenant: &Tenant, owner: &str, friend: &str, extension: &str, ser
     tenant.friends().update_friend(request).await.unwrap();
 }
 
-/// Texts that a careless reader or writer of files breaks.
+/// Texts that a careless parser or writer of files would damage.
 const ODD: [&str; 6] =
     ["a,b;\"c\"", "two\nlines\r\n", "\\N", "tab\there \\", " 好 👍 ", "{\"x\": null}"];
 
-/// An app whose lists hold everything that an export has to keep.
+/// An app with everything that an export must contain.
 async fn full() -> (TestApp, Tenant) {
     let (app, tenant) = acme(&["alice", "bob", "carol", "dave", "erin", "gone"]).await;
     for (friend, odd) in ["bob", "carol", "dave", "erin"].iter().zip(ODD) {
@@ -127,7 +127,7 @@ async fn full() -> (TestApp, Tenant) {
         tenant.block("carol", &[blocked]).await.unwrap();
     }
     tenant.block("bob", &["alice", "carol"]).await.unwrap();
-    // What is not there any more does not move.
+    // What was removed is not exported.
     tenant.befriend("bob", "gone").await.unwrap();
     tenant.block("gone", &["bob"]).await.unwrap();
     tenant.delete("gone").await.unwrap();
@@ -174,7 +174,7 @@ async fn an_export_that_is_imported_gives_the_same_lists_in_either_format() {
             }
         }
         assert_eq!(other.blocked_by("carol").await.unwrap(), ["dave", "bob", "erin"]);
-        // As files, byte for byte but for the time of the change.
+        // The files are equal byte by byte, but for the time of the change.
         let (first, again) =
             (export(&app, "acme#chat", "jsonl"), export(&app, &other.app.app_key, "jsonl"));
         for (file, without) in
@@ -256,7 +256,7 @@ async fn a_dry_run_writes_nothing_and_tells_what_differs() {
         "dave blocks erin, for which there is no record",
         "the block list of carol is in another order",
     ] {
-        assert!(ran.said.contains(told), "{told}: {}", ran.said);
+        assert!(ran.stderr.contains(told), "{told}: {}", ran.stderr);
     }
 }
 
@@ -286,13 +286,13 @@ async fn an_export_overwrites_nothing_and_leaves_no_half_of_a_file() {
     let files = export(&app, "acme#chat", "jsonl");
     let out = files.path().to_str().unwrap();
     let ran = run(&app, &["export", "acme#chat", "--out", out]);
-    assert!(!ran.ok && ran.said.contains("users.jsonl: is there already"), "{}", ran.said);
+    assert!(!ran.ok && ran.stderr.contains("users.jsonl: is there already"), "{}", ran.stderr);
     let mut names: Vec<_> =
         fs::read_dir(files.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["blocks.jsonl", "friends.jsonl", "users.jsonl"]);
-    // Another form beside it is another export.
+    // The other format has other file names.
     assert!(run(&app, &["export", "acme#chat", "--format", "csv", "--out", out]).ok);
     let ran = run(&app, &["export", "no#app", "--out", out]);
-    assert!(!ran.ok && ran.said.contains("no#app"), "{}", ran.said);
+    assert!(!ran.ok && ran.stderr.contains("no#app"), "{}", ran.stderr);
 }

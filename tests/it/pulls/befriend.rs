@@ -1,4 +1,4 @@
-//! Pulls from a second befriend, which speaks as both vendors do.
+//! Pulls from a second befriend, by the APIs of both vendors.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::{checkpoint, ran};
 use crate::support::{Tenant, TestApp, binary, invariants};
 
-/// A service with an app of everything that both vendors' APIs tell.
+/// A service with an app that holds everything that both vendors' APIs return.
 async fn source() -> (TestApp, Tenant) {
     // 32 bytes, in base64.
     let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -31,7 +31,7 @@ async fn source() -> (TestApp, Tenant) {
     (app, tenant)
 }
 
-/// All lists of both are the same.
+/// Asserts that all lists of both apps are the same.
 async fn same(one: &Tenant, other: &Tenant) {
     for at in 0..130 {
         let name = format!("user{at:03}");
@@ -66,7 +66,7 @@ async fn an_app_is_the_same_after_a_pull_through_the_easemob_surface() {
     ];
     let words = [words.as_flattened(), &[&to.database_url]].concat();
     let first = ran(binary::command(&words)).await;
-    assert!(first.ok, "{}{}", first.said, first.printed);
+    assert!(first.ok, "{}{}", first.stderr, first.printed);
     assert_eq!(checkpoint(&pulled)["pulled"], 131);
     let lines: Vec<&str> = first.printed.lines().collect();
     assert_eq!(lines[0], "pulled: 131 users, 0 unknown to the vendor");
@@ -124,7 +124,7 @@ async fn an_app_is_the_same_after_a_pull_through_the_netease_surface() {
         command
     };
     let first = ran(pull()).await;
-    assert!(first.ok, "{}{}", first.said, first.printed);
+    assert!(first.ok, "{}{}", first.stderr, first.printed);
     assert!(first.printed.ends_with("differences: none\n"), "{}", first.printed);
     same(&source, &target).await;
     let begun = async |tenant: &Tenant| {

@@ -5,15 +5,15 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::{
-    easemob, ran, ring, ring_report,
-    stand::{Data, Instead, Stand, not_found},
-    target, well,
+    easemob,
+    fake_vendor::{Data, FakeVendor, Instead, not_found},
+    ran, ring, ring_report, target, well,
 };
 
 #[tokio::test]
 async fn what_passes_is_waited_for() {
     let (app, _tenant) = target().await;
-    let stand = Stand::start(ring(5), |asked| {
+    let vendor = FakeVendor::start(ring(5), |asked| {
         let contacts = "GET /org/app/user/user01/contacts";
         let answer = |status, retry_after, text: &str| {
             Some(Instead::Answer(status, retry_after, text.to_owned()))
@@ -33,22 +33,22 @@ async fn what_passes_is_waited_for() {
     .await;
     let folder = TempDir::new().unwrap();
     let flags = ["--retries", "3"];
-    well(&ran(easemob(&app, &stand, folder.path(), &flags)).await, &ring_report(5, false));
-    let asked = stand.asked("GET /org/app/user/user01/contacts");
+    well(&ran(easemob(&app, &vendor, folder.path(), &flags)).await, &ring_report(5, false));
+    let asked = vendor.asked("GET /org/app/user/user01/contacts");
     assert_eq!(asked.len(), 5);
     let pause = asked[3].at - asked[2].at;
     assert!(pause >= Duration::from_millis(900), "it was to come again after a second: {pause:?}");
-    assert_eq!(stand.asked("POST").len(), 3, "one failed, one for the beginning, one for the 401");
+    assert_eq!(vendor.asked("POST").len(), 3, "one failed, one for the beginning, one for the 401");
 }
 
 #[tokio::test]
 async fn the_rate_holds_for_all_calls_together() {
     let (app, _tenant) = target().await;
-    let stand = Stand::start(ring(10), |_| None).await;
+    let vendor = FakeVendor::start(ring(10), |_| None).await;
     let folder = TempDir::new().unwrap();
     let flags = ["--rate", "20"];
-    well(&ran(easemob(&app, &stand, folder.path(), &flags)).await, &ring_report(10, false));
-    let asked = stand.asked("");
+    well(&ran(easemob(&app, &vendor, folder.path(), &flags)).await, &ring_report(10, false));
+    let asked = vendor.asked("");
     assert_eq!(asked.len(), 26, "a token, 5 pages of users, and two lists for each of 10");
     let took = asked[25].at - asked[0].at;
     assert!(took >= Duration::from_millis(1200), "26 calls at 20/s took {took:?}");
@@ -58,54 +58,58 @@ async fn the_rate_holds_for_all_calls_together() {
 async fn what_does_not_pass_ends_it_with_a_word_and_keeps_what_was_pulled() {
     let (app, tenant) = target().await;
     let broken = "GET /org/app/users/user03/blocks/users";
-    let stand = Stand::start(ring(5), move |asked| {
+    let vendor = FakeVendor::start(ring(5), move |asked| {
         let broken = asked.call == broken && asked.before < 3;
         broken.then(|| Instead::Answer(500, "", "out of order".to_owned()))
     })
     .await;
     let folder = TempDir::new().unwrap();
-    let failed = ran(easemob(&app, &stand, folder.path(), &["--retries", "2"])).await;
+    let failed = ran(easemob(&app, &vendor, folder.path(), &["--retries", "2"])).await;
     failed.badly(&[]);
     let why =
         "GET /users/user03/blocks/users: failed 3 times: 500 Internal Server Error: out of order";
-    assert!(failed.said.contains(why), "{}", failed.said);
+    assert!(failed.stderr.contains(why), "{}", failed.stderr);
     assert!(tenant.profile("user00").await.is_err(), "nothing is imported by halves");
-    well(&ran(easemob(&app, &stand, folder.path(), &[])).await, &ring_report(5, false));
-    assert_eq!(stand.asked("GET /org/app/user/user00/contacts").len(), 1);
+    well(&ran(easemob(&app, &vendor, folder.path(), &[])).await, &ring_report(5, false));
+    assert_eq!(vendor.asked("GET /org/app/user/user00/contacts").len(), 1);
 
-    let refusals = Stand::start(ring(1), |_| {
+    let refusals = FakeVendor::start(ring(1), |_| {
         Some(Instead::Answer(400, "", r#"{"error":"invalid_grant"}"#.to_owned()))
     })
     .await;
     let elsewhere = TempDir::new().unwrap();
     let failed = ran(easemob(&app, &refusals, elsewhere.path(), &[])).await;
-    assert!(failed.said.contains("POST /token: 400 Bad Request: {\"error\":\"invalid_grant\"}"));
+    assert!(failed.stderr.contains("POST /token: 400 Bad Request: {\"error\":\"invalid_grant\"}"));
     assert_eq!(refusals.asked("").len(), 1, "it does not pass, so it is not tried again");
-    // A folder is of one source.
+    // A folder belongs to one source.
     let failed = ran(easemob(&app, &refusals, folder.path(), &[])).await;
     assert!(
-        failed.said.contains("the folder holds a pull from easemob http://"),
+        failed.stderr.contains("the folder holds a pull from easemob http://"),
         "{}",
-        failed.said
+        failed.stderr
     );
 }
 
 #[tokio::test]
 async fn a_vendor_that_leads_in_circles_is_not_followed() {
     let (app, _tenant) = target().await;
-    let stand = Stand::start(ring(5), |asked| {
+    let vendor = FakeVendor::start(ring(5), |asked| {
         let users = asked.call == "GET /org/app/users";
         users.then(|| Instead::Answer(200, "", r#"{"entities":[],"cursor":"again"}"#.to_owned()))
     })
     .await;
     let folder = TempDir::new().unwrap();
-    let failed = ran(easemob(&app, &stand, folder.path(), &[])).await;
-    assert!(!failed.ok && failed.said.contains("the cursor does not move on"), "{}", failed.said);
-    let unknown = Stand::start(Data::default(), |_| {
+    let failed = ran(easemob(&app, &vendor, folder.path(), &[])).await;
+    assert!(
+        !failed.ok && failed.stderr.contains("the cursor does not move on"),
+        "{}",
+        failed.stderr
+    );
+    let unknown = FakeVendor::start(Data::default(), |_| {
         Some(Instead::Answer(404, "", not_found().replace("service_resource", "application")))
     })
     .await;
     let folder = TempDir::new().unwrap();
     let failed = ran(easemob(&app, &unknown, folder.path(), &[])).await;
-    assert!(!failed.ok && failed.said.contains("404 Not Found"), "{}", failed.said);
+    assert!(!failed.ok && failed.stderr.contains("404 Not Found"), "{}", failed.stderr);
 }

@@ -1,4 +1,4 @@
-//! Users of whom the vendor tells nothing, and apps that it refuses.
+//! Users whom the vendor refuses to return, and apps that it refuses.
 
 use std::{
     fs,
@@ -10,18 +10,18 @@ use std::{
 use tempfile::TempDir;
 
 use super::{
-    SECRET, checkpoint, easemob, missing, ran, ring,
-    stand::{Asked, Data, Instead, Stand, not_found},
-    target,
+    SECRET, checkpoint, easemob,
+    fake_vendor::{Asked, Data, FakeVendor, Instead, not_found},
+    missing, ran, ring, target,
 };
 use crate::support::{TestApp, binary};
 
-/// `befriend import netease` from a stand-in into acme#chat.
-fn netease(app: &TestApp, stand: &Stand, folder: &Path, names: &Path) -> Command {
+/// `befriend import netease` from a fake vendor into acme#chat.
+fn netease(app: &TestApp, vendor: &FakeVendor, folder: &Path, names: &Path) -> Command {
     let words = [
         ["import", "netease"],
         ["acme#chat", "--url"],
-        [&stand.url, "--from"],
+        [&vendor.url, "--from"],
         ["a-key", "--users"],
         [names.to_str().unwrap(), "--folder"],
         [folder.to_str().unwrap(), "--rate"],
@@ -32,11 +32,11 @@ fn netease(app: &TestApp, stand: &Stand, folder: &Path, names: &Path) -> Command
     command
 }
 
-/// A vendor like NetEase, that has no lists, but a code and a text for some users.
+/// A fake NetEase with empty lists, and a code and a text for some users.
 async fn netease_stand(
     refusal: impl Fn(&str, &Asked) -> Option<(i64, &'static str)> + Send + Sync + 'static,
-) -> Stand {
-    Stand::start(Data::default(), move |asked| {
+) -> FakeVendor {
+    FakeVendor::start(Data::default(), move |asked| {
         let mut form = form_urlencoded::parse(asked.rest.as_bytes());
         let accid = form.find(|(name, _)| name == "accid").unwrap().1;
         let text = match refusal(&accid, asked) {
@@ -59,7 +59,7 @@ fn named(folder: &TempDir, names: &[impl AsRef<str>]) -> PathBuf {
 async fn a_user_whom_netease_refuses_is_named_and_stops_nothing() {
     let (app, tenant) = target().await;
     tenant.create(&["alice", "erin"]).await;
-    let stand = netease_stand(|accid, asked| match accid {
+    let vendor = netease_stand(|accid, asked| match accid {
         "bob" => Some((414, "bad accid")),
         "carol" if asked.call.contains("listBlack") => Some((403, "not allowed")),
         "dave" => Some((422, "account banned")),
@@ -72,7 +72,7 @@ async fn a_user_whom_netease_refuses_is_named_and_stops_nothing() {
     let names = named(&folder, &["alice", "bob", "carol", "dave", "erin", "frank", "gina"]);
     let pulled = folder.path().join("pulled");
     for _ in 0..2 {
-        let done = ran(netease(&app, &stand, &pulled, &names)).await;
+        let done = ran(netease(&app, &vendor, &pulled, &names)).await;
         assert!(!done.ok);
         assert!(
             done.printed
@@ -87,7 +87,7 @@ async fn a_user_whom_netease_refuses_is_named_and_stops_nothing() {
             "frank: is unknown to the vendor",
             "gina: POST /friend/get.action of gina: ",
         ] {
-            assert!(done.said.contains(told), "{told}: {}", done.said);
+            assert!(done.stderr.contains(told), "{told}: {}", done.stderr);
         }
     }
     let left_out: Vec<String> = missing(&pulled).into_iter().map(|(name, _)| name).collect();
@@ -102,14 +102,18 @@ async fn an_app_that_netease_refuses_ends_the_pull() {
     let elsewhere = folder.path().join("told");
     let told = netease_stand(|_, _| Some((414, "AppKey or CheckSum does not match"))).await;
     let failed = ran(netease(&app, &told, &elsewhere, &names)).await;
-    assert!(failed.said.contains("POST /friend/get.action of alice: 200 OK:"), "{}", failed.said);
+    assert!(
+        failed.stderr.contains("POST /friend/get.action of alice: 200 OK:"),
+        "{}",
+        failed.stderr
+    );
     assert_eq!(checkpoint(&elsewhere)["pulled"], 0);
-    // Without a word of what is wrong: nobody at all is told of.
+    // The vendor refuses every user, without a reason.
     let silent = netease_stand(|_, _| Some((403, "forbidden"))).await;
     let pulled = folder.path().join("silent");
     let failed = ran(netease(&app, &silent, &pulled, &names)).await;
     failed.badly(&[]);
-    assert!(failed.said.contains("(so far it refuses all)"), "{}", failed.said);
+    assert!(failed.stderr.contains("(so far it refuses all)"), "{}", failed.stderr);
     assert_eq!(
         (&checkpoint(&pulled)["pulled"], &checkpoint(&pulled)["refused"]),
         (&0.into(), &0.into())
@@ -123,10 +127,10 @@ async fn refusals_count_only_while_others_are_told_of() {
     let mut names = vec!["alice".to_owned()];
     names.extend((0..120).map(|n| format!("bot{n:03}")));
     let names = named(&folder, &names);
-    // From some moment on, as when the secret is changed.
+    // The vendor refuses every call from some moment on, as after a change of the secret.
     let of_alice = AtomicUsize::new(0);
     let shut = netease_stand(move |accid, _| {
-        // Both of her lists are told, once.
+        // Both of her lists are returned once.
         let told = accid == "alice" && of_alice.fetch_add(1, Ordering::Relaxed) < 2;
         (!told).then_some((403, "forbidden"))
     })
@@ -134,9 +138,9 @@ async fn refusals_count_only_while_others_are_told_of() {
     let pulled = folder.path().join("shut");
     let failed = ran(netease(&app, &shut, &pulled, &names)).await;
     failed.badly(&[]);
-    assert!(failed.said.contains("of alice: 200 OK: {\"code\":403"), "{}", failed.said);
+    assert!(failed.stderr.contains("of alice: 200 OK: {\"code\":403"), "{}", failed.stderr);
     assert_eq!(checkpoint(&pulled)["refused"], 0, "they are asked for again when it answers");
-    // Bots without end, while others are told of.
+    // Many refused users in a row, between users whose lists are returned.
     let bots =
         netease_stand(|accid, _| accid.starts_with("bot").then_some((403, "forbidden"))).await;
     let pulled = folder.path().join("bots");
@@ -146,14 +150,14 @@ async fn refusals_count_only_while_others_are_told_of() {
             .starts_with("pulled: 1 users, 0 unknown to the vendor, 120 refused by the vendor\n"),
         "{}{}",
         done.printed,
-        done.said
+        done.stderr
     );
 }
 
 #[tokio::test]
 async fn a_user_whom_easemob_refuses_or_forgets_is_named_and_stops_nothing() {
     let (app, tenant) = target().await;
-    let stand = Stand::start(ring(5), |asked| {
+    let vendor = FakeVendor::start(ring(5), |asked| {
         let answer = |status, text: &str| Some(Instead::Answer(status, "", text.to_owned()));
         match asked.call.as_str() {
             "GET /org/app/user/user00/contacts" => answer(400, r#"{"error":"illegal_argument"}"#),
@@ -164,13 +168,13 @@ async fn a_user_whom_easemob_refuses_or_forgets_is_named_and_stops_nothing() {
     })
     .await;
     let folder = TempDir::new().unwrap();
-    let done = ran(easemob(&app, &stand, folder.path(), &[])).await;
+    let done = ran(easemob(&app, &vendor, folder.path(), &[])).await;
     assert!(!done.ok);
     let printed = &done.printed;
     assert!(
         printed.starts_with("pulled: 2 users, 1 unknown to the vendor, 2 refused by the vendor\n"),
         "{printed}{}",
-        done.said
+        done.stderr
     );
     let missing = missing(folder.path());
     let reasons = [
@@ -180,10 +184,10 @@ async fn a_user_whom_easemob_refuses_or_forgets_is_named_and_stops_nothing() {
     ];
     for ((name, why), expected) in missing.iter().zip(reasons) {
         assert_eq!((name.as_str(), why.as_str()), expected);
-        assert!(done.said.contains(&format!("{name}: {why}")), "{}", done.said);
+        assert!(done.stderr.contains(&format!("{name}: {why}")), "{}", done.stderr);
     }
     assert_eq!(missing.len(), 3);
-    // Nothing of them by halves.
+    // No part of their lists is pulled.
     let friends = fs::read_to_string(folder.path().join("friends.jsonl")).unwrap();
     assert!(!friends.contains(r#""owner":"user02""#), "{friends}");
     assert!(tenant.profile("user02").await.is_err());

@@ -1,4 +1,4 @@
-//! The binary itself, as an operator runs it.
+//! The binary, as an operator runs it.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
@@ -11,14 +11,14 @@ use nix::{
 };
 use serde_json::Value;
 
-/// The binary with these arguments, and nothing of the tests' own environment.
+/// The binary with these arguments, without the environment of the tests.
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_befriend"));
     command.args(arguments).env_clear().stdin(Stdio::null());
     command
 }
 
-/// Runs it to its end.
+/// Runs the binary to its end.
 pub fn run(arguments: &[&str]) -> Output {
     command(arguments).output().expect("the binary runs")
 }
@@ -27,14 +27,14 @@ pub fn run(arguments: &[&str]) -> Output {
 pub struct Service {
     child: Child,
     log: Option<BufReader<ChildStderr>>,
-    /// What it has logged so far.
+    /// The log so far.
     pub logged: String,
-    /// Where it listens, as "http://127.0.0.1:port".
+    /// The address on which the service listens, as "http://127.0.0.1:port".
     pub url: String,
 }
 
 impl Service {
-    /// Starts it and waits until it listens.
+    /// Starts a service and waits until it listens.
     pub async fn start(arguments: &[&str]) -> Self {
         let always = ["--listen", "127.0.0.1:0", "--log-format", "json"];
         let arguments = [&always[..], arguments].concat();
@@ -48,7 +48,7 @@ impl Service {
         service
     }
 
-    /// Comes back with the next line of its log that has this message.
+    /// Waits for the next line of the log that has this message, and returns it.
     pub async fn logs(&mut self, message: &'static str) -> Value {
         let mut log = self.log.take().expect("it was not stopped");
         let read = move || {
@@ -69,7 +69,7 @@ impl Service {
         line
     }
 
-    /// Ends it with SIGTERM and reads the rest of its log. Tells whether it ended well.
+    /// Ends the service by SIGTERM, and reads the rest of its log. Returns whether it ended with success.
     pub async fn stop(&mut self) -> bool {
         let pid = Pid::from_raw(self.child.id().try_into().expect("a pid"));
         kill(pid, Signal::SIGTERM).expect("it is there");

@@ -1,4 +1,4 @@
-//! The binary as a process of its own, with a private Postgres in a folder of its own.
+//! The binary as a process, with a private Postgres in a folder of its own.
 
 use std::{
     fs,
@@ -31,13 +31,13 @@ use super::app::{Tenant, tenant_on};
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_befriend");
 
-/// What any single wait may take on a busy machine.
+/// How long a single wait may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Between two looks at something that gives no signal: a process, its health.
+/// The time between two checks of something that gives no signal: a process, its health.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Looks again and again until `done`; for what happens outside of this process and tells nobody.
+/// Checks again and again until `done` returns true: for what happens in other processes without a signal.
 pub async fn eventually(what: &str, mut done: impl AsyncFnMut() -> bool) {
     let begun = Instant::now();
     while !done().await {
@@ -46,7 +46,8 @@ pub async fn eventually(what: &str, mut done: impl AsyncFnMut() -> bool) {
     }
 }
 
-/// A new folder that everybody can enter. It goes with the test, after the processes that use it.
+/// A new folder that all users can enter. It is removed at the end of the test, after the processes that
+/// use it.
 pub struct Folder(pub PathBuf);
 
 impl Folder {
@@ -60,7 +61,7 @@ impl Folder {
         Self(path)
     }
 
-    /// Where the private Postgres keeps its data.
+    /// The data folder of the private Postgres.
     pub fn data(&self) -> PathBuf {
         self.0.join("data")
     }
@@ -89,9 +90,9 @@ impl Folder {
         *pid
     }
 
-    /// All living processes whose command line or working folder lies in this folder.
+    /// All running processes whose command line or working folder is in this folder.
     pub fn processes(&self) -> Vec<(i32, String)> {
-        // With the slash: "…-1" is the beginning of "…-12".
+        // With the slash, because "…-1" is also the beginning of "…-12".
         let below = format!("{}/", self.0.display());
         let entries = fs::read_dir("/proc").unwrap().flatten();
         let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
@@ -110,7 +111,7 @@ impl Folder {
         eventually("the end of all processes", async || self.processes().is_empty()).await;
     }
 
-    /// The tables, past the service.
+    /// Connections to the database.
     pub async fn pool(&self) -> PgPool {
         let options = PgConnectOptions::new_without_pgpass()
             .socket(self.data().join("socket"))
@@ -124,7 +125,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // The services are dropped by now, and their servers about to follow.
+        // The services are dropped by now, and their servers are about to stop.
         let begun = Instant::now();
         while !self.processes().is_empty() && begun.elapsed() < PATIENCE {
             thread::sleep(PAUSE);
@@ -143,8 +144,7 @@ pub fn signal(pid: i32, signal: Signal) {
     kill(Pid::from_raw(pid), signal).unwrap();
 }
 
-/// The binary with these arguments and what a private Postgres needs of the environment, without any
-/// setting.
+/// The binary with these arguments, and with the variables that a private Postgres needs, but no settings.
 pub fn binary(arguments: &[&str]) -> Command {
     let mut command = Command::new(BINARY);
     command.env_clear();
@@ -170,14 +170,14 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts one on this data folder and waits until it listens.
+    /// Starts a service on this data folder and waits until it listens.
     pub fn start(data: &Path) -> Self {
         let service = Self::spawn(serve(data));
         service.address();
         service
     }
 
-    /// Starts one by a command of one's own.
+    /// Starts a service by this command.
     pub fn spawn(mut command: Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -186,7 +186,7 @@ impl Service {
         Self { child, stdout, stderr }
     }
 
-    /// Where it listens, once it does.
+    /// The address on which the service listens; waits until it does.
     pub fn address(&self) -> SocketAddr {
         let line = self.stderr.line_with("listening");
         let address = line.split_once("address=").expect("the line names the address").1;
@@ -205,7 +205,7 @@ impl Service {
         tenant_on(self.channel(), token, app_key, limits).await
     }
 
-    /// Waits for a line of the log that holds `text`.
+    /// Waits for a line of the log that contains `text`.
     pub fn logs(&self, text: &str) {
         self.stderr.line_with(text);
     }
@@ -218,18 +218,18 @@ impl Service {
         signal(self.pid(), what);
     }
 
-    /// Signals everybody in its process group, which must be its own, as Ctrl-C in a terminal does.
+    /// Signals all processes of the service's own process group, as Ctrl-C in a terminal does.
     pub fn signal_group(&self, what: Signal) {
         killpg(Pid::from_raw(self.pid()), what).unwrap();
     }
 
-    /// Kills it, so that it can do nothing any more.
+    /// Kills the service by SIGKILL.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Waits for its end: how it ended, and all that it had printed on stderr.
+    /// Waits for the end of the service. Returns its status, and all that it printed to stderr.
     pub async fn end(mut self) -> (ExitStatus, String) {
         let mut status = None;
         eventually("the service's end", async || {
@@ -240,7 +240,7 @@ impl Service {
         (status.unwrap(), self.stderr.all())
     }
 
-    /// Asks it to end, and makes sure that it does so in order.
+    /// Ends the service by SIGTERM, and asserts that it ends with success.
     pub async fn stop(self) {
         self.signal(Signal::SIGTERM);
         let (status, printed) = self.end().await;
@@ -283,7 +283,7 @@ impl Output {
         output
     }
 
-    /// The first line that holds `text`, once it is there.
+    /// Waits for a line that contains `text`, and returns the first one.
     fn line_with(&self, text: &str) -> String {
         let (lines, changed) = &*self.0;
         let holds = |line: &&String| line.contains(text);
@@ -294,12 +294,12 @@ impl Output {
         found.unwrap_or_else(|| panic!("no {text:?} in:\n{}", lines.lines.join("\n")))
     }
 
-    /// What is there by now.
+    /// The lines so far.
     fn so_far(&self) -> String {
         self.0.0.lock().unwrap().lines.join("\n")
     }
 
-    /// Everything, once the process has closed its end.
+    /// All lines; waits until the process has closed its end.
     fn all(&self) -> String {
         let (lines, changed) = &*self.0;
         let waiting = |lines: &mut Lines| !lines.ended;

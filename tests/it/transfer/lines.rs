@@ -1,4 +1,4 @@
-//! What single lines come to: those that go in, those that can't, and how they are named.
+//! Single lines: those that are imported, those that can't be, and how they are reported.
 
 use std::fs;
 
@@ -16,7 +16,7 @@ fn complaints(ran: &Ran, expected: &[&str]) {
     found.sort_unstable();
     let mut expected = expected.to_vec();
     expected.sort_unstable();
-    assert_eq!(found, expected, "{}", ran.said);
+    assert_eq!(found, expected, "{}", ran.stderr);
 }
 
 /// What an import says about the files of the test below.
@@ -153,23 +153,23 @@ async fn a_file_that_is_not_what_its_name_says_is_refused_as_a_whole() {
     ] {
         let files = folder(&[(name, text)]);
         let ran = import(&app, "acme#chat", files.path(), &[]);
-        assert!(!ran.ok && ran.said.contains(why), "{why}: {}", ran.said);
+        assert!(!ran.ok && ran.stderr.contains(why), "{why}: {}", ran.stderr);
         assert!(ran.printed.is_empty());
     }
     let files = folder(&[("contacts.csv", "owner,friend\n")]);
     let path = files.path().join("contacts.csv");
     let ran = import(&app, "acme#chat", &path, &[]);
-    assert!(!ran.ok && ran.said.contains("the name must begin with users"), "{}", ran.said);
+    assert!(!ran.ok && ran.stderr.contains("the name must begin with users"), "{}", ran.stderr);
     let ran = import(&app, "acme#chat", &files.path().join("users.csv"), &[]);
-    assert!(!ran.ok && ran.said.contains("No such file"), "{}", ran.said);
+    assert!(!ran.ok && ran.stderr.contains("No such file"), "{}", ran.stderr);
     let ran = run(&app, &["import", "files", "no#app", files.path().to_str().unwrap()]);
-    assert!(!ran.ok && ran.said.contains("no#app"), "{}", ran.said);
+    assert!(!ran.ok && ran.stderr.contains("no#app"), "{}", ran.stderr);
 }
 
 #[tokio::test]
 async fn one_direction_makes_both_and_each_side_keeps_its_own_texts() {
     let (app, tenant) = acme(&["alice", "bob", "carol", "dave"]).await;
-    // In files of their own, and the other way round.
+    // In separate files, and in the other order.
     let files = folder(&[
         ("friends-1.jsonl", r#"{"owner":"alice","friend":"bob","remark":"B","extension":"e"}"#),
         ("friends-2.csv", "owner,friend,remark\nbob,alice,A\ncarol,alice,of carol\n"),

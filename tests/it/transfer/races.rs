@@ -1,4 +1,4 @@
-//! Imports while a service runs: limits and symmetry hold, and nobody waits for good.
+//! Imports while a service runs: limits and symmetry hold, and no call waits forever.
 
 use std::sync::{
     Arc,
@@ -43,7 +43,7 @@ fn pairs(columns: &str, users: &[String], count: usize, seed: u64) -> String {
     text
 }
 
-/// Calls that change friends at random, until told to stop. Returns how many were made.
+/// Makes calls that change friends at random, until it is told to stop. Returns how many.
 async fn callers(tenant: &Tenant, users: &[String], stop: &Arc<AtomicBool>) -> usize {
     let callers: Vec<_> = (0..4)
         .map(|caller| {
@@ -92,7 +92,7 @@ async fn limits_and_symmetry_hold_while_others_add_and_remove() {
     let (calls, ran) = tokio::join!(callers(&tenant, &users, &stop), imports);
     assert!(calls > 0);
     for ran in &ran {
-        assert!(ran.printed.lines().count() == 3, "each went through: {}", ran.said);
+        assert!(ran.printed.lines().count() == 3, "each went through: {}", ran.stderr);
     }
     for user in &users {
         let head = tenant.head(user).await.unwrap();
@@ -118,7 +118,7 @@ async fn imports_that_meet_all_come_through() {
         })
     });
     for ran in &ran {
-        assert!(ran.printed.lines().count() == 3, "{}", ran.said);
+        assert!(ran.printed.lines().count() == 3, "{}", ran.stderr);
     }
     let full = tenant.head(&users[0]).await.unwrap().friend_count;
     assert!(full > LIMIT / 2, "{full}");

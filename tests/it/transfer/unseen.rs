@@ -1,5 +1,5 @@
-//! Files that are broken in ways that could go unseen: quotes that are not closed, times that nobody
-//! can write, users who are not what the records say, and users who are half gone.
+//! Errors that an import could overlook: unclosed quotes, times that can't be written, users who differ from
+//! their records, and users whose deletion is not complete.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use crate::support::{TestApp, invariants, tenant::acme};
 
 #[track_caller]
 fn named(ran: &Ran, expected: &[&str]) {
-    assert_eq!(ran.complaints(), expected, "{}", ran.said);
+    assert_eq!(ran.complaints(), expected, "{}", ran.stderr);
 }
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn a_quote_that_is_not_closed_costs_its_line_and_none_below() {
 #[tokio::test]
 async fn a_line_without_an_end_costs_itself_however_much_follows() {
     let (app, tenant) = acme(&["alice", "bob", "carol", "dave"]).await;
-    // Further than anything is looked for.
+    // Beyond the longest record that is read.
     let far = 1_200_000;
     let same = format!("alice,bob,{}\n", "x".repeat(120));
     let friends = format!(
@@ -135,8 +135,12 @@ async fn an_export_names_a_time_that_it_can_not_write() {
         .unwrap();
     let files = folder(&[]);
     let ran = run(&app, &["export", "acme#chat", "--out", files.path().to_str().unwrap()]);
-    assert!(!ran.ok && ran.said.contains("created_at of alice can't be written"), "{}", ran.said);
-    assert!(!ran.said.contains("panicked"), "{}", ran.said);
+    assert!(
+        !ran.ok && ran.stderr.contains("created_at of alice can't be written"),
+        "{}",
+        ran.stderr
+    );
+    assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
     assert!(!files.path().join("users.jsonl").exists());
 }
 
@@ -163,9 +167,9 @@ async fn a_comparison_looks_at_what_users_are() {
         "  users that differ: 3",
     ]);
     named(&ran, &["alice: activated differs", "bob: nickname differs", "carol: uuid differs"]);
-    assert!(ran.said.contains("user erin is missing"), "{}", ran.said);
+    assert!(ran.stderr.contains("user erin is missing"), "{}", ran.stderr);
 
-    // All but the identifier can be taken.
+    // All values but the UUID can be taken over.
     import(&app, "acme#chat", files.path(), &["--overwrite"]).well(&[
         "users: 5 lines, 1 added, 2 there already, 2 changed",
         "friends: 0 lines, 0 added, 0 there already",
@@ -196,7 +200,7 @@ async fn nobody_is_a_friend_of_a_user_who_is_half_gone() {
     tenant.befriend("carol", "gone").await.unwrap();
     tenant.block("alice", &["gone"]).await.unwrap();
     leave(&app, "gone").await;
-    // Of this one only one side stands still.
+    // Of this friendship only one side still has an entry.
     tenant.unfriend_all("carol").await.unwrap();
     let files = folder(&[
         (

@@ -1,5 +1,5 @@
-//! A stand-in for Easemob's API, with answers that can be scripted: a vendor that is slow, strict or
-//! broken, as no second befriend would be.
+//! A fake of Easemob's API, with answers that a test can script: a vendor that is slow, strict or broken,
+//! as a second befriend would not be.
 
 use std::{
     collections::BTreeMap,
@@ -17,69 +17,69 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-/// How many entries a page of it holds.
+/// How many entries a page holds.
 const PAGE: usize = 2;
 
-/// What it knows.
+/// The data of the fake vendor.
 #[derive(Clone, Debug, Default)]
 pub struct Data {
-    /// Whom it lists.
+    /// The users that it lists.
     pub users: Vec<String>,
-    /// Friends with remarks of those whom it knows.
+    /// For each user that it knows, the friends with their remarks.
     pub contacts: BTreeMap<String, Vec<(String, Option<String>)>>,
-    /// Blocked users, the newest first.
+    /// For each user, the blocked users, the newest first.
     pub blocks: BTreeMap<String, Vec<String>>,
 }
 
 impl Data {
-    /// Users who know nobody.
+    /// Users with empty lists.
     pub fn of(users: &[&str]) -> Self {
         let users: Vec<String> = users.iter().map(|name| (*name).to_owned()).collect();
         let contacts = users.iter().map(|name| (name.clone(), Vec::new())).collect();
         Self { users, contacts, blocks: BTreeMap::new() }
     }
 
-    /// Puts somebody into a friend list; this side only.
+    /// Adds a friend to one user's list, not to the other's.
     pub fn friend(mut self, owner: &str, friend: &str, remark: &str) -> Self {
         let remark = Some(remark.to_owned()).filter(|remark| !remark.is_empty());
         self.contacts.entry(owner.to_owned()).or_default().push((friend.to_owned(), remark));
         self
     }
 
-    /// Puts them into both friend lists, without remarks.
+    /// Adds both users to each other's lists, without remarks.
     pub fn friends(self, one: &str, other: &str) -> Self {
         self.friend(one, other, "").friend(other, one, "")
     }
 }
 
-/// A call that it got.
+/// A call that the fake vendor received.
 #[derive(Clone, Debug)]
 pub struct Asked {
     /// "GET /org/app/users/alice/blocks/users", without the query.
     pub call: String,
-    /// Query and body as they came.
+    /// Query and body.
     pub rest: String,
     /// The headers.
     pub headers: HeaderMap,
-    /// How many such calls there were before.
+    /// How many calls with this name came before.
     pub before: usize,
-    /// When.
+    /// The time of arrival.
     pub at: Instant,
 }
 
-/// What it does with a call instead of answering.
+/// What a script does instead of the normal answer.
 pub enum Instead {
     /// Another answer.
     Answer(u16, &'static str, String),
-    /// None at all.
+    /// No answer.
     Silence,
 }
 
 type Script = Box<dyn Fn(&Asked) -> Option<Instead> + Send + Sync>;
 
-/// The stand-in. It ends with the test.
-pub struct Stand {
-    /// Its address.
+/// The running fake. It ends with the test.
+pub struct FakeVendor {
+    /// The address of its API.
     pub url: String,
     inner: Arc<Inner>,
     stop: CancellationToken,
@@ -92,8 +92,8 @@ struct Inner {
     news: Notify,
 }
 
-impl Stand {
-    /// Starts one that answers by what it knows, unless the script has something else.
+impl FakeVendor {
+    /// Starts a fake that answers from its data, unless the script returns something else.
     pub async fn start(
         data: Data,
         script: impl Fn(&Asked) -> Option<Instead> + Send + Sync + 'static,
@@ -118,13 +118,13 @@ impl Stand {
         Self { url, inner, stop }
     }
 
-    /// All calls so far whose names begin so.
+    /// All calls so far whose names begin with this text.
     pub fn asked(&self, call: &str) -> Vec<Asked> {
         let asked = self.inner.asked.lock().unwrap_or_else(PoisonError::into_inner);
         asked.iter().filter(|asked| asked.call.starts_with(call)).cloned().collect()
     }
 
-    /// Comes back once there was such a call.
+    /// Waits for such a call.
     pub async fn until_asked(&self, call: &str) {
         loop {
             let news = self.inner.news.notified();
@@ -136,7 +136,7 @@ impl Stand {
     }
 }
 
-impl Drop for Stand {
+impl Drop for FakeVendor {
     fn drop(&mut self) {
         self.stop.cancel();
     }
@@ -200,7 +200,7 @@ impl Inner {
     }
 }
 
-/// A page and the cursor of the next, with characters that have to be encoded.
+/// A page, and the cursor of the next page, with characters that must be encoded.
 fn page<T: Clone>(all: &[T], cursor: Option<String>) -> (Vec<T>, Option<String>) {
     let at = cursor.map_or(0, |cursor| cursor.trim_start_matches("+/=&").parse().unwrap());
     let end = (at + PAGE).min(all.len());
@@ -214,7 +214,7 @@ fn with_cursor(mut value: Value, cursor: Option<String>) -> Value {
     value
 }
 
-/// What Easemob says of a user who does not exist.
+/// Easemob's answer for a user who does not exist.
 pub fn not_found() -> String {
     let error = "service_resource_not_found";
     json!({ "error": error, "error_description": "Service resource not found" }).to_string()
