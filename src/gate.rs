@@ -1,5 +1,6 @@
-//! What every call passes before its operation runs, over gRPC and HTTP alike: credentials, a place among
-//! the calls in flight, the app's rate, all within a deadline; and afterwards one line in the log.
+//! What every call passes before its operation runs, over gRPC and HTTP alike: credentials, a place
+//! among the calls in flight, the app's rate, all within a deadline; and afterwards one line in the
+//! log.
 
 use std::{
     any::Any,
@@ -96,11 +97,12 @@ impl Gate {
         Call { context: Context { core, app, deadline }, batchers }
     }
 
-    /// Authenticates the caller, counts the call, and does `work`, all within `client_timeout` if the client
-    /// gave one, and within the gate's own limit.
+    /// Authenticates the caller, counts the call, and does `work`, all within `client_timeout` if
+    /// the client gave one, and within the gate's own limit.
     ///
     /// # Errors
-    /// Those of `authenticate` and `work`; `Unavailable` when too many calls are in flight; `RateLimited`;
+    /// Those of `authenticate` and `work`; `Unavailable` when too many calls are in flight;
+    /// `RateLimited`;
     /// `DeadlineExceeded`; `Internal` when `work` panics.
     pub async fn pass<T, E, W>(
         &self,
@@ -191,8 +193,8 @@ pub fn bearer(headers: &HeaderMap) -> Option<Secret> {
 /// The header that carries a request's id, in the request and in the response.
 pub const REQUEST_ID: &str = "x-request-id";
 
-/// The client's id for the request, if it is 1-128 visible ASCII characters, which are safe in a log; else a
-/// new one.
+/// The client's id for the request, if it is 1-128 visible ASCII characters, which are safe in a
+/// log; else a new one.
 #[must_use]
 pub fn request_id(headers: &HeaderMap) -> HeaderValue {
     let given = headers.get(REQUEST_ID).filter(|id| {

@@ -1,9 +1,10 @@
 //! Page tokens: where a page of a list ended, opaque to clients.
 //!
-//! A token carries a fingerprint of the list that it was issued for: method, app, owner and filters. A
-//! token of another list, a damaged one and one of an older format are therefore refused, and entries are
-//! never skipped silently. The fingerprint protects from mistakes, not from forgery: a forged token could
-//! only point elsewhere in a list that its bearer may read anyway.
+//! A token carries a fingerprint of the list that it was issued for: method, app, owner and
+//! filters. A token of another list, a damaged one and one of an older format are therefore
+//! refused, and entries are never skipped silently. The fingerprint protects from mistakes, not
+//! from forgery: a forged token could only point elsewhere in a list that its bearer may read
+//! anyway.
 
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
@@ -120,7 +121,8 @@ impl<'a, P: Position> PageTokens<'a, P> {
         BASE64_URL_SAFE_NO_PAD.encode(token.encode_to_vec())
     }
 
-    /// The position after which the page of `token` begins; that of the first page for an empty token.
+    /// The position after which the page of `token` begins; that of the first page for an empty
+    /// token.
     ///
     /// # Errors
     /// [`Invalid::PageToken`] unless the token was issued for this list.

@@ -1,5 +1,5 @@
-//! The gate as a layer around all methods, so that no method can forget it. It works before the request's
-//! message is read, by the method's entry in the descriptors ([`Methods`]).
+//! The gate as a layer around all methods, so that no method can forget it. It works before the
+//! request's message is read, by the method's entry in the descriptors ([`Methods`]).
 
 use std::{
     convert::Infallible,
@@ -74,7 +74,8 @@ where
 
     fn call(&mut self, request: Request<Body>) -> ResponseFuture {
         let Some(method) = self.layer.methods.get(request.uri().path()) else {
-            // Health, reflection, unknown methods, and the HTTP APIs, which pass the gate by themselves.
+            // Health, reflection, unknown methods, and the HTTP APIs, which pass the gate by
+            // themselves.
             return Box::pin(self.inner.call(request));
         };
         // tower requires that the service that was polled ready is the one that is called.
@@ -196,9 +197,10 @@ fn parse_timeout(text: &str) -> Option<Duration> {
     }
 }
 
-/// Turns tonic's own errors into INVALID_ARGUMENT. An error without befriend's details comes from tonic's
-/// reading of the request: the message is malformed, too large, or wrongly compressed. tonic reports some
-/// of these as INTERNAL and one as RESOURCE_EXHAUSTED, though the request is at fault and no retry helps.
+/// Turns tonic's own errors into INVALID_ARGUMENT. An error without befriend's details comes from
+/// tonic's reading of the request: the message is malformed, too large, or wrongly compressed.
+/// tonic reports some of these as INTERNAL and one as RESOURCE_EXHAUSTED, though the request is at
+/// fault and no retry helps.
 fn with_details(response: Response<Body>) -> Response<Body> {
     let ours = response.headers().contains_key("grpc-status-details-bin");
     match code_of(&response) {
@@ -213,8 +215,8 @@ fn with_details(response: Response<Body>) -> Response<Body> {
     }
 }
 
-/// The code of a response: an error is in its headers; without one the code will be in the trailers, and is
-/// taken for OK.
+/// The code of a response: an error is in its headers; without one the code will be in the
+/// trailers, and is taken for OK.
 fn code_of(response: &Response<Body>) -> Code {
     response.headers().get("grpc-status").map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()))
 }

@@ -1,5 +1,5 @@
-//! All methods of package befriend.v1 and who may call each, read from the descriptors, so that a new
-//! method is guarded without being registered.
+//! All methods of package befriend.v1 and who may call each, read from the descriptors, so that a
+//! new method is guarded without being registered.
 
 use std::collections::HashMap;
 

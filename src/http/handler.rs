@@ -1,5 +1,5 @@
-//! The way of every HTTP request, whichever vendor's API it belongs to: request id, caller, gate, body,
-//! operation, response, log line.
+//! The way of every HTTP request, whichever vendor's API it belongs to: request id, caller, gate,
+//! body, operation, response, log line.
 //!
 //! What differs between the vendors is a [`VendorApi`] and its table of [`Route`]s.
 
@@ -17,7 +17,10 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::read::{self, ReadError};
+use super::{
+    openapi::Doc,
+    read::{self, ReadError},
+};
 use crate::{
     clock::Clock,
     domain::{App, Error, unix_millis},
@@ -91,10 +94,11 @@ impl Received {
 pub(super) struct Route<A: VendorApi> {
     pub(super) method: Method,
     pub(super) path: &'static str,
-    /// Under what a request is counted and logged: the operation's name in gRPC, so that an app's rate
-    /// holds across all APIs.
+    /// Under what a request is counted and logged: the operation's name in gRPC, so that an app's
+    /// rate holds across all APIs.
     operation: &'static str,
     run: Run<A>,
+    pub(super) doc: Doc,
 }
 
 /// What a route runs.
@@ -117,12 +121,13 @@ impl<A: VendorApi> Route<A> {
         path: &'static str,
         operation: &'static str,
         run: impl Fn(A::Request, Call) -> F + Send + Sync + 'static,
+        doc: Doc,
     ) -> Self
     where
         F: Future<Output = Result<Value, A::Error>> + Send + 'static,
     {
         let run = Run::App(Box::new(move |request, call| Box::pin(run(request, call))));
-        Self { method, path, operation, run }
+        Self { method, path, operation, run, doc }
     }
 
     /// A route that takes credentials.
@@ -131,6 +136,7 @@ impl<A: VendorApi> Route<A> {
         path: &'static str,
         operation: &'static str,
         run: impl Fn(A::Request, Arc<Core>, Instant) -> F + Send + Sync + 'static,
+        doc: Doc,
     ) -> Self
     where
         F: Future<Output = Result<Value, A::Error>> + Send + 'static,
@@ -138,7 +144,12 @@ impl<A: VendorApi> Route<A> {
         let run = Run::Login(Box::new(move |request, core, deadline| {
             Box::pin(run(request, core, deadline))
         }));
-        Self { method, path, operation, run }
+        Self { method, path, operation, run, doc }
+    }
+
+    /// Whether the route takes credentials, and is called without a token.
+    pub(super) fn is_login(&self) -> bool {
+        matches!(self.run, Run::Login(_))
     }
 }
 

@@ -1,8 +1,8 @@
-//! The HTTP APIs: Easemob's and NetEase's, so that clients written for them move over by changing an
-//! address. They run the same operations as gRPC, and decide nothing themselves.
+//! The HTTP APIs: Easemob's and NetEase's, so that clients written for them move over by changing
+//! an address. They run the same operations as gRPC, and decide nothing themselves.
 //!
-//! Each API is a table of routes. A request passes the [`Gate`] as a gRPC call does; errors are returned
-//! in the vendor's own form.
+//! Each API is a table of routes. A request passes the [`Gate`] as a gRPC call does; errors are
+//! returned in the vendor's own form.
 
 mod easemob;
 mod handler;
@@ -10,6 +10,7 @@ mod json;
 mod netease;
 mod openapi;
 mod read;
+mod schema;
 
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ use self::{
     easemob::Easemob,
     handler::{Endpoint, Received},
     netease::NetEase,
+    openapi::Description,
     read::trimmed,
 };
 use crate::{clock::Clock, gate::Gate};
@@ -38,10 +40,13 @@ impl Http {
     #[must_use]
     pub fn new(gate: Gate, max_body: usize, netease: NetEaseSettings) -> Self {
         let clock = gate.core().clock.clone();
+        let mut description = Description::default();
+        easemob::describe(&gate.core().bounds, &mut description);
+        netease::describe(&mut description);
         let easemob = Endpoint { api: Easemob, gate: gate.clone(), max_body };
         let netease = Endpoint { api: NetEase::new(netease), gate, max_body };
         let router = Router::new()
-            .merge(openapi::routes())
+            .merge(openapi::router(&description.into_json()))
             .merge(easemob::router(&Arc::new(easemob)))
             .merge(netease::router(&Arc::new(netease)));
         let clocks = (clock.clone(), clock);

@@ -7,8 +7,8 @@ use axum::{
 use http_body_util::BodyExt as _;
 use percent_encoding::percent_decode;
 
-/// A body that is too large is read and discarded up to this many times the allowed size: a client that
-/// is cut off while it still writes would never read the error.
+/// A body that is too large is read and discarded up to this many times the allowed size: a client
+/// that is cut off while it still writes would never read the error.
 const DISCARD_FACTOR: usize = 16;
 
 /// Why a request could not be read.
@@ -51,12 +51,12 @@ pub(super) fn pairs(encoded: &[u8]) -> Option<Vec<(String, String)>> {
     Some(form_urlencoded::parse(encoded).into_owned().collect())
 }
 
-/// The URI without surplus slashes, which some clients write: "//" where a path was appended to a base
-/// address that ends with a slash, and one at the end. `None` when there are none.
+/// The URI without surplus slashes, which some clients write: "//" where a path was appended to a
+/// base address that ends with a slash, and one at the end. `None` when there are none.
 ///
-/// Elsewhere "//" stays, and matches no route, unless `doubled_anywhere`: it comes from an empty username.
-/// So does a slash at the end of a DELETE or PUT: "DELETE /users/" with an empty username must not delete
-/// all users.
+/// Elsewhere "//" stays, and matches no route, unless `doubled_anywhere`: it comes from an empty
+/// username. So does a slash at the end of a DELETE or PUT: "DELETE /users/" with an empty username
+/// must not delete all users.
 pub(super) fn trimmed(method: &Method, uri: &Uri, doubled_anywhere: bool) -> Option<Uri> {
     let path = uri.path();
     let mut short = format!("/{}", path.trim_start_matches('/'));

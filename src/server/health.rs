@@ -47,7 +47,8 @@ pub(super) async fn set(reporter: &HealthReporter, status: ServingStatus) {
     }
 }
 
-/// Ends the streams of clients that watch the health: they would hold up the shutdown as calls in flight.
+/// Ends the streams of clients that watch the health: they would hold up the shutdown as calls in
+/// flight.
 pub(super) async fn end_watches(mut reporter: HealthReporter) {
     reporter.clear_service_status("").await;
     for service in grpc::SERVICES {

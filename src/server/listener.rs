@@ -20,7 +20,8 @@ use crate::{
 /// The largest header list of an HTTP/2 request, in bytes: clients need far less.
 const MAX_HEADER_LIST: u32 = 16 * 1024;
 
-/// Serves `routes` and the HTTP APIs behind `gate` until `closing`; then the calls in flight end first.
+/// Serves `routes` and the HTTP APIs behind `gate` until `closing`; then the calls in flight end
+/// first.
 ///
 /// # Errors
 /// [`ServeError`] when the certificates can't be used; the future fails when the port does.

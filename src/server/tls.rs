@@ -1,4 +1,5 @@
-//! TLS of the listener. tonic's own TLS offers only HTTP/2, and clients of the HTTP APIs need HTTP/1.1.
+//! TLS of the listener. tonic's own TLS offers only HTTP/2, and clients of the HTTP APIs need
+//! HTTP/1.1.
 
 use std::{fs, io, path::PathBuf, sync::Arc, time::Duration};
 

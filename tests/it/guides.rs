@@ -7,7 +7,11 @@ use befriend::proto::DESCRIPTORS;
 use prost_reflect::DescriptorPool;
 use serde_json::Value;
 
-use crate::support::process::{self, BINARY, Folder, Service};
+use crate::support::{
+    TestApp,
+    easemob::description,
+    process::{self, BINARY, Folder, Service},
+};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -161,10 +165,11 @@ fn the_readme_gets_the_answers_that_it_shows_of_http() {
     try_out("README.md", &steps);
 }
 
-#[test]
-fn every_call_of_the_http_apis_stands_in_its_guide() {
+#[tokio::test]
+async fn every_call_of_the_http_apis_stands_in_its_guide() {
     let (easemob, netease) = (read(EASEMOB), read(NETEASE));
-    let description: Value = serde_json::from_str(&read("src/http/openapi.json")).unwrap();
+    let app = TestApp::start().await;
+    let description = description(&app.url).await;
     for (path, methods) in description["paths"].as_object().unwrap() {
         for method in methods.as_object().unwrap().keys() {
             if let Some(path) = path.strip_prefix("/{org_name}/{app_name}") {

@@ -3,12 +3,20 @@
 use serde_json::{Value, json};
 
 use super::{
-    error::EasemobError,
-    request::{EasemobRequest, bounded_strings, usernames},
-    response::{changed, entity},
+    description::username_schema,
+    error::{EasemobError, duration_schema},
+    request::{EasemobRequest, bounded_strings, page_size_schema, usernames},
+    response::{changed, cursor_schema, entity},
 };
 use crate::{
-    domain::Username,
+    domain::{PageSizes, Username},
+    http::{
+        openapi::Parameter,
+        schema::{
+            Schema, array, bounded_array, closed_object, constant, empty_array, integer,
+            milliseconds, object, string, uuid,
+        },
+    },
     ops::{Call, blocks, users},
     page_token,
 };
@@ -30,6 +38,21 @@ pub(super) async fn block(request: EasemobRequest, call: Call) -> Result<Value, 
         "organization": request.key.org(),
         "applicationName": request.key.app(),
     }))
+}
+
+pub(super) fn blocked_schema() -> Schema {
+    closed_object([
+        ("action", constant("post")),
+        ("application", uuid()),
+        ("uri", string()),
+        ("entities", empty_array()),
+        ("data", array(string())),
+        ("timestamp", milliseconds()),
+        ("duration", duration_schema()),
+        ("organization", string()),
+        ("applicationName", string()),
+    ])
+    .named("Blocked")
 }
 
 pub(super) async fn unblock(request: EasemobRequest, call: Call) -> Result<Value, EasemobError> {
@@ -58,6 +81,10 @@ pub(super) async fn unblock_all(
 fn names(request: &EasemobRequest, call: &Call) -> Result<Vec<Username>, EasemobError> {
     let max = call.core.bounds.block_names;
     usernames("usernames", &bounded_strings(&request.object()?, "usernames", max)?)
+}
+
+pub(super) fn names_body_schema(max: usize) -> Schema {
+    object([("usernames", bounded_array(username_schema(), max))]).named("NamesToBlock")
 }
 
 /// A page; without page size and cursor the newest of all.
@@ -89,4 +116,26 @@ pub(super) async fn list(request: EasemobRequest, call: Call) -> Result<Value, E
     answer["data"] = names.iter().map(Username::as_str).collect();
     answer["duration"] = request.duration().into();
     Ok(answer)
+}
+
+pub(super) fn list_parameters(sizes: PageSizes) -> [Parameter; 2] {
+    let page_size = format!("How many at most; {} unless given.", sizes.default);
+    [
+        Parameter::optional("pageSize", page_size, page_size_schema(sizes)),
+        Parameter::optional("cursor", "The cursor of the page before.", string()),
+    ]
+}
+
+pub(super) fn page_schema() -> Schema {
+    closed_object([
+        ("uri", string()),
+        ("timestamp", milliseconds()),
+        ("entities", empty_array()),
+        ("cursor?", cursor_schema()),
+        ("count", integer()),
+        ("action", constant("get")),
+        ("data", array(string()).described("The newest first.")),
+        ("duration", duration_schema()),
+    ])
+    .named("BlocksPage")
 }

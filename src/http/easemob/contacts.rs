@@ -3,12 +3,19 @@
 use serde_json::{Value, json};
 
 use super::{
-    error::EasemobError,
-    request::{EasemobRequest, bounded_strings},
-    response::{changed, entity},
+    error::{EasemobError, duration_schema},
+    request::{EasemobRequest, bounded_strings, page_size_schema},
+    response::{changed, cursor_schema, entity},
 };
 use crate::{
-    domain::{EntryChange, Error, Extension, Remark, User, Username},
+    domain::{EntryChange, Error, Extension, PageSizes, Remark, User, Username},
+    http::{
+        openapi::Parameter,
+        schema::{
+            Schema, array, boolean, bounded_array, closed_object, constant, empty_array, integer,
+            milliseconds, nullable_string, object, string,
+        },
+    },
     ops::{Call, friends, imports, users},
     page_token,
 };
@@ -62,6 +69,22 @@ pub(super) async fn set_remark(request: EasemobRequest, call: Call) -> Result<Va
     }))
 }
 
+pub(super) fn remark_body_schema() -> Schema {
+    let remark = nullable_string().with("maxLength", Remark::MAX_CHARS);
+    object([("remark", remark.described("An empty one clears it."))]).named("Remark")
+}
+
+pub(super) fn remark_set_schema() -> Schema {
+    closed_object([
+        ("action", constant("put")),
+        ("duration", duration_schema()),
+        ("status", constant("ok")),
+        ("timestamp", milliseconds()),
+        ("uri", string()),
+    ])
+    .named("RemarkSet")
+}
+
 pub(super) async fn list(request: EasemobRequest, call: Call) -> Result<Value, EasemobError> {
     let owner = request.user("owner")?;
     let size = request.page_size("limit", call.core.bounds.friend_pages)?;
@@ -93,6 +116,30 @@ pub(super) async fn list(request: EasemobRequest, call: Call) -> Result<Value, E
     }))
 }
 
+pub(super) fn list_parameters(sizes: PageSizes) -> [Parameter; 3] {
+    let limit = format!("How many at most; {} unless given.", sizes.default);
+    [
+        Parameter::optional("limit", limit, page_size_schema(sizes)),
+        Parameter::optional("cursor", "The cursor of the page before.", string()),
+        Parameter::optional("needReturnRemark", "Whether to return remarks.", boolean()),
+    ]
+}
+
+pub(super) fn page_schema() -> Schema {
+    let contact = closed_object([("remark", nullable_string()), ("username", string())]);
+    let data = closed_object([("contacts", array(contact)), ("cursor?", cursor_schema())]);
+    closed_object([
+        ("uri", string()),
+        ("timestamp", milliseconds()),
+        ("entities", empty_array()),
+        ("count", integer()),
+        ("action", constant("get")),
+        ("data", data),
+        ("duration", duration_schema()),
+    ])
+    .named("ContactsPage")
+}
+
 pub(super) async fn list_all(request: EasemobRequest, call: Call) -> Result<Value, EasemobError> {
     let owner = request.user("owner")?;
     let names = friends::list_all(&call, &owner).await?;
@@ -106,6 +153,19 @@ pub(super) async fn list_all(request: EasemobRequest, call: Call) -> Result<Valu
         "duration": request.duration(),
         "count": names.len(),
     }))
+}
+
+pub(super) fn all_schema() -> Schema {
+    closed_object([
+        ("action", constant("get")),
+        ("uri", string()),
+        ("entities", empty_array()),
+        ("data", array(string())),
+        ("timestamp", milliseconds()),
+        ("duration", duration_schema()),
+        ("count", integer()),
+    ])
+    .named("AllContacts")
 }
 
 pub(super) async fn import(request: EasemobRequest, call: Call) -> Result<Value, EasemobError> {
@@ -130,4 +190,25 @@ pub(super) async fn import(request: EasemobRequest, call: Call) -> Result<Value,
         },
         "duration": request.duration(),
     }))
+}
+
+pub(super) fn notice_parameter() -> Parameter {
+    Parameter::optional("isSendNotice", "Whether to send callbacks.", boolean())
+}
+
+pub(super) fn import_body_schema(max: usize) -> Schema {
+    let name = string().described("One that no user can have is reported in UnKnowFailed.");
+    object([("usernames", bounded_array(name, max))]).named("NamesToImport")
+}
+
+pub(super) fn imported_schema() -> Schema {
+    let data = ["UnKnowFailed", "success", "NotExistFailed", "maxLimitFailed"];
+    closed_object([
+        ("status", constant("ok")),
+        ("timestamp", milliseconds()),
+        ("action", constant("post")),
+        ("data", closed_object(data.map(|name| (name, array(string()))))),
+        ("duration", duration_schema()),
+    ])
+    .named("Imported")
 }

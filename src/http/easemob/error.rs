@@ -11,7 +11,12 @@ use serde_json::json;
 use crate::{
     domain::{Credential, Error, Invalid},
     gate::INTERNAL,
-    http::{handler::Received, json, read::ReadError},
+    http::{
+        handler::Received,
+        json,
+        read::ReadError,
+        schema::{Schema, closed_object, integer, milliseconds, string},
+    },
 };
 
 /// An error in Easemob's form.
@@ -198,4 +203,23 @@ impl From<Error> for EasemobError {
             }
         }
     }
+}
+
+/// The body of every error.
+pub(super) fn error_schema() -> Schema {
+    closed_object([
+        ("error", string()),
+        ("exception", string()),
+        ("timestamp", milliseconds()),
+        ("duration", duration_schema()),
+        ("error_description", string().with("minLength", 1)),
+    ])
+    .described("What went wrong: rely on the status, error and error_description.")
+    .named("Error")
+}
+
+/// How long a request took.
+pub(super) fn duration_schema() -> Schema {
+    let duration = integer().with("minimum", 0);
+    duration.described("How long the request took, in milliseconds.").named("Duration")
 }

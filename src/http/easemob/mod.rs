@@ -6,6 +6,7 @@
 
 mod blocks;
 mod contacts;
+mod description;
 mod error;
 mod relations;
 mod request;
@@ -22,13 +23,18 @@ use axum::{
 };
 use serde_json::Value;
 
-use self::{error::EasemobError, request::EasemobRequest};
+use self::{
+    error::EasemobError,
+    request::EasemobRequest,
+    response::{deleted_schema, posted_schema, put_schema},
+};
 use super::{
     handler::{Endpoint, Received, RequestHead, Route, VendorApi},
     json,
+    openapi::{Description, Doc},
 };
 use crate::{
-    domain::{App, AppKey, Error, Scope, Secret},
+    domain::{App, AppKey, Bounds, Error, Scope, Secret},
     gate,
     ops::{Core, access::authenticate},
 };
@@ -40,46 +46,122 @@ pub(super) struct Easemob;
 pub(super) const PREFIX: &str = "/{org_name}/{app_name}";
 
 macro_rules! routes {
-    ($($method:ident $path:literal $operation:literal => $run:path,)+) => {
-        vec![$(Route::app(Method::$method, $path, $operation, $run)),+]
+    ($($method:ident $path:literal $operation:literal => $run:path, $doc:expr;)+) => {
+        vec![$(Route::app(Method::$method, $path, $operation, $run, $doc)),+]
     };
 }
 
-/// All routes.
-pub(super) fn routes() -> Vec<Route<Easemob>> {
-    let mut routes = routes![
-        POST "/users/{owner}/contacts/users/{friend}" "FriendService/AddFriend" => contacts::add,
-        DELETE "/users/{owner}/contacts/users/{friend}" "FriendService/RemoveFriend" => contacts::remove,
-        PUT "/users/{owner}/contacts/users/{friend}" "FriendService/SetRemark" => contacts::set_remark,
-        PUT "/user/{owner}/contacts/users/{friend}" "FriendService/SetRemark" => contacts::set_remark,
-        GET "/user/{owner}/contacts" "FriendService/ListFriends" => contacts::list,
-        GET "/users/{owner}/contacts" "FriendService/ListFriends" => contacts::list,
-        GET "/users/{owner}/contacts/users" "FriendService/ListAllFriends" => contacts::list_all,
-        POST "/users/{owner}/contacts/import" "FriendService/ImportFriends" => contacts::import,
-        DELETE "/contacts/users/{owner}" "FriendService/RemoveAllFriends" => contacts::remove_all,
-        POST "/contacts/check" "RelationService/CheckRelations" => relations::check_friends,
-        POST "/users/{owner}/blocks/users" "BlockService/BlockUsers" => blocks::block,
-        GET "/users/{owner}/blocks/users" "BlockService/ListBlockedUsers" => blocks::list,
-        DELETE "/users/{owner}/blocks/users/{blocked}" "BlockService/UnblockUser" => blocks::unblock,
-        DELETE "/users/{owner}/blocks/users" "BlockService/UnblockUser" => blocks::unblock_all,
-        POST "/blocks/check" "RelationService/CheckRelations" => relations::check_blocks,
-        POST "/users" "UserService/CreateUser" => users::create,
-        GET "/users" "UserService/ListUsers" => users::list,
-        GET "/users/{username}" "UserService/GetUser" => users::get,
-        PUT "/users/{username}" "UserService/UpdateUser" => users::set_nickname,
-        DELETE "/users/{username}" "UserService/DeleteUser" => users::delete,
-        DELETE "/users" "UserService/DeleteUser" => users::delete_page,
-        POST "/users/{username}/activate" "UserService/ActivateUser" => users::activate,
-        POST "/users/{username}/deactivate" "UserService/DeactivateUser" => users::deactivate,
-        PUT "/users/{username}/password" "UserService/UpdateUser" => users::set_password,
-    ];
-    routes.push(Route::login(Method::POST, "/token", "TokenService/IssueToken", token::issue));
+/// All routes, with these bounds in what the description says of them.
+pub(super) fn routes(bounds: &Bounds) -> Vec<Route<Easemob>> {
+    let mut routes = contact_routes(bounds);
+    routes.extend(block_routes(bounds));
+    routes.extend(user_routes(bounds));
+    let doc = Doc::new("issueToken", "Get an app token", token::token_schema());
+    let doc = doc.body(token::login_body_schema());
+    routes.push(Route::login(Method::POST, "/token", "TokenService/IssueToken", token::issue, doc));
     routes
+}
+
+fn contact_routes(bounds: &Bounds) -> Vec<Route<Easemob>> {
+    let set_remark = |id| {
+        Doc::new(id, "Set a remark", contacts::remark_set_schema())
+            .body(contacts::remark_body_schema())
+    };
+    let list = |id| {
+        Doc::new(id, "Page through friends", contacts::page_schema())
+            .parameters(contacts::list_parameters(bounds.friend_pages))
+    };
+    routes![
+        POST "/users/{owner}/contacts/users/{friend}" "FriendService/AddFriend" => contacts::add,
+            Doc::new("addContact", "Add a friend", posted_schema()).list_can_be_full();
+        DELETE "/users/{owner}/contacts/users/{friend}" "FriendService/RemoveFriend" => contacts::remove,
+            Doc::new("removeContact", "Remove a friend", deleted_schema());
+        PUT "/users/{owner}/contacts/users/{friend}" "FriendService/SetRemark" => contacts::set_remark,
+            set_remark("setRemark_users");
+        PUT "/user/{owner}/contacts/users/{friend}" "FriendService/SetRemark" => contacts::set_remark,
+            set_remark("setRemark_user");
+        GET "/users/{owner}/contacts" "FriendService/ListFriends" => contacts::list,
+            list("listContacts_users");
+        GET "/user/{owner}/contacts" "FriendService/ListFriends" => contacts::list,
+            list("listContacts_user");
+        GET "/users/{owner}/contacts/users" "FriendService/ListAllFriends" => contacts::list_all,
+            Doc::new("listAllContacts", "List all friends", contacts::all_schema());
+        POST "/users/{owner}/contacts/import" "FriendService/ImportFriends" => contacts::import,
+            Doc::new("importContacts", "Import friends", contacts::imported_schema())
+                .parameters([contacts::notice_parameter()])
+                .body(contacts::import_body_schema(bounds.import_names))
+                .list_can_be_full();
+        DELETE "/contacts/users/{owner}" "FriendService/RemoveAllFriends" => contacts::remove_all,
+            Doc::new("removeAllContacts", "Remove all friends", deleted_schema());
+        POST "/contacts/check" "RelationService/CheckRelations" => relations::check_friends,
+            Doc::new("checkContacts", "Check who is a friend", relations::checked_schema())
+                .body(relations::check_body_schema(bounds.check_names));
+    ]
+}
+
+fn block_routes(bounds: &Bounds) -> Vec<Route<Easemob>> {
+    let newest = bounds.newest_blocks;
+    routes![
+        POST "/users/{owner}/blocks/users" "BlockService/BlockUsers" => blocks::block,
+            Doc::new("block", "Block users", blocks::blocked_schema())
+                .body(blocks::names_body_schema(bounds.block_names))
+                .list_can_be_full();
+        GET "/users/{owner}/blocks/users" "BlockService/ListBlockedUsers" => blocks::list,
+            Doc::new(
+                "listBlocks",
+                format!("Page through blocked users; without pageSize and cursor the newest {newest}"),
+                blocks::page_schema(),
+            )
+            .parameters(blocks::list_parameters(bounds.block_pages));
+        DELETE "/users/{owner}/blocks/users/{blocked}" "BlockService/UnblockUser" => blocks::unblock,
+            Doc::new("unblock", "Unblock a user", deleted_schema());
+        DELETE "/users/{owner}/blocks/users" "BlockService/UnblockUser" => blocks::unblock_all,
+            Doc::new("unblockMany", "Unblock users", deleted_schema())
+                .body(blocks::names_body_schema(bounds.block_names));
+        POST "/blocks/check" "RelationService/CheckRelations" => relations::check_blocks,
+            Doc::new("checkBlocks", "Check who is blocked", relations::checked_schema())
+                .body(relations::check_body_schema(bounds.check_names));
+    ]
+}
+
+fn user_routes(bounds: &Bounds) -> Vec<Route<Easemob>> {
+    let (batch, sizes) = (bounds.batch_users, bounds.user_pages);
+    routes![
+        POST "/users" "UserService/CreateUser" => users::create,
+            Doc::new("createUsers", format!("Create a user, or up to {batch}"), posted_schema())
+                .body(users::create_body_schema(batch));
+        GET "/users" "UserService/ListUsers" => users::list,
+            Doc::new("listUsers", "Page through users", users::page_schema())
+                .parameters(users::list_parameters(sizes));
+        GET "/users/{username}" "UserService/GetUser" => users::get,
+            Doc::new("getUser", "Get a user", users::found_schema());
+        PUT "/users/{username}" "UserService/UpdateUser" => users::set_nickname,
+            Doc::new("setNickname", "Set a nickname", put_schema())
+                .body(users::nickname_body_schema());
+        DELETE "/users/{username}" "UserService/DeleteUser" => users::delete,
+            Doc::new("deleteUser", "Delete a user", deleted_schema());
+        DELETE "/users" "UserService/DeleteUser" => users::delete_page,
+            Doc::new("deleteUsers", "Delete the users of a page", deleted_schema())
+                .parameters(users::delete_page_parameters(sizes));
+        POST "/users/{username}/activate" "UserService/ActivateUser" => users::activate,
+            Doc::new("activate", "Activate a user", users::activation_schema());
+        POST "/users/{username}/deactivate" "UserService/DeactivateUser" => users::deactivate,
+            Doc::new("deactivate", "Deactivate a user", users::activation_schema());
+        PUT "/users/{username}/password" "UserService/UpdateUser" => users::set_password,
+            Doc::new("setPassword", "Accept a password without storing it", users::password_set_schema())
+                .body(users::password_body_schema());
+    ]
+}
+
+/// Describes all routes.
+pub(super) fn describe(bounds: &Bounds, description: &mut Description) {
+    description::describe(PREFIX, routes(bounds), description);
 }
 
 /// The routes as axum takes them.
 pub(super) fn router(endpoint: &Arc<Endpoint<Easemob>>) -> Router {
-    let below = routes().into_iter().fold(Router::new(), |router, route| {
+    let routes = routes(&endpoint.gate.core().bounds);
+    let below = routes.into_iter().fold(Router::new(), |router, route| {
         router.route(route.path, endpoint.method_router(route))
     });
     Router::new().nest(PREFIX, below)

@@ -3,12 +3,14 @@
 use serde_json::{Value, json};
 
 use super::{
+    description::username_schema,
     error::EasemobError,
     request::{EasemobRequest, strings, usernames},
-    response::changed,
+    response::{changed, changed_schema},
 };
 use crate::{
     domain::{Relation, Username},
+    http::schema::{Schema, bounded_array, closed_object, object, one_value_of, string},
     ops::{Call, relations},
 };
 
@@ -51,4 +53,15 @@ async fn check(
         .map(|(other, found)| json!({ "username": other.as_str(), "relation": relation(found) }))
         .collect();
     Ok(changed(request, call, "post", request.path(), &entities))
+}
+
+pub(super) fn check_body_schema(max: usize) -> Schema {
+    let check_list = bounded_array(username_schema(), max);
+    object([("username", username_schema()), ("check_list", check_list)]).named("CheckList")
+}
+
+pub(super) fn checked_schema() -> Schema {
+    let relation = one_value_of(&["friend", "not_friend", "blacklist", "not_blacklist"]);
+    let entity = closed_object([("username", string()), ("relation", relation)]);
+    changed_schema("post", entity, []).named("Checked")
 }

@@ -1,5 +1,5 @@
-//! A request as the functions of the routes take it: path, query and body, and what responses repeat of
-//! them.
+//! A request as the functions of the routes take it: path, query and body, and what responses
+//! repeat of them.
 
 use std::net::IpAddr;
 
@@ -16,6 +16,7 @@ use crate::{
     http::{
         handler::RequestHead,
         read::{self, ReadError},
+        schema::{Schema, integer},
     },
 };
 
@@ -78,8 +79,8 @@ impl EasemobRequest {
         }
     }
 
-    /// A parameter of the query that is a whole number, 0 or more; `None` when absent. A number that does
-    /// not fit is taken for the largest that does.
+    /// A parameter of the query that is a whole number, 0 or more; `None` when absent. A number
+    /// that does not fit is taken for the largest that does.
     pub(super) fn size(&self, name: &str, sizes: PageSizes) -> Result<Option<i32>, EasemobError> {
         match self.query_value(name) {
             None => Ok(None),
@@ -151,6 +152,11 @@ fn origin(parts: &Parts) -> String {
     // A Host header that is not a host is not repeated.
     let host = host.filter(|host| host.parse::<Authority>().is_ok());
     format!("{scheme}://{}", host.unwrap_or("localhost"))
+}
+
+/// A page size as a parameter of the query.
+pub(super) fn page_size_schema(sizes: PageSizes) -> Schema {
+    integer().with("minimum", 1).with("maximum", sizes.max)
 }
 
 fn size_out_of_range(name: &str, sizes: PageSizes) -> EasemobError {

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::{error::EasemobError, request::EasemobRequest};
 use crate::{
     domain::{Credential, Error, Secret, TokenLifetimes},
+    http::schema::{Schema, closed_object, constant, integer, object, of_types, string, uuid},
     ops::{
         Core,
         access::{apps, login_throttle::Login, tokens},
@@ -47,13 +48,36 @@ pub(super) async fn issue(
     }))
 }
 
+pub(super) fn login_body_schema() -> Schema {
+    let credential = || string().with("minLength", 1);
+    let ttl = of_types(["integer", "string"]).with("minimum", 0);
+    object([
+        ("grant_type", constant("client_credentials")),
+        ("client_id", credential()),
+        ("client_secret", credential()),
+        ("ttl?", ttl.described("Seconds; 0 for the longest lifetime.")),
+    ])
+    .named("Login")
+}
+
+pub(super) fn token_schema() -> Schema {
+    let expires_in = integer().with("minimum", TokenLifetimes::MIN.as_secs());
+    closed_object([
+        ("access_token", string()),
+        ("expires_in", expires_in.described("Seconds.")),
+        ("application", uuid()),
+    ])
+    .named("Token")
+}
+
 /// A member of the body that is a string and not empty.
 fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     members.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
-/// The lifetime for a `ttl`, in seconds. The vendor accepts any, and 0 for a token that never expires: one
-/// out of befriend's range is clamped to it and not refused, and `expires_in` gives the result.
+/// The lifetime for a `ttl`, in seconds. The vendor accepts any, and 0 for a token that never
+/// expires: one out of befriend's range is clamped to it and not refused, and `expires_in` gives
+/// the result.
 fn lifetime(ttl: Option<&Value>, lifetimes: &TokenLifetimes) -> Result<Duration, EasemobError> {
     let seconds = match ttl {
         None | Some(Value::Null) => return Ok(Duration::ZERO),

@@ -4,12 +4,20 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::{
-    error::EasemobError,
+    description::username_schema,
+    error::{EasemobError, duration_schema},
     request::EasemobRequest,
-    response::{changed, entity},
+    response::{changed, cursor_schema, entity, entity_schema},
 };
 use crate::{
-    domain::{Error, Nickname, User, Username},
+    domain::{Error, Nickname, PageSizes, User, Username},
+    http::{
+        openapi::Parameter,
+        schema::{
+            Schema, array, bounded_array, closed_object, constant, integer, map, milliseconds,
+            object, one_of, one_value_of, string, text,
+        },
+    },
     ops::{Call, users},
     page_token,
 };
@@ -35,13 +43,29 @@ pub(super) async fn create(request: EasemobRequest, call: Call) -> Result<Value,
     let created = users::create(&call, &wanted).await?;
     let mut answer = users_changed(&request, &call, "post", &created);
     if body.is_array() {
-        // The vendor lists the users that were not created here, before the duration: there are none.
+        // The vendor lists the users that were not created here, before the duration: there are
+        // none.
         if let Some(members) = answer.as_object_mut() {
             let at = members.keys().position(|name| name == "duration").unwrap_or(0);
             members.shift_insert(at, "data".to_owned(), json!([]));
         }
     }
     Ok(answer)
+}
+
+/// One user or several.
+pub(super) fn create_body_schema(max: usize) -> Schema {
+    one_of([new_user_schema(), bounded_array(new_user_schema(), max)])
+}
+
+fn new_user_schema() -> Schema {
+    let password = string().described("Accepted and not stored: end users do not log in here.");
+    let members = [
+        ("username", username_schema()),
+        ("password?", password),
+        ("nickname?", text(Nickname::MAX_CHARS)),
+    ];
+    object(members).named("NewUser")
 }
 
 /// The response that most changes of users have.
@@ -52,7 +76,8 @@ fn users_changed(request: &EasemobRequest, call: &Call, action: &str, users: &[U
     answer
 }
 
-/// Accepts a password for an existing user and does not store it: end users do not log in to befriend.
+/// Accepts a password for an existing user and does not store it: end users do not log in to
+/// befriend.
 pub(super) async fn set_password(
     request: EasemobRequest,
     call: Call,
@@ -67,6 +92,19 @@ pub(super) async fn set_password(
         "timestamp": request.timestamp(),
         "duration": request.duration(),
     }))
+}
+
+pub(super) fn password_body_schema() -> Schema {
+    object([("newpassword", string())])
+}
+
+pub(super) fn password_set_schema() -> Schema {
+    closed_object([
+        ("action", constant("set user password")),
+        ("timestamp", milliseconds()),
+        ("duration", duration_schema()),
+    ])
+    .named("Done")
 }
 
 /// A user to create. A password is accepted and not stored: end users do not log in to befriend.
@@ -106,6 +144,23 @@ pub(super) async fn get(request: EasemobRequest, call: Call) -> Result<Value, Ea
     }))
 }
 
+pub(super) fn found_schema() -> Schema {
+    closed_object([
+        ("action", constant("get")),
+        ("path", string()),
+        ("uri", string()),
+        ("entities", one_entity()),
+        ("timestamp", milliseconds()),
+        ("duration", duration_schema()),
+        ("count", constant(1)),
+    ])
+    .named("UserFound")
+}
+
+fn one_entity() -> Schema {
+    bounded_array(entity_schema(), 1)
+}
+
 pub(super) async fn list(request: EasemobRequest, call: Call) -> Result<Value, EasemobError> {
     let (found, cursor) = page(&request, &call).await?;
     let entities: Vec<Value> = found.iter().map(entity).collect();
@@ -130,8 +185,37 @@ pub(super) async fn list(request: EasemobRequest, call: Call) -> Result<Value, E
     Ok(answer)
 }
 
-/// Deletes the users of a page, as many as the call has time for: the next page of the cursor begins after
-/// the last of them.
+pub(super) fn list_parameters(sizes: PageSizes) -> [Parameter; 2] {
+    let PageSizes { max, default } = sizes;
+    let limit = format!("How many at most: {default} unless given, {max} for more than that.");
+    [Parameter::optional("limit", limit, limit_schema()), cursor_parameter()]
+}
+
+fn limit_schema() -> Schema {
+    integer().with("minimum", 0)
+}
+
+fn cursor_parameter() -> Parameter {
+    Parameter::optional("cursor", "The cursor of the page before.", string())
+}
+
+pub(super) fn page_schema() -> Schema {
+    closed_object([
+        ("action", constant("get")),
+        ("params?", map(array(string()))),
+        ("path", string()),
+        ("uri", string()),
+        ("entities", array(entity_schema())),
+        ("timestamp", milliseconds()),
+        ("duration", duration_schema()),
+        ("cursor?", cursor_schema()),
+        ("count", integer()),
+    ])
+    .named("UsersPage")
+}
+
+/// Deletes the users of a page, as many as the call has time for: the next page of the cursor
+/// begins after the last of them.
 pub(super) async fn delete_page(
     request: EasemobRequest,
     call: Call,
@@ -141,7 +225,8 @@ pub(super) async fn delete_page(
         return Err(EasemobError::illegal_argument("limit must be provided"));
     }
     let (found, mut cursor) = page(&request, &call).await?;
-    // No user is begun in the second half of the time that is left, so that the response is in time.
+    // No user is begun in the second half of the time that is left, so that the response is in
+    // time.
     let enough = Instant::now() + call.deadline.saturating_duration_since(Instant::now()) / 2;
     let mut deleted = Vec::with_capacity(found.len());
     let mut last = None;
@@ -155,7 +240,8 @@ pub(super) async fn delete_page(
             // Another call has deleted the user.
             Err(Error::UserNotFound(_)) => {}
             Err(error) if last.is_none() => return Err(error.into()),
-            // The response lists the users that are deleted; a call with its cursor meets the error again.
+            // The response lists the users that are deleted; a call with its cursor meets the error
+            // again.
             Err(error) => {
                 tracing::warn!(%error, "a page of users was deleted in part");
                 cursor = last.map(|last| cursor_after(&call, last));
@@ -171,14 +257,20 @@ pub(super) async fn delete_page(
     Ok(answer)
 }
 
+pub(super) fn delete_page_parameters(sizes: PageSizes) -> [Parameter; 2] {
+    let PageSizes { max, default } = sizes;
+    let limit = format!("How many at most: {default} for 0, {max} for more than that.");
+    [Parameter::required("query", "limit", limit, limit_schema()), cursor_parameter()]
+}
+
 /// A page of users, and the cursor of the next page, if there is one.
 async fn page(
     request: &EasemobRequest,
     call: &Call,
 ) -> Result<(Vec<User>, Option<String>), EasemobError> {
     let sizes = call.core.bounds.user_pages;
-    // Clients ask for more than the largest page, and the vendor gives them the largest; for 0 it gives the
-    // default.
+    // Clients ask for more than the largest page, and the vendor gives them the largest; for 0 it
+    // gives the default.
     let limit = request.size("limit", sizes)?.unwrap_or(0);
     let size = sizes.choose(limit.min(sizes.max))?;
     let cursor = request.query_value("cursor").unwrap_or_default();
@@ -202,6 +294,10 @@ pub(super) async fn set_nickname(
         .ok_or_else(|| EasemobError::illegal_argument("nickname must be provided"))?;
     let user = users::set_nickname(&call, &username, &nickname).await?;
     Ok(users_changed(&request, &call, "put", &[user]))
+}
+
+pub(super) fn nickname_body_schema() -> Schema {
+    object([("nickname", text(Nickname::MAX_CHARS))])
 }
 
 pub(super) async fn delete(request: EasemobRequest, call: Call) -> Result<Value, EasemobError> {
@@ -228,4 +324,15 @@ fn activation(request: &EasemobRequest, action: &str, user: &User) -> Value {
         "duration": request.duration(),
         "count": 1,
     })
+}
+
+pub(super) fn activation_schema() -> Schema {
+    closed_object([
+        ("action", one_value_of(&["activate user", "Deactivate user"])),
+        ("entities", one_entity()),
+        ("timestamp", milliseconds()),
+        ("duration", duration_schema()),
+        ("count", constant(1)),
+    ])
+    .named("Switched")
 }

@@ -1,5 +1,5 @@
-//! Authentication by the CheckSum headers, with protection from replays, and the penalty for apps that
-//! exceeded their rate.
+//! Authentication by the CheckSum headers, with protection from replays, and the penalty for apps
+//! that exceeded their rate.
 
 use std::{fmt, sync::Arc, time::Duration};
 

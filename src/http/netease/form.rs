@@ -12,7 +12,8 @@ use crate::{
 pub(in crate::http) struct Form(HashMap<String, String>);
 
 impl Form {
-    /// Reads a form, whatever the Content-Type says. Of members with the same name the first counts.
+    /// Reads a form, whatever the Content-Type says. Of members with the same name the first
+    /// counts.
     pub(super) fn read(body: &[u8]) -> Result<Self, NetEaseError> {
         let pairs = read::pairs(body)
             .ok_or_else(|| NetEaseError::parameter("the body is not UTF-8, form-urlencoded"))?;

@@ -2,11 +2,19 @@
 
 use serde_json::{Value, json};
 
-use super::{error::NetEaseError, form::Form};
+use super::{
+    description::{accid_schema, error_schema, response_schema, success_schema},
+    error::NetEaseError,
+    form::Form,
+};
 use crate::{
     domain::{
         EntryChange, Error, Extension, Friend, Remark, RequestMessage, Username, from_unix_millis,
         unix_millis,
+    },
+    http::schema::{
+        Schema, array, boolean, closed_object, constant, integer, milliseconds, nullable_string,
+        object, one_of, string, text,
     },
     ops::{Call, friends, requests},
 };
@@ -29,6 +37,16 @@ pub(super) async fn add(form: Form, call: Call) -> Result<Value, NetEaseError> {
     Ok(json!({ "code": 200 }))
 }
 
+pub(super) fn add_form() -> Schema {
+    object([
+        ("accid", accid_schema()),
+        ("faccid", accid_schema()),
+        ("type", integer().with("minimum", 1).with("maximum", 4)),
+        ("msg?", text(RequestMessage::MAX_CHARS)),
+        ("serverex?", text(Extension::MAX_CHARS)),
+    ])
+}
+
 /// Updates the owner's entry: members that are absent stay, members that are empty are cleared.
 pub(super) async fn update(form: Form, call: Call) -> Result<Value, NetEaseError> {
     let (accid, faccid) = pair(&form)?;
@@ -43,6 +61,16 @@ pub(super) async fn update(form: Form, call: Call) -> Result<Value, NetEaseError
     Ok(json!({ "code": 200 }))
 }
 
+pub(super) fn update_form() -> Schema {
+    object([
+        ("accid", accid_schema()),
+        ("faccid", accid_schema()),
+        ("alias?", text(Remark::MAX_ALIAS_CHARS)),
+        ("ex?", text(Extension::MAX_CHARS)),
+        ("serverex?", text(Extension::MAX_CHARS)),
+    ])
+}
+
 pub(super) async fn delete(form: Form, call: Call) -> Result<Value, NetEaseError> {
     let (accid, faccid) = pair(&form)?;
     let clear_remark = form.flag("isDeleteAlias")?;
@@ -50,8 +78,12 @@ pub(super) async fn delete(form: Form, call: Call) -> Result<Value, NetEaseError
     Ok(json!({ "code": 200 }))
 }
 
-/// All entries that changed after `updatetime`, which the vendor's own sample calls `createtime`; without
-/// either, all entries.
+pub(super) fn delete_form() -> Schema {
+    object([("accid", accid_schema()), ("faccid", accid_schema()), ("isDeleteAlias?", boolean())])
+}
+
+/// All entries that changed after `updatetime`, which the vendor's own sample calls `createtime`;
+/// without either, all entries.
 pub(super) async fn get(form: Form, call: Call) -> Result<Value, NetEaseError> {
     let accid = form.user("accid")?;
     let since = if form.get("updatetime").is_some() { "updatetime" } else { "createtime" };
@@ -63,6 +95,27 @@ pub(super) async fn get(form: Form, call: Call) -> Result<Value, NetEaseError> {
     let changed = friends::updated_after(&call, &accid, after).await?;
     let entries: Vec<Value> = changed.iter().map(entry).collect();
     Ok(json!({ "code": 200, "size": entries.len(), "friends": entries }))
+}
+
+pub(super) fn get_form() -> Schema {
+    object([
+        ("accid", accid_schema()),
+        ("updatetime?", integer()),
+        ("createtime?", integer().described("In place of updatetime.")),
+    ])
+}
+
+pub(super) fn list_schema() -> Schema {
+    let entry = closed_object([
+        ("createtime", milliseconds()),
+        ("bidirection", boolean()),
+        ("faccid", string()),
+        ("alias?", string()),
+        ("ex?", string()),
+        ("serverex?", string()),
+        ("updatetime?", milliseconds()),
+    ]);
+    response_schema([("size", integer()), ("friends", array(entry))]).named("NFriends")
 }
 
 /// An entry of a list. Members without a value are left out.
@@ -107,6 +160,29 @@ pub(super) async fn get_by_accid(form: Form, call: Call) -> Result<Value, NetEas
         entry["alias"] = alias.into();
     }
     Ok(json!({ "code": 200, "friend": entry }))
+}
+
+pub(super) fn get_by_accid_form() -> Schema {
+    object([("accid", accid_schema()), ("faccid", accid_schema())])
+}
+
+pub(super) fn friend_schema() -> Schema {
+    let entry = closed_object([
+        ("createtime", milliseconds()),
+        ("ex", nullable_string()),
+        ("bidirection", boolean()),
+        ("faccid", string()),
+        ("serverex", nullable_string()),
+        ("updatetime", milliseconds()),
+        ("alias?", string()),
+    ]);
+    let not_friends = closed_object([("code", constant(404))]);
+    one_of([
+        success_schema([("friend", entry)]),
+        error_schema(),
+        not_friends.described("They are not friends."),
+    ])
+    .named("NFriend")
 }
 
 fn pair(form: &Form) -> Result<(Username, Username), NetEaseError> {

@@ -1,9 +1,10 @@
-//! NetEase IM's server API: forms are posted to `/nimserver/….action`, and to the same paths without that
-//! prefix, since some SDKs take it for a part of the address.
+//! NetEase IM's server API: forms are posted to `/nimserver/….action`, and to the same paths
+//! without that prefix, since some SDKs take it for a part of the address.
 //!
 //! The HTTP status is always 200; the result is the response's `code`.
 
 mod check_sum;
+mod description;
 mod error;
 mod form;
 mod friends;
@@ -20,8 +21,13 @@ use axum::{
 use serde_json::{Value, json};
 
 pub use self::check_sum::NetEaseSettings;
-use self::{check_sum::CheckSumAuth, error::NetEaseError, form::Form};
-use super::handler::{Endpoint, Received, RequestHead, Route, VendorApi};
+use self::{
+    check_sum::CheckSumAuth, description::response_schema, error::NetEaseError, form::Form,
+};
+use super::{
+    handler::{Endpoint, Received, RequestHead, Route, VendorApi},
+    openapi::{Description, Doc},
+};
 use crate::{domain::App, ops::Core};
 
 /// The API.
@@ -34,24 +40,43 @@ pub(super) const PREFIX: &str = "/nimserver";
 pub(super) const LIVENESS: &str = "/health/liveness.action";
 
 macro_rules! routes {
-    ($($path:literal $operation:literal => $run:path,)+) => {
-        vec![$(Route::app(Method::POST, $path, $operation, $run)),+]
+    ($($path:literal $operation:literal => $run:path, $doc:expr;)+) => {
+        vec![$(Route::app(Method::POST, $path, $operation, $run, $doc)),+]
     };
 }
 
 /// All routes but the one at [`LIVENESS`], without the prefix.
 pub(super) fn routes() -> Vec<Route<NetEase>> {
+    let done = || response_schema([]).named("NDone");
     routes![
         "/friend/add.action" "FriendService/AddFriend" => friends::add,
+            Doc::new("nAdd", "Add a friend, or send, accept or reject a request", done())
+                .body(friends::add_form());
         "/friend/update.action" "FriendService/UpdateFriend" => friends::update,
+            Doc::new("nUpdate", "Update an entry", done()).body(friends::update_form());
         "/friend/delete.action" "FriendService/RemoveFriend" => friends::delete,
+            Doc::new("nDelete", "Remove a friend", done()).body(friends::delete_form());
         "/friend/get.action" "FriendService/SyncFriends" => friends::get,
+            Doc::new("nGet", "List the entries that changed after a time", friends::list_schema())
+                .body(friends::get_form());
         "/friend/getByAccid.action" "FriendService/GetFriend" => friends::get_by_accid,
+            Doc::new("nGetByAccid", "Get an entry", friends::friend_schema())
+                .body(friends::get_by_accid_form());
         "/user/create.action" "UserService/CreateUser" => users::create,
+            Doc::new("nCreate", "Create a user", users::created_schema()).body(users::create_form());
         "/user/setSpecialRelation.action" "BlockService/BlockUsers" => users::set_special_relation,
+            Doc::new("nSetSpecialRelation", "Block or unblock a user", done())
+                .body(users::special_relation_form());
         "/user/listBlackAndMuteList.action" "BlockService/ListAllBlockedUsers"
             => users::list_black_and_mute_list,
+            Doc::new("nListBlackAndMuteList", "List all blocked users", users::lists_schema())
+                .body(users::lists_form());
     ]
+}
+
+/// Describes all routes.
+pub(super) fn describe(description: &mut Description) {
+    description::describe(PREFIX, LIVENESS, routes(), description);
 }
 
 /// Whether a path looks like one of this API.

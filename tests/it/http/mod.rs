@@ -17,4 +17,5 @@ mod netease_friends;
 mod netease_kept_key;
 mod netease_odd;
 mod netease_users;
+mod openapi;
 mod same_story;

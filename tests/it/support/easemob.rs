@@ -93,10 +93,16 @@ pub struct Route {
     pub path: String,
 }
 
+/// The service's OpenAPI description.
+pub async fn description(url: &str) -> Value {
+    let answer = ask(url, "GET", "/openapi.json", &[], b"").await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"));
+    serde_json::from_slice(&answer.body).expect("it is JSON")
+}
+
 /// All routes, from the service's own description, which a test of its own holds against them.
 pub async fn routes(url: &str) -> Vec<Route> {
-    let description = ask(url, "GET", "/openapi.json", &[], b"").await;
-    let description: Value = serde_json::from_slice(&description.body).expect("it is JSON");
+    let description = description(url).await;
     let paths = description["paths"].as_object().expect("a description of paths");
     let below = |path: &String| path.strip_prefix("/{org_name}/{app_name}").map(str::to_owned);
     let ours = paths.iter().filter_map(|(path, methods)| Some((below(path)?, methods)));
