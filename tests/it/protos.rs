@@ -1,6 +1,8 @@
 //! What every proto holds besides its messages: the names of its packages in other languages, and for
 //! each method what a client may assume when it repeats a call.
 
+use std::collections::BTreeSet;
+
 use befriend::{
     clock::Clock,
     proto::{self, DESCRIPTORS},
@@ -165,6 +167,37 @@ fn in_answers_a_name_stands_for_one_kind_of_message_and_for_nothing_else() {
                     assert!(!taken, "{full_name} is called like a message, and is none");
                 }
             }
+        }
+    }
+}
+
+/// Codes of gRPC that are no reasons too.
+const CODES: &[&str] = &[
+    "ALREADY_EXISTS",
+    "FAILED_PRECONDITION",
+    "NOT_FOUND",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+];
+
+#[test]
+fn every_error_that_a_comment_names_is_a_reason() {
+    let pool = DescriptorPool::decode(DESCRIPTORS).unwrap();
+    let enums: Vec<_> = pool.all_enums().filter(|of| of.package_name() == "befriend.v1").collect();
+    let values = enums.iter().flat_map(|of| of.values()).map(|value| value.name().to_owned());
+    let values: BTreeSet<String> = values.collect();
+    let is_known = |word: &str| {
+        let reason = format!("ERROR_REASON_{word}");
+        CODES.contains(&word) || values.contains(word) || values.contains(&reason)
+    };
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/proto/befriend/v1");
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let comments = text.lines().filter_map(|line| line.trim_start().strip_prefix("// "));
+        let words = comments.flat_map(|line| line.split(|c| c != '_' && !matches!(c, 'A'..='Z')));
+        for word in words.filter(|word| word.contains('_') && word.trim_matches('_') == *word) {
+            assert!(is_known(word), "{}: {word} is no reason and no value", path.display());
         }
     }
 }
