@@ -201,15 +201,15 @@ pub struct Event {
 /// An attempt to deliver an event.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Attempt {
-    /// When it began, in milliseconds of Unix time.
-    pub at_ms: i64,
-    /// The HTTP status, if there was an answer.
-    pub status: Option<u16>,
-    /// How long it took.
+    /// When the attempt began, in milliseconds of Unix time.
+    pub started_at_ms: i64,
+    /// The HTTP status, if there was a response.
+    pub http_status: Option<u16>,
+    /// How long the attempt took, in milliseconds.
     pub duration_ms: u64,
-    /// The first 1024 bytes of the answer.
-    pub answer: String,
-    /// Why it failed; `None` for a success.
+    /// The first 1024 bytes of the response's body.
+    pub response_body: String,
+    /// Why the attempt failed; `None` for a success.
     pub error: Option<String>,
 }
 

@@ -230,10 +230,10 @@ pub(super) fn event(event: Event) -> proto::Event {
 impl From<Attempt> for proto::DeliveryAttempt {
     fn from(attempt: Attempt) -> Self {
         Self {
-            start_time: from_unix_millis(attempt.at_ms).and_then(timestamp),
-            http_status: attempt.status.map_or(0, i32::from),
+            start_time: from_unix_millis(attempt.started_at_ms).and_then(timestamp),
+            http_status: attempt.http_status.map_or(0, i32::from),
             duration: std::time::Duration::from_millis(attempt.duration_ms).try_into().ok(),
-            response_body: attempt.answer,
+            response_body: attempt.response_body,
             error: attempt.error.unwrap_or_default(),
         }
     }

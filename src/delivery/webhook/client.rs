@@ -70,11 +70,11 @@ impl PostResult {
             _ => None,
         };
         Attempt {
-            at_ms: unix_millis(at),
-            status: self.status,
+            started_at_ms: unix_millis(at),
+            http_status: self.status,
             duration_ms: u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
             // A body may hold any bytes, and Postgres stores no NUL in a text.
-            answer: String::from_utf8_lossy(&self.body).replace('\0', "\u{fffd}"),
+            response_body: String::from_utf8_lossy(&self.body).replace('\0', "\u{fffd}"),
             error,
         }
     }
