@@ -1,4 +1,4 @@
-//! Callback rules: who may have which, how they sign, and whom they reach.
+//! Callback rules: what a rule may be, how it signs, and which receivers it reaches.
 
 use befriend::{clock::Clock, proto};
 use http::HeaderMap;
@@ -14,7 +14,7 @@ use crate::support::{
 
 const NOON: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
 
-/// Has a rule of "acme#chat" tried out.
+/// Sends a test event by a rule of "acme#chat".
 async fn try_out(app: &TestApp, rule_id: &str) -> Result<proto::DeliveryAttempt, Status> {
     let (app_key, rule_id) = ("acme#chat".to_owned(), rule_id.to_owned());
     let request = proto::TestCallbackRuleRequest { app_key, rule_id };
@@ -34,7 +34,8 @@ async fn rotate(app: &TestApp, rule_id: &str, grace: Option<i64>) -> String {
     answer.into_inner().signing_secret
 }
 
-/// Whether the request carries a signature by this secret, made by somebody else's code; whenever.
+/// Whether the request carries a signature by this secret, as the crate `standardwebhooks` verifies it. The
+/// age of the request does not matter.
 fn is_signed_with(callback: &Callback, secret: &str) -> bool {
     let at = callback.header("webhook-timestamp").parse().unwrap();
     let webhook = Webhook::new(secret).unwrap();
@@ -51,7 +52,7 @@ fn change(rule_id: &str) -> proto::UpdateCallbackRuleRequest {
 }
 
 #[tokio::test]
-async fn a_rule_is_as_it_was_chosen_and_its_secret_is_shown_once() {
+async fn a_rule_is_as_the_operator_chose_it_and_its_secret_is_shown_once() {
     let (app, _) = acme(&[]).await;
     let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     let chosen = proto::CreateCallbackRuleRequest {
@@ -75,7 +76,7 @@ async fn a_rule_is_as_it_was_chosen_and_its_secret_is_shown_once() {
 }
 
 #[tokio::test]
-async fn a_rule_wants_all_types_in_the_standard_form_unless_told_otherwise() {
+async fn by_default_a_rule_gets_all_types_in_the_standard_format() {
     let (app, _) = acme(&[]).await;
     let (rule, secret) = app.rule(rule_to("http://example.com")).await;
     assert_eq!(rule.event_types.len(), 9);
@@ -124,7 +125,7 @@ async fn the_number_of_rules_is_a_setting() {
 }
 
 #[tokio::test]
-async fn what_can_be_no_rule_is_refused_by_the_field() {
+async fn a_malformed_rule_is_refused_by_the_field() {
     let (app, _) = acme(&[]).await;
     let good = || rule_to("http://example.com");
     let with = |change: &dyn Fn(&mut proto::CreateCallbackRuleRequest)| {
@@ -166,7 +167,7 @@ async fn what_can_be_no_rule_is_refused_by_the_field() {
 }
 
 #[tokio::test]
-async fn a_rule_of_nobody_or_of_another_app_is_not_found() {
+async fn a_rule_that_does_not_exist_or_is_of_another_app_is_not_found() {
     let (app, _) = acme(&[]).await;
     app.tenant("other#chat").await;
     let foreign = proto::CreateCallbackRuleRequest {
@@ -193,7 +194,7 @@ async fn a_rule_of_nobody_or_of_another_app_is_not_found() {
 }
 
 #[tokio::test]
-async fn only_the_members_that_are_named_change() {
+async fn an_update_changes_only_the_fields_that_it_names() {
     let clock = Clock::stopped_at(NOON);
     let app = TestApp::with(&[], clock.clone()).await;
     app.tenant("acme#chat").await;
@@ -236,7 +237,7 @@ async fn only_the_members_that_are_named_change() {
 }
 
 #[tokio::test]
-async fn a_test_goes_out_once_enabled_or_not_and_is_kept_nowhere() {
+async fn a_test_event_is_sent_once_whether_the_rule_is_enabled_or_not_and_not_stored() {
     let (app, _) = acme(&[]).await;
     let mut receiver = Receiver::start().await;
     let (rule, secret) = app.rule(rule_to(&receiver.url)).await;
@@ -265,7 +266,7 @@ async fn a_test_goes_out_once_enabled_or_not_and_is_kept_nowhere() {
 }
 
 #[tokio::test]
-async fn a_test_tells_of_a_silent_receiver_before_its_callers_time_is_over() {
+async fn a_test_of_a_silent_receiver_ends_before_the_callers_deadline() {
     let app = TestApp::with(&["--max-duration", "1s"], Clock::system()).await;
     app.tenant("acme#chat").await;
     let receiver = Receiver::start().await;
@@ -277,7 +278,7 @@ async fn a_test_tells_of_a_silent_receiver_before_its_callers_time_is_over() {
 }
 
 #[tokio::test]
-async fn two_secrets_sign_while_one_takes_over_from_the_other() {
+async fn both_secrets_sign_during_the_grace_period() {
     let clock = Clock::stopped_at(NOON);
     let app = TestApp::with(&[], clock.clone()).await;
     app.tenant("acme#chat").await;
@@ -312,7 +313,7 @@ async fn two_secrets_sign_while_one_takes_over_from_the_other() {
 }
 
 #[tokio::test]
-async fn a_grace_is_neither_negative_nor_longer_than_thirty_days() {
+async fn a_grace_period_is_neither_negative_nor_longer_than_thirty_days() {
     let (app, _) = acme(&[]).await;
     let (rule, _) = app.rule(rule_to("http://example.com")).await;
     for seconds in [-1, 30 * 86_400 + 1, i64::MIN, i64::MAX] {
@@ -328,7 +329,7 @@ async fn a_grace_is_neither_negative_nor_longer_than_thirty_days() {
 }
 
 #[tokio::test]
-async fn a_rule_trusts_the_authorities_that_it_names_and_no_others() {
+async fn a_rule_trusts_its_own_authorities_and_no_others() {
     let (app, _) = acme(&[]).await;
     let (pem, config) = authority();
     let mut receiver = Receiver::with_tls(config).await;
@@ -352,7 +353,7 @@ async fn a_rule_trusts_the_authorities_that_it_names_and_no_others() {
 }
 
 #[tokio::test]
-async fn private_addresses_are_not_connected_to_unless_they_are_allowed() {
+async fn callbacks_do_not_go_to_private_addresses_unless_these_are_allowed() {
     let app = TestApp::with(&["--callback-allow-private", "false"], Clock::system()).await;
     app.tenant("acme#chat").await;
     let mut receiver = Receiver::start().await;

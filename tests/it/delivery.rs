@@ -1,6 +1,6 @@
-//! Delivering: the schedule of tries, order, sending again, and what becomes of it all in the end.
+//! Delivering events: the schedule of attempts, their order, sending again, and retention.
 //!
-//! The clock is stopped where a rule is about time, and moved on by the test.
+//! The server's clock stands still, and the tests move it.
 
 mod receivers;
 
@@ -33,7 +33,7 @@ impl Stage {
 
     async fn with(flags: &[&str], usernames: &[&str]) -> Self {
         let clock = Clock::stopped_at(NOON);
-        // The tenant's token is to outlive all tries.
+        // The tenant's token must outlive all attempts.
         let always = ["--callback-poll", "10ms", "--token-ttl", "60d"];
         let flags = [&always, flags].concat();
         let app = TestApp::with(&flags, clock.clone()).await;
@@ -48,8 +48,8 @@ impl Stage {
         self.tenant.befriend(owner, friend).await.expect("friends");
     }
 
-    /// Moves on to the next try of what has failed, and not further.
-    async fn next_try(&self) {
+    /// Moves the clock to the next attempt of an event that has failed before, and no further.
+    async fn to_next_attempt(&self) {
         let next = "select min(next_attempt_at) from outbox where attempts > 0";
         let next: OffsetDateTime =
             sqlx::query_scalar(next).fetch_one(self.app.pool()).await.expect("something waits");
@@ -76,16 +76,16 @@ impl Stage {
 }
 
 #[tokio::test]
-async fn an_event_is_tried_eleven_times_by_the_schedule_and_then_given_up() {
+async fn an_event_fails_after_the_eleven_attempts_of_the_schedule() {
     let mut stage = Stage::set(&["alice", "bob"]).await;
     stage.receiver.answer(|_| Answer::With(500, &[], "no"));
     stage.befriend("alice", "bob").await;
     let waits = Schedule::default().0;
     for (tried, wait) in (1..).zip(&waits) {
         stage.receiver.next().await;
-        stage.app.until_tried(tried).await;
+        stage.app.until_attempted(tried).await;
         let before = stage.clock.now();
-        stage.next_try().await;
+        stage.to_next_attempt().await;
         let waited = (stage.clock.now() - before) / *wait;
         assert!((0.9..=1.1).contains(&waited), "try {tried}: {waited} of {wait:?}");
     }
@@ -105,13 +105,13 @@ async fn an_event_is_tried_eleven_times_by_the_schedule_and_then_given_up() {
 }
 
 #[tokio::test]
-async fn a_dead_letter_goes_again_on_demand_with_its_whole_schedule_and_its_old_id() {
+async fn a_failed_event_is_sent_again_on_demand_with_its_whole_schedule_and_its_old_id() {
     let mut stage = Stage::with(&["--callback-schedule", "1s"], &["alice", "bob"]).await;
     stage.receiver.answer(|_| status(500));
     stage.befriend("alice", "bob").await;
     let first = stage.receiver.next().await;
-    stage.app.until_tried(1).await;
-    stage.next_try().await;
+    stage.app.until_attempted(1).await;
+    stage.to_next_attempt().await;
     stage.receiver.next().await;
     stage.app.until_all_is_settled().await;
 
@@ -119,18 +119,18 @@ async fn a_dead_letter_goes_again_on_demand_with_its_whole_schedule_and_its_old_
     let again = stage.retry(&event_id).await;
     assert_eq!((again.state(), again.attempt_count), (proto::EventState::Pending, 0));
     assert_eq!(stage.receiver.next().await.id(), first.id());
-    stage.app.until_tried(1).await;
+    stage.app.until_attempted(1).await;
     stage.receiver.answer(|_| status(200));
-    stage.next_try().await;
+    stage.to_next_attempt().await;
     assert_eq!(stage.receiver.next().await.id(), first.id());
     stage.app.until_all_is_settled().await;
     let (event, attempts) = stage.event(&event_id).await;
     assert_eq!(event.state(), proto::EventState::Delivered);
-    assert_eq!(attempts.len(), 4, "what was tried before stays in the log");
+    assert_eq!(attempts.len(), 4, "earlier attempts stay in the log");
 }
 
 #[tokio::test]
-async fn a_delivered_event_goes_again_on_demand() {
+async fn a_delivered_event_is_sent_again_on_demand() {
     let mut stage = Stage::set(&["alice", "bob"]).await;
     stage.befriend("alice", "bob").await;
     let first = stage.receiver.next().await;
@@ -140,19 +140,19 @@ async fn a_delivered_event_goes_again_on_demand() {
     assert_eq!(stage.receiver.next().await.id(), first.id());
     stage.app.until_all_is_settled().await;
     assert_eq!(stage.event(&event_id).await.1.len(), 2);
-    assert_eq!(stage.events().await.len(), 1, "it is one event still");
+    assert_eq!(stage.events().await.len(), 1, "it is still one event");
 }
 
 #[tokio::test]
-async fn all_dead_letters_of_a_range_go_again_in_their_order() {
+async fn all_failed_events_of_a_time_range_are_sent_again_in_their_order() {
     let flags = ["--callback-schedule", "1s"];
     let mut stage = Stage::with(&flags, &["alice", "bob", "carol", "dave"]).await;
     stage.receiver.answer(|_| status(500));
     for friend in ["bob", "carol", "dave"] {
         stage.befriend("alice", friend).await;
         stage.receiver.next().await;
-        stage.app.until_tried(1).await;
-        stage.next_try().await;
+        stage.app.until_attempted(1).await;
+        stage.to_next_attempt().await;
         stage.receiver.next().await;
         stage.app.until_all_is_settled().await;
         stage.clock.advance(Duration::MINUTE);
@@ -167,7 +167,7 @@ async fn all_dead_letters_of_a_range_go_again_in_their_order() {
         let mut events = stage.tenant.events();
         async move { events.retry_failed_events(request).await.unwrap().into_inner().retried_count }
     };
-    assert_eq!(retry(at(NOON), at(NOON)).await, 0, "the end of a range does not belong to it");
+    assert_eq!(retry(at(NOON), at(NOON)).await, 0, "a range excludes its end");
     let last = NOON + Duration::minutes(2);
     assert_eq!(retry(None, at(last)).await, 2);
     let mut again = stage.receiver.take(2).await;
@@ -179,42 +179,42 @@ async fn all_dead_letters_of_a_range_go_again_in_their_order() {
 }
 
 #[tokio::test]
-async fn later_events_of_an_owner_wait_for_the_failed_one_and_other_owners_do_not() {
+async fn later_events_of_an_owner_wait_for_an_earlier_one_that_failed_and_other_owners_do_not() {
     let users = ["alice", "bob", "carol", "dave", "erin"];
     let mut stage = Stage::set(&users).await;
     stage.receiver.answer(|callback| status(if callback.owner() == "alice" { 500 } else { 200 }));
     stage.befriend("alice", "bob").await;
     assert_eq!(stage.receiver.next().await.version(), 1);
-    stage.app.until_tried(1).await;
+    stage.app.until_attempted(1).await;
     stage.befriend("alice", "carol").await;
     stage.befriend("alice", "dave").await;
     stage.befriend("erin", "bob").await;
     let other = stage.receiver.next().await;
     assert_eq!(other.owner(), "erin", "the others go on");
 
-    stage.next_try().await;
+    stage.to_next_attempt().await;
     stage.clock.advance(-Duration::MILLISECOND);
     stage.tenant.remark("erin", "bob", "in between").await.unwrap();
     assert_eq!(stage.receiver.next().await.owner(), "erin", "it is not time yet");
     stage.clock.advance(Duration::MILLISECOND);
     assert_eq!(stage.receiver.next().await.version(), 1, "the first one first");
-    stage.app.until_tried(2).await;
+    stage.app.until_attempted(2).await;
     stage.receiver.answer(|_| status(200));
-    stage.next_try().await;
+    stage.to_next_attempt().await;
     let versions: Vec<i64> = stage.receiver.take(3).await.iter().map(|c| c.version()).collect();
     assert_eq!(versions, [1, 2, 3]);
 }
 
 #[tokio::test]
-async fn a_dead_letter_holds_nobody_back() {
+async fn a_failed_event_holds_no_later_event_back() {
     let flags = ["--callback-schedule", "1s"];
     let mut stage = Stage::with(&flags, &["alice", "bob", "carol"]).await;
     stage.receiver.answer(|callback| status(if callback.version() == 1 { 500 } else { 200 }));
     stage.befriend("alice", "bob").await;
     stage.receiver.next().await;
-    stage.app.until_tried(1).await;
+    stage.app.until_attempted(1).await;
     stage.befriend("alice", "carol").await;
-    stage.next_try().await;
+    stage.to_next_attempt().await;
     let versions: Vec<i64> = stage.receiver.take(2).await.iter().map(|c| c.version()).collect();
     assert_eq!(versions, [1, 2]);
     stage.app.until_all_is_settled().await;
@@ -223,12 +223,12 @@ async fn a_dead_letter_holds_nobody_back() {
 }
 
 #[tokio::test]
-async fn what_waited_behind_an_event_that_is_retried_goes_with_it() {
+async fn events_that_waited_behind_a_retried_event_are_sent_with_it() {
     let mut stage = Stage::set(&["alice", "bob", "carol"]).await;
     stage.receiver.answer(|_| status(500));
     stage.befriend("alice", "bob").await;
     stage.receiver.next().await;
-    stage.app.until_tried(1).await;
+    stage.app.until_attempted(1).await;
     stage.befriend("alice", "carol").await;
     let held = "select count(*) from outbox where next_attempt_at > $1";
     until("the second event to be held back", || async {
@@ -246,7 +246,7 @@ async fn what_waited_behind_an_event_that_is_retried_goes_with_it() {
 }
 
 #[tokio::test]
-async fn a_rule_that_is_switched_off_sends_nothing_more_than_what_is_under_way() {
+async fn a_disabled_rule_sends_nothing_more_than_the_attempts_under_way() {
     let mut stage = Stage::set(&["alice", "bob", "carol", "dave"]).await;
     let gate = Arc::new(Semaphore::new(0));
     let held = Arc::clone(&gate);
@@ -260,13 +260,13 @@ async fn a_rule_that_is_switched_off_sends_nothing_more_than_what_is_under_way()
 
     stage.clock.advance(Duration::SECOND);
     stage.app.switch(&stage.rule.rule_id, false).await;
-    // An event of another rule shows that the dispatcher has read at the rules since.
+    // An event of another rule shows that the dispatcher has read the rules again.
     let mut other = Receiver::start().await;
     stage.app.rule(rule_to(&other.url)).await;
     stage.befriend("bob", "carol").await;
     other.next().await;
     gate.add_permits(9);
-    until("the try under way to be settled", || async {
+    until("the attempt under way to be settled", || async {
         (stage.app.waiting().await == 2).then_some(())
     })
     .await;
@@ -280,7 +280,7 @@ async fn a_rule_that_is_switched_off_sends_nothing_more_than_what_is_under_way()
 }
 
 #[tokio::test]
-async fn a_deleted_rules_events_are_gone_at_once_and_its_rows_at_the_next_round() {
+async fn a_deleted_rules_events_are_not_found_at_once_and_its_rows_removed_by_upkeep() {
     let mut stage = Stage::set(&["alice", "bob", "carol"]).await;
     stage.befriend("alice", "bob").await;
     stage.receiver.next().await;
@@ -288,7 +288,7 @@ async fn a_deleted_rules_events_are_gone_at_once_and_its_rows_at_the_next_round(
     stage.receiver.answer(|_| status(500));
     stage.befriend("alice", "carol").await;
     stage.receiver.next().await;
-    stage.app.until_tried(1).await;
+    stage.app.until_attempted(1).await;
     let events = stage.events().await;
     assert_eq!(events.len(), 2);
 
@@ -314,7 +314,7 @@ async fn a_deleted_rules_events_are_gone_at_once_and_its_rows_at_the_next_round(
 }
 
 #[tokio::test]
-async fn delivered_and_failed_events_are_dropped_by_the_day_after_their_time() {
+async fn delivered_and_failed_events_are_dropped_by_whole_days_after_the_retention() {
     let mut stage = Stage::with(&["--event-retention", "2d"], &["alice", "bob", "carol"]).await;
     stage.befriend("alice", "bob").await;
     stage.receiver.next().await;
@@ -342,7 +342,7 @@ async fn delivered_and_failed_events_are_dropped_by_the_day_after_their_time() {
 }
 
 #[tokio::test]
-async fn instances_that_make_the_same_day_of_the_history_at_once_do_not_fail() {
+async fn instances_that_make_the_same_partition_of_the_history_at_once_do_not_fail() {
     let stage = Stage::set(&[]).await;
     for _ in 0..5 {
         stage.clock.advance(Duration::days(10));

@@ -1,5 +1,5 @@
-//! Several instances over one database: they share the work, hand it over, and take it from those
-//! who died.
+//! Several instances on one database: they share the partitions of the outbox, hand them over, and take
+//! over those of instances that died.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -24,11 +24,11 @@ use crate::support::{
     tenant::strings,
 };
 
-/// A short lease, so that nobody waits long for the partitions of the dead.
+/// A short lease, so that partitions of instances that died are soon free.
 const LEASE: Duration = Duration::from_secs(2);
 const FLAGS: &[&str] = &["--callback-lease", "2s", "--callback-poll", "20ms"];
 
-/// An instance that does nothing but deliver.
+/// An instance that delivers and serves no calls.
 struct Instance {
     stop: CancellationToken,
     dispatcher: JoinHandle<()>,
@@ -47,20 +47,20 @@ impl Instance {
         Self { dispatcher: tokio::spawn(dispatcher.run(stop.clone())), stop, _core: core }
     }
 
-    /// Ends it in good order.
+    /// Stops it as a signal does.
     async fn stop(self) {
         self.stop.cancel();
         self.dispatcher.await.expect("it stops");
     }
 
-    /// Ends it as a crash does: nothing is settled and nothing given back.
+    /// Ends it as a crash does: it settles nothing and releases nothing.
     async fn kill(self) {
         self.dispatcher.abort();
         assert!(self.dispatcher.await.expect_err("it is cut off").is_cancelled());
     }
 }
 
-/// How many partitions each holder has, the least first.
+/// How many partitions each instance holds, the smallest number first.
 async fn shares(pool: &PgPool) -> Vec<i64> {
     sqlx::query_scalar(
         "select count(*) from outbox_leases where until > now() group by holder order by 1",
@@ -77,7 +77,7 @@ async fn until_shared(app: &TestApp, expected: &[i64]) {
     .await;
 }
 
-/// A server that only writes, with users whose keys lie in all kinds of partitions.
+/// A server that does not deliver, with users in many partitions.
 async fn writing() -> (TestApp, Tenant, Receiver, Vec<String>) {
     let app = TestApp::with(&["--deliver", "false"], Clock::system()).await;
     let tenant = app.tenant("acme#chat").await;
@@ -91,8 +91,7 @@ async fn writing() -> (TestApp, Tenant, Receiver, Vec<String>) {
     (app, tenant, receiver, owners)
 }
 
-/// Sets remarks "1", "2", … of all owners in the background, until told to end. Comes back with the
-/// last remark of each.
+/// Sets the remarks "1", "2", … for all owners in the background until `end`. Returns the last remark.
 fn write_on(tenant: &Tenant, owners: &[String], end: &CancellationToken) -> JoinHandle<i64> {
     let (tenant, owners, end) = (tenant.clone(), owners.to_vec(), end.clone());
     tokio::spawn(async move {
@@ -104,24 +103,25 @@ fn write_on(tenant: &Tenant, owners: &[String], end: &CancellationToken) -> Join
                 tenant.remark(owner, "friend", &number.to_string()).await.expect("a remark");
             }
         }
-        unreachable!("it is told to end")
+        unreachable!("it runs until it is cancelled")
     })
 }
 
-/// Every owner's add and remarks up to `last` came, once each, in order.
+/// Checks that the events of every owner arrived once each and in order: the new friend, and the remarks
+/// up to `last`.
 #[track_caller]
 fn expect_all(callbacks: &[Callback], owners: &[String], last: i64) {
-    let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut arrived: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for callback in callbacks {
         let remark = callback.json()["data"]["remark"].as_str().unwrap_or("added").to_owned();
-        told.entry(callback.owner()).or_default().push(remark);
+        arrived.entry(callback.owner()).or_default().push(remark);
     }
     let expected: Vec<String> =
         ["added".to_owned()].into_iter().chain((1..=last).map(|n| n.to_string())).collect();
     for owner in owners {
-        assert_eq!(told[owner], expected, "{owner}");
+        assert_eq!(arrived[owner], expected, "{owner}");
     }
-    assert_eq!(told.len(), owners.len());
+    assert_eq!(arrived.len(), owners.len());
 }
 
 #[tokio::test]
@@ -157,7 +157,7 @@ async fn instances_that_come_and_go_deliver_everything_once_and_in_order() {
 }
 
 #[tokio::test]
-async fn what_a_killed_instance_had_goes_to_the_others_in_time() {
+async fn the_partitions_of_a_killed_instance_go_to_the_others_in_time() {
     let (app, tenant, mut receiver, owners) = writing().await;
     let killed = Instance::start(&app);
     let survivor = Instance::start(&app);
@@ -171,7 +171,7 @@ async fn what_a_killed_instance_had_goes_to_the_others_in_time() {
     }
     came.extend(receiver.take(owners.len()).await);
     let waited = since.elapsed();
-    // The lease, the survivor's next renewal, its next look; and time for a busy machine.
+    // The lease, the survivor's next renewal and its next poll; and time for a busy machine.
     assert!(waited < LEASE + LEASE / 3 + Duration::from_secs(5), "{waited:?}");
     app.until_all_is_settled().await;
     until_shared(&app, &[256]).await;
@@ -181,7 +181,7 @@ async fn what_a_killed_instance_had_goes_to_the_others_in_time() {
 }
 
 #[tokio::test]
-async fn what_a_killed_process_was_at_is_sent_again_by_the_others() {
+async fn events_that_a_killed_process_was_sending_are_sent_again_by_the_others() {
     let (app, tenant, mut receiver, owners) = writing().await;
     let survivor = Instance::start(&app);
     receiver.take(owners.len()).await;
@@ -214,12 +214,13 @@ async fn what_a_killed_process_was_at_is_sent_again_by_the_others() {
     };
     assert_eq!(ids(&asked).len(), owners.len());
     assert!(!again.is_empty() && ids(&again).is_subset(&ids(&asked)), "with the same ids");
-    assert!(again.len() < owners.len(), "and only what was the dead one's");
+    assert!(again.len() < owners.len(), "and only the events of the killed process");
     survivor.stop().await;
 }
 
 #[tokio::test]
-async fn a_stopping_instance_keeps_what_it_is_at_and_gives_up_the_rest_at_once() {
+async fn a_stopping_instance_keeps_partitions_with_attempts_under_way_and_releases_the_rest_at_once()
+ {
     let (app, tenant, mut receiver, owners) = writing().await;
     let stopping = Instance::start(&app);
     receiver.take(owners.len()).await;
@@ -233,7 +234,7 @@ async fn a_stopping_instance_keeps_what_it_is_at_and_gives_up_the_rest_at_once()
     let other = Instance::start(&app);
     stopping.stop.cancel();
     until_shared(&app, &[1, 255]).await;
-    // Its last partition is kept for longer than a lease.
+    // The stopping instance keeps its last partition for longer than a lease.
     let until_of_last = "select min(until) from (
         select max(until) as until from outbox_leases where until > now() group by holder
         having count(*) = 1) one";
@@ -250,7 +251,7 @@ async fn a_stopping_instance_keeps_what_it_is_at_and_gives_up_the_rest_at_once()
     gate.add_permits(1);
     stopping.dispatcher.await.unwrap();
     until_shared(&app, &[256]).await;
-    assert_eq!(app.waiting().await, 0, "it was settled by who had begun it");
+    assert_eq!(app.waiting().await, 0, "the stopping instance settled it");
     tenant.remark(&owners[0], "friend", "2").await.unwrap();
     gate.add_permits(1);
     assert_eq!(receiver.next().await.json()["data"]["remark"], "2");
@@ -259,7 +260,7 @@ async fn a_stopping_instance_keeps_what_it_is_at_and_gives_up_the_rest_at_once()
 }
 
 #[tokio::test]
-async fn a_try_under_a_lease_that_was_lost_settles_nothing_even_if_the_part_was_won_back() {
+async fn an_attempt_under_a_lost_lease_settles_nothing_even_if_the_partition_was_won_back() {
     let (app, tenant, mut receiver, owners) = writing().await;
     let instance = Instance::start(&app);
     receiver.take(owners.len()).await;
@@ -271,7 +272,7 @@ async fn a_try_under_a_lease_that_was_lost_settles_nothing_even_if_the_part_was_
     tenant.remark(&owners[0], "friend", "2").await.unwrap();
     let first = receiver.next().await;
 
-    // As if somebody else had had the partition for a moment.
+    // As if another instance had held the partition for a moment.
     let lost = "update outbox_leases set fencing_token = fencing_token + 1
                 where partition = (select partition from outbox limit 1) returning until";
     let before: time::OffsetDateTime =
@@ -286,7 +287,7 @@ async fn a_try_under_a_lease_that_was_lost_settles_nothing_even_if_the_part_was_
     .await;
     gate.add_permits(3);
     let again = receiver.take(2).await;
-    assert_eq!(again[0].id(), first.id(), "it is not known whether somebody has it");
+    assert_eq!(again[0].id(), first.id(), "the receiver may not have got it");
     assert_eq!(again[1].json()["data"]["remark"], "2", "and the next one comes after it");
     app.until_all_is_settled().await;
     assert!(receiver.rest().is_empty());
@@ -310,8 +311,8 @@ async fn two_whole_servers_deliver_what_either_of_them_wrote() {
     }
     let expected: usize = (0..names.len()).map(|number| number.min(3)).sum();
     let came = receiver.take(expected).await;
-    let told: HashSet<String> = came.iter().map(Callback::owner).collect();
-    assert_eq!(told, strings(&names[1..]).into_iter().collect());
+    let owners: HashSet<String> = came.iter().map(Callback::owner).collect();
+    assert_eq!(owners, strings(&names[1..]).into_iter().collect());
     app.until_all_is_settled().await;
     assert!(receiver.rest().is_empty());
 }

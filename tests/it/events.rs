@@ -1,5 +1,4 @@
-//! EventService, and the commands that do the same at the console: finding events and sending them
-//! again.
+//! EventService and the commands `befriend events`: finding events and sending them again.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -39,8 +38,8 @@ fn names(events: &[proto::Event]) -> Vec<String> {
     events.iter().map(|event| format!("{} {}", event.owner, event.version)).collect()
 }
 
-/// Three delivered, one pending and one failed event, a minute after the other; and a rule besides
-/// the one for all.
+/// Three delivered events, a failed and a pending one, a minute apart; with a rule for all types and one for
+/// `block.added`.
 async fn history() -> (TestApp, Tenant, Clock, [proto::CallbackRule; 2]) {
     let clock = Clock::stopped_at(NOON);
     let flags = ["--callback-poll", "10ms", "--callback-schedule", "1s"];
@@ -63,11 +62,11 @@ async fn history() -> (TestApp, Tenant, Clock, [proto::CallbackRule; 2]) {
     clock.advance(Duration::MINUTE);
     receiver.answer(|_| status(500));
     tenant.remark("alice", "bob", "failed").await.unwrap();
-    app.until_tried(1).await;
+    app.until_attempted(1).await;
     clock.advance(Duration::MINUTE);
     app.until_all_is_settled().await;
     tenant.befriend("carol", "bob").await.unwrap();
-    app.until_tried(1).await;
+    app.until_attempted(1).await;
     (app, tenant, clock, [all, blocks])
 }
 
@@ -124,7 +123,7 @@ async fn events_are_found_by_every_condition_and_the_newest_come_first() {
 }
 
 #[tokio::test]
-async fn an_event_tells_what_became_of_it() {
+async fn an_event_shows_its_state_and_its_attempts() {
     let (_app, tenant, _, [all, _]) = history().await;
     let events = list(&tenant, proto::ListEventsRequest::default()).await.unwrap().events;
     let (pending, failed, delivered) = (&events[0], &events[1], &events[4]);
@@ -151,7 +150,7 @@ async fn an_event_tells_what_became_of_it() {
 }
 
 #[tokio::test]
-async fn a_walk_finds_every_event_once_though_they_move_on_meanwhile() {
+async fn paging_finds_every_event_once_although_they_are_settled_meanwhile() {
     let (app, tenant) = acme(&["alice"]).await;
     let receiver = Receiver::start().await;
     receiver.answer(|_| status(500));
@@ -160,7 +159,7 @@ async fn a_walk_finds_every_event_once_though_they_move_on_meanwhile() {
     for friend in &crowd {
         tenant.befriend("alice", friend).await.unwrap();
     }
-    app.until_tried(1).await;
+    app.until_attempted(1).await;
     let mut found = Vec::new();
     let mut page_token = String::new();
     for page in 0.. {
@@ -172,7 +171,7 @@ async fn a_walk_finds_every_event_once_though_they_move_on_meanwhile() {
             break;
         }
         if page == 1 {
-            // All of them move from waiting to done.
+            // All events move from the outbox to the history.
             receiver.answer(|_| status(200));
             let retry = proto::RetryEventRequest { event_id: answer.events[6].event_id.clone() };
             tenant.events().retry_event(retry).await.unwrap();
@@ -184,7 +183,7 @@ async fn a_walk_finds_every_event_once_though_they_move_on_meanwhile() {
 }
 
 #[tokio::test]
-async fn a_page_goes_on_only_with_the_conditions_it_began_with() {
+async fn a_page_token_is_refused_with_other_conditions() {
     let (_app, tenant, _, _) = history().await;
     let first = proto::ListEventsRequest { page_size: 2, ..Default::default() };
     let page_token = list(&tenant, first).await.unwrap().next_page_token;
@@ -203,7 +202,7 @@ async fn a_page_goes_on_only_with_the_conditions_it_began_with() {
 }
 
 #[tokio::test]
-async fn conditions_that_can_be_none_are_refused() {
+async fn malformed_conditions_are_refused() {
     let (_app, tenant) = acme(&[]).await;
     let any = proto::ListEventsRequest::default;
     for (request, reason) in [
@@ -230,7 +229,7 @@ async fn conditions_that_can_be_none_are_refused() {
 }
 
 #[tokio::test]
-async fn another_app_finds_nothing_and_can_repeat_nothing() {
+async fn another_app_can_neither_find_nor_retry_an_event() {
     let (app, tenant, _, [all, _]) = history().await;
     let mine = list(&tenant, proto::ListEventsRequest::default()).await.unwrap().events;
     let stranger = app.tenant("other#chat").await;
@@ -266,7 +265,7 @@ fn text(output: &Output) -> String {
 }
 
 #[tokio::test]
-async fn the_console_lists_shows_and_repeats_events() {
+async fn the_command_lists_shows_and_retries_events() {
     let (app, tenant, _, [_, blocks]) = history().await;
     let all = text(&events(&app, &["list", "acme#chat"]));
     let lines: Vec<&str> = all.lines().collect();
@@ -281,8 +280,8 @@ async fn the_console_lists_shows_and_repeats_events() {
 
     let event_id = lines[1].split(' ').next().unwrap();
     let shown = text(&events(&app, &["show", "acme#chat", event_id]));
-    assert_eq!(shown.lines().count(), 3, "the event and two tries: {shown}");
-    assert!(shown.contains(r#""status":500"#), "{shown}");
+    assert_eq!(shown.lines().count(), 3, "the event and two attempts: {shown}");
+    assert!(shown.contains(r#""http_status":500"#), "{shown}");
     let retried = text(&events(&app, &["retry", "acme#chat", event_id]));
     assert!(retried.contains("pending"), "{retried}");
     let found = get(&tenant, event_id).await.unwrap().event.unwrap();
@@ -326,7 +325,7 @@ impl Drop for Console {
 }
 
 #[tokio::test]
-async fn the_receiver_for_development_checks_signatures_and_prints_what_came() {
+async fn the_receiver_for_development_checks_signatures_and_prints_what_arrives() {
     let (app, tenant) = acme(&["alice", "bob"]).await;
     let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     let mut console = Console::start(&["--secret", secret]);

@@ -20,7 +20,7 @@ fn row(event_type: &str, owner: &str, friend: &str, detail: &str, seq: i64) -> R
     Row(event_type.into(), owner.into(), friend.into(), detail.into(), seq)
 }
 
-/// A server that delivers nothing, so that all stays in the outbox; with one rule for everything.
+/// A server that delivers nothing, so that all events stay in the outbox, with one rule for all types.
 async fn writing(usernames: &[&str]) -> (TestApp, Tenant) {
     let app = TestApp::with(&["--deliver", "false"], Clock::system()).await;
     let tenant = app.tenant("acme#chat").await;
@@ -30,7 +30,7 @@ async fn writing(usernames: &[&str]) -> (TestApp, Tenant) {
 }
 
 impl TestApp {
-    /// What was written since the last look, by owner and version.
+    /// The events that were written since the last call, by owner and version.
     async fn written(&self) -> Vec<Row> {
         sqlx::query_as(
             "with taken as (
@@ -51,7 +51,7 @@ async fn import(tenant: &Tenant, owner: &str, usernames: &[&str], notify: bool) 
 }
 
 #[tokio::test]
-async fn adding_a_friend_is_told_once_as_the_owners_doing() {
+async fn adding_a_friend_makes_one_event_of_the_owner() {
     let (app, tenant) = writing(&["alice", "bob"]).await;
     tenant.befriend("alice", "bob").await.unwrap();
     let version = tenant.head("alice").await.unwrap().version;
@@ -63,7 +63,7 @@ async fn adding_a_friend_is_told_once_as_the_owners_doing() {
 }
 
 #[tokio::test]
-async fn an_import_is_told_only_if_asked_for() {
+async fn an_import_makes_events_only_if_asked_to() {
     let (app, tenant) = writing(&["alice", "bob", "carol", "dave"]).await;
     import(&tenant, "alice", &["bob"], false).await;
     assert_eq!(app.written().await, []);
@@ -74,11 +74,11 @@ async fn an_import_is_told_only_if_asked_for() {
         row("friend.added", "alice", "dave", "", version - 1),
         row("friend.added", "alice", "carol", "", version),
     ];
-    assert_eq!(app.written().await, expected, "only who is new");
+    assert_eq!(app.written().await, expected, "only the new friend");
 }
 
 #[tokio::test]
-async fn a_remark_is_told_when_it_changes() {
+async fn a_remark_makes_an_event_when_it_changes() {
     let (app, tenant) = writing(&["alice", "bob"]).await;
     tenant.befriend("alice", "bob").await.unwrap();
     app.written().await;
@@ -88,14 +88,14 @@ async fn a_remark_is_told_when_it_changes() {
     let set = row("friend.remark_set", "alice", "bob", "Bob \"the\" 🦀", version);
     assert_eq!(app.written().await, [set]);
     tenant.remark("alice", "bob", "Bob \"the\" 🦀").await.unwrap();
-    assert_eq!(app.written().await, [], "the same again");
+    assert_eq!(app.written().await, [], "the same remark again");
     tenant.remark("alice", "bob", "").await.unwrap();
     let cleared = row("friend.remark_set", "alice", "bob", "", version + 1);
     assert_eq!(app.written().await, [cleared]);
 }
 
 #[tokio::test]
-async fn an_update_is_told_only_if_it_changes_the_remark() {
+async fn an_update_makes_an_event_only_if_it_changes_the_remark() {
     let (app, tenant) = writing(&["alice", "bob"]).await;
     tenant.befriend("alice", "bob").await.unwrap();
     app.written().await;
@@ -114,7 +114,7 @@ async fn an_update_is_told_only_if_it_changes_the_remark() {
 }
 
 #[tokio::test]
-async fn a_removal_is_told_and_removing_a_stranger_is_not() {
+async fn removing_a_friend_makes_an_event_and_removing_a_stranger_does_not() {
     let (app, tenant) = writing(&["alice", "bob"]).await;
     tenant.befriend("alice", "bob").await.unwrap();
     app.written().await;
@@ -128,7 +128,7 @@ async fn a_removal_is_told_and_removing_a_stranger_is_not() {
 }
 
 #[tokio::test]
-async fn removing_all_friends_tells_of_each() {
+async fn removing_all_friends_makes_an_event_for_each() {
     let (app, tenant) = writing(&["alice", "bob", "carol"]).await;
     for friend in ["carol", "bob"] {
         tenant.befriend("alice", friend).await.unwrap();
@@ -148,7 +148,7 @@ async fn removing_all_friends_tells_of_each() {
 }
 
 #[tokio::test]
-async fn blocks_are_told_each_for_itself_and_only_new_ones() {
+async fn each_new_block_makes_an_event() {
     let (app, tenant) = writing(&["alice", "bob", "carol"]).await;
     tenant.block("alice", &["bob"]).await.unwrap();
     let version = tenant.head("alice").await.unwrap().version;
@@ -163,7 +163,7 @@ async fn blocks_are_told_each_for_itself_and_only_new_ones() {
 }
 
 #[tokio::test]
-async fn a_deleted_users_friendships_and_blocks_are_told_as_ended() {
+async fn deleting_a_user_makes_events_for_the_friendships_and_blocks_that_end() {
     let (app, tenant) = writing(&["alice", "bob", "carol", "dave"]).await;
     tenant.befriend("alice", "bob").await.unwrap();
     tenant.befriend("carol", "alice").await.unwrap();
@@ -172,7 +172,7 @@ async fn a_deleted_users_friendships_and_blocks_are_told_as_ended() {
     app.written().await;
 
     tenant.delete("alice").await.unwrap();
-    let told: Vec<(String, String, String)> =
+    let events: Vec<(String, String, String)> =
         app.written().await.into_iter().map(|row| (row.0, row.1, row.2)).collect();
     let expected = [
         ("friend.removed", "alice", "bob"),
@@ -181,11 +181,11 @@ async fn a_deleted_users_friendships_and_blocks_are_told_as_ended() {
         ("block.removed", "bob", "alice"),
     ];
     let expected = expected.map(|(kind, owner, friend)| (kind.into(), owner.into(), friend.into()));
-    assert_eq!(told, expected);
+    assert_eq!(events, expected);
 }
 
 #[tokio::test]
-async fn what_is_rolled_back_is_not_told() {
+async fn a_change_that_is_rolled_back_makes_no_event() {
     let app = TestApp::with(&["--deliver", "false"], Clock::system()).await;
     let tenant = app.tenant_with("acme#chat", friend_limit(1)).await;
     tenant.create(&["alice", "bob", "carol"]).await;
@@ -201,7 +201,7 @@ async fn what_is_rolled_back_is_not_told() {
 }
 
 #[tokio::test]
-async fn every_rule_that_wants_an_event_gets_it_once_and_no_other_does() {
+async fn every_rule_for_the_type_of_an_event_gets_it_once_and_no_other_rule_does() {
     let (app, tenant) = writing(&["alice", "bob"]).await;
     let wanting = |types: &[&str]| proto::CreateCallbackRuleRequest {
         event_types: strings(types),
@@ -235,15 +235,15 @@ async fn without_a_rule_nothing_is_written() {
 }
 
 #[tokio::test]
-async fn a_request_is_told_when_it_is_sent_and_answered_as_the_doing_of_who_did_it() {
+async fn sending_and_answering_a_request_make_events_of_the_user_who_acts() {
     let (app, tenant) = writing(&["alice", "bob", "carol", "dave"]).await;
     for recipient in ["bob", "carol", "dave"] {
         tenant.ask("alice", recipient, "Hi").await.unwrap();
         tenant.ask("alice", recipient, "Hi").await.unwrap();
         tenant.ask("alice", recipient, "Hello").await.unwrap();
     }
-    let told: Vec<Row> = app.written().await;
-    let sent: Vec<_> = told.iter().map(|row| (&*row.0, &*row.1, &*row.2, &*row.3)).collect();
+    let events: Vec<Row> = app.written().await;
+    let sent: Vec<_> = events.iter().map(|row| (&*row.0, &*row.1, &*row.2, &*row.3)).collect();
     let expected = ["bob", "carol", "dave"];
     assert_eq!(sent, expected.map(|to| ("friend.request_sent", "alice", to, "Hi")), "once each");
 
@@ -262,45 +262,45 @@ async fn a_request_is_told_when_it_is_sent_and_answered_as_the_doing_of_who_did_
         friends.reject_friend_request(reject.clone()).await.unwrap();
         friends.cancel_friend_request(cancel.clone()).await.unwrap();
     }
-    let told: Vec<Row> = app.written().await;
-    let told: Vec<_> = told.iter().map(|row| (&*row.0, &*row.1, &*row.2, &*row.3)).collect();
+    let events: Vec<Row> = app.written().await;
+    let events: Vec<_> = events.iter().map(|row| (&*row.0, &*row.1, &*row.2, &*row.3)).collect();
     let expected = [
         ("friend.added", "alice", "bob", ""),
         ("friend.request_cancelled", "alice", "dave", "So"),
         ("friend.request_accepted", "bob", "alice", "So"),
         ("friend.request_rejected", "carol", "alice", "So"),
     ];
-    assert_eq!(told, expected, "once each");
+    assert_eq!(events, expected, "once each");
 }
 
 #[tokio::test]
-async fn a_crossing_request_is_told_as_accepted_and_a_blocked_one_as_cancelled() {
+async fn a_crossed_request_makes_an_event_as_accepted_and_a_blocked_one_as_cancelled() {
     let (app, tenant) = writing(&["alice", "bob", "carol"]).await;
     tenant.ask("alice", "bob", "Hi").await.unwrap();
     tenant.ask("carol", "alice", "Hi").await.unwrap();
     app.written().await;
     tenant.ask("bob", "alice", "Hi too").await.unwrap();
     tenant.block("alice", &["carol"]).await.unwrap();
-    let told: Vec<Row> = app.written().await;
-    let told: Vec<_> = told.iter().map(|row| (&*row.0, &*row.1, &*row.2)).collect();
+    let events: Vec<Row> = app.written().await;
+    let events: Vec<_> = events.iter().map(|row| (&*row.0, &*row.1, &*row.2)).collect();
     let expected = [
         ("friend.added", "alice", "bob"),
         ("friend.request_cancelled", "alice", "carol"),
         ("block.added", "alice", "carol"),
         ("friend.request_accepted", "bob", "alice"),
     ];
-    let mut sorted = told.clone();
+    let mut sorted = events.clone();
     sorted.sort_by_key(|row| (row.1, row.0 == "block.added", row.0));
     assert_eq!(sorted, expected);
 }
 
 #[tokio::test]
-async fn a_request_that_an_add_settles_is_told_as_the_add_alone() {
+async fn adding_a_friend_who_sent_a_request_makes_the_event_of_the_friendship_alone() {
     let (app, tenant) = writing(&["alice", "bob"]).await;
     tenant.ask("alice", "bob", "Hi").await.unwrap();
     app.written().await;
     tenant.befriend("bob", "alice").await.unwrap();
-    let told: Vec<Row> = app.written().await;
-    let told: Vec<_> = told.iter().map(|row| (&*row.0, &*row.1, &*row.2)).collect();
-    assert_eq!(told, [("friend.added", "bob", "alice")]);
+    let events: Vec<Row> = app.written().await;
+    let events: Vec<_> = events.iter().map(|row| (&*row.0, &*row.1, &*row.2)).collect();
+    assert_eq!(events, [("friend.added", "bob", "alice")]);
 }

@@ -1,4 +1,4 @@
-//! docs/callbacks.md shows every callback there is, in both forms, as it is sent.
+//! docs/callbacks.md shows every type of callback in both formats, as it is sent.
 
 use std::collections::BTreeSet;
 

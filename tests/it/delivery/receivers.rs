@@ -1,5 +1,5 @@
-//! Receivers that fail, are slow, say that they can't keep up, or misbehave: what becomes of their
-//! own events, and that nobody else's wait.
+//! Receivers that fail, are slow, can't keep up, or misbehave: what becomes of their events, and that the
+//! events of other rules and owners do not wait.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::{NOON, Stage};
 use crate::support::receiver::{Answer, Receiver, rule_to, status, until};
 
 #[tokio::test]
-async fn every_kind_of_failure_is_noted_as_what_it_was_and_tried_again() {
+async fn every_kind_of_failure_is_logged_as_what_it_was_and_the_event_sent_again() {
     let mut stage = Stage::with(&["--callback-timeout", "300ms"], &["alice", "bob"]).await;
     let moved = || Answer::With(301, &[("location", "http://127.0.0.1:9/")], "over there");
     let answers = [
@@ -31,7 +31,7 @@ async fn every_kind_of_failure_is_noted_as_what_it_was_and_tried_again() {
         stage.receiver.answer(move |_| said.clone());
         stage.retry(&event_id).await;
         stage.receiver.next().await;
-        stage.app.until_tried(1).await;
+        stage.app.until_attempted(1).await;
         let (event, attempts) = stage.event(&event_id).await;
         assert_eq!(event.state(), proto::EventState::Pending);
         let attempt = attempts.last().unwrap();
@@ -41,11 +41,11 @@ async fn every_kind_of_failure_is_noted_as_what_it_was_and_tried_again() {
             assert_eq!(attempt.response_body, "x".repeat(1024));
         }
         stage.receiver.answer(|_| status(200));
-        stage.next_try().await;
+        stage.to_next_attempt().await;
         stage.receiver.next().await;
         stage.app.until_all_is_settled().await;
     }
-    // Nobody listens at all.
+    // No server listens at this address.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let nowhere = format!("http://{}", silent.local_addr().unwrap());
     drop(silent);
@@ -58,14 +58,14 @@ async fn every_kind_of_failure_is_noted_as_what_it_was_and_tried_again() {
     };
     stage.app.callback_rules().update_callback_rule(request).await.unwrap();
     stage.retry(&event_id).await;
-    stage.app.until_tried(1).await;
+    stage.app.until_attempted(1).await;
     let (_, attempts) = stage.event(&event_id).await;
     let error = &attempts.last().unwrap().error;
     assert!(error.contains("refused"), "{error}");
 }
 
 #[tokio::test]
-async fn a_success_is_one_whatever_becomes_of_its_body() {
+async fn a_2xx_status_is_a_success_whatever_becomes_of_the_body() {
     let flags = ["--callback-timeout", "300ms"];
     let mut stage = Stage::with(&flags, &["alice", "bob", "carol", "dave"]).await;
     for (friend, answer, kept) in [
@@ -103,18 +103,18 @@ async fn a_connection_is_used_again_unless_its_answer_was_too_long_to_be_read() 
 }
 
 #[tokio::test]
-async fn a_receiver_that_cant_keep_up_is_left_alone_for_as_long_as_it_asks() {
+async fn a_receiver_that_cant_keep_up_gets_nothing_for_as_long_as_it_asks() {
     let mut stage = Stage::set(&["alice", "bob", "carol"]).await;
     let (other, _) = stage.app.rule(rule_to(&stage.receiver.url.replace("callbacks", "b"))).await;
     stage.app.switch(&other.rule_id, false).await;
     stage.receiver.answer(|_| Answer::With(429, &[("retry-after", "120")], ""));
     stage.befriend("alice", "bob").await;
     stage.receiver.next().await;
-    stage.app.until_tried(1).await;
+    stage.app.until_attempted(1).await;
     stage.receiver.answer(|_| status(200));
     stage.app.switch(&other.rule_id, true).await;
 
-    // Somebody else's event has to wait as well; that of another rule does not.
+    // An event of another owner has to wait as well; an event for another rule does not.
     stage.clock.advance(Duration::seconds(119));
     stage.befriend("carol", "bob").await;
     assert_eq!(stage.receiver.next().await.path, "/b");
@@ -138,12 +138,12 @@ async fn a_wave_of_refusals_counts_as_one_and_the_next_one_doubles_the_pause() {
     // All seven are under way before the first one is answered.
     stage.receiver.take(7).await;
     gate.add_permits(7);
-    stage.app.until_tried(7).await;
+    stage.app.until_attempted(7).await;
     stage.receiver.answer(|_| status(503));
     // The pause is 1 s, the schedule 0.9-1.1 s: after 1.1 s all are due and the pause is over.
     stage.clock.advance(Duration::milliseconds(1100));
     stage.receiver.take(1).await;
-    stage.app.until_tried(8).await;
+    stage.app.until_attempted(8).await;
     stage.clock.advance(Duration::milliseconds(1900));
     stage.befriend("user0", "user1").await;
     stage.tenant.remark("user0", "user1", "held").await.unwrap();
@@ -156,7 +156,7 @@ async fn a_wave_of_refusals_counts_as_one_and_the_next_one_doubles_the_pause() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_is_gone_has_its_rule_switched_off_until_somebody_decides() {
+async fn a_410_disables_the_rule_until_the_operator_enables_it() {
     let mut stage = Stage::set(&["alice", "bob", "carol"]).await;
     stage.receiver.answer(|_| status(410));
     stage.befriend("alice", "bob").await;
@@ -175,12 +175,12 @@ async fn a_receiver_that_is_gone_has_its_rule_switched_off_until_somebody_decide
     stage.app.switch(&rule_id, true).await;
     let rule = stage.app.rule_now(&rule_id).await;
     assert_eq!((rule.enabled, rule.disabled_reason.as_str()), (true, ""));
-    assert_eq!(stage.receiver.next().await.version(), 1, "what waited goes on");
+    assert_eq!(stage.receiver.next().await.version(), 1, "the pending event is sent");
     assert!(stage.receiver.rest().is_empty());
 }
 
 #[tokio::test]
-async fn a_late_410_does_not_switch_off_a_rule_that_was_changed_meanwhile() {
+async fn a_late_410_does_not_disable_a_rule_that_was_changed_meanwhile() {
     let mut stage = Stage::set(&["alice", "bob"]).await;
     let gate = Arc::new(Semaphore::new(0));
     let held = Arc::clone(&gate);
@@ -194,14 +194,14 @@ async fn a_late_410_does_not_switch_off_a_rule_that_was_changed_meanwhile() {
     let request = proto::UpdateCallbackRuleRequest { app_key, rule_id, url, ..Default::default() };
     stage.app.callback_rules().update_callback_rule(request).await.unwrap();
     gate.add_permits(1);
-    stage.app.until_tried(1).await;
+    stage.app.until_attempted(1).await;
     assert!(stage.app.rule_now(&stage.rule.rule_id).await.enabled);
-    stage.next_try().await;
+    stage.to_next_attempt().await;
     assert_eq!(new.next().await.version(), 1);
 }
 
 #[tokio::test]
-async fn one_owners_flood_holds_up_nobody_else() {
+async fn many_events_of_one_owner_do_not_delay_the_events_of_others() {
     let mut stage = Stage::set(&["alice", "bob", "carol"]).await;
     let gate = Arc::new(Semaphore::new(0));
     let held = Arc::clone(&gate);
@@ -229,12 +229,12 @@ async fn one_owners_flood_holds_up_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_failed_event_holds_back_a_hundred_thousand_behind_it_without_a_stop() {
+async fn an_event_that_waits_holds_back_a_hundred_thousand_without_delaying_other_owners() {
     let mut stage = Stage::set(&["alice", "bob", "carol"]).await;
     stage.receiver.answer(|callback| status(if callback.owner() == "alice" { 500 } else { 200 }));
     stage.befriend("alice", "bob").await;
     stage.receiver.next().await;
-    stage.app.until_tried(1).await;
+    stage.app.until_attempted(1).await;
     sqlx::query(
         "insert into outbox (owner_key, rule_id, seq, partition, app_id, message_id, type, owner_name,
                              friend_name, detail, next_attempt_at, created_at)
@@ -262,7 +262,7 @@ async fn a_failed_event_holds_back_a_hundred_thousand_behind_it_without_a_stop()
 }
 
 #[tokio::test]
-async fn silent_receivers_hold_up_no_other_rule_though_they_take_all_their_room() {
+async fn silent_receivers_delay_no_other_rule_although_they_use_all_their_streams() {
     let flags = ["--callback-per-rule", "2", "--callback-total", "3"];
     let mut stage = Stage::with(&flags, &["alice", "bob", "carol", "dave", "erin"]).await;
     let gate = Arc::new(Semaphore::new(0));
@@ -282,7 +282,7 @@ async fn silent_receivers_hold_up_no_other_rule_though_they_take_all_their_room(
 }
 
 #[tokio::test]
-async fn an_event_for_another_app_does_not_wait_for_a_slow_one() {
+async fn an_event_of_another_app_does_not_wait_for_a_slow_receiver() {
     let mut stage = Stage::with(&["--callback-per-rule", "1"], &["alice", "bob", "carol"]).await;
     stage.receiver.answer(|_| Answer::Hang);
     stage.befriend("alice", "bob").await;
@@ -297,5 +297,5 @@ async fn an_event_for_another_app_does_not_wait_for_a_slow_one() {
     stage.app.rule(rule).await;
     other.befriend("alice", "bob").await.unwrap();
     assert_eq!(others.next().await.json()["data"]["app"], "other#chat");
-    assert!(stage.receiver.rest().is_empty(), "its own next event waits for room");
+    assert!(stage.receiver.rest().is_empty(), "the slow rule sends one event at a time");
 }

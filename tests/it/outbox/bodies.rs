@@ -99,7 +99,7 @@ async fn a_repeat_has_the_id_and_the_body_of_the_first_try() {
     receiver.answer(|_| status(500));
     tenant.befriend("alice", "bob").await.unwrap();
     let first = receiver.next().await;
-    app.until_tried(1).await;
+    app.until_attempted(1).await;
     app.core.clock.advance(time::Duration::seconds(6));
     let second = receiver.next().await;
     assert_eq!((first.id(), &first.body), (second.id(), &second.body));

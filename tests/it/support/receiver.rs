@@ -333,7 +333,7 @@ impl TestApp {
     }
 
     /// Comes back when the events that wait were tried so often, all together.
-    pub async fn until_tried(&self, times: i64) {
+    pub async fn until_attempted(&self, times: i64) {
         until("the next try to be noted", || async {
             let tries = sqlx::query_scalar("select coalesce(sum(attempts), 0) from outbox");
             let tries: i64 = tries.fetch_one(self.pool()).await.expect("the outbox can be read");
