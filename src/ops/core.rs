@@ -40,7 +40,7 @@ pub struct Core {
     pub lifetimes: TokenLifetimes,
     /// What seals the secrets that must be readable.
     pub keyring: Keyring,
-    /// The operator's token; without one nobody can call AppService.
+    /// The hash of the operator's token; without one all calls of AppService are refused.
     pub operator_token: Option<SecretHash>,
     /// The callers that were verified a short time ago.
     pub callers: CallerCache,

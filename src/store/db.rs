@@ -140,6 +140,8 @@ impl Db {
     /// [`Error::Unavailable`], and the errors of `read`.
     pub async fn read<T>(
         &self,
+        // Not `AsyncFn`: the compiler can't prove that the futures of one are `Send` when the closure
+        // captures references.
         read: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error> + Copy,
     ) -> Result<T, Error> {
         self.retrying(|| self.read_once(read)).await

@@ -1,5 +1,5 @@
-//! Who may call what, for every method in the descriptors: a method that is added later is walked
-//! from its first day.
+//! Which callers each method accepts, for every method in the descriptors: a new method is tested
+//! without a change here.
 
 use befriend::proto;
 use prost::Message as _;
@@ -29,8 +29,8 @@ pub fn caller_of(method: &MethodDescriptor) -> Caller {
     }
 }
 
-/// What stands in a field of a valid request: A's or nobody's, never only B's. alice and bob are
-/// friends; erin is there and carol is not; B has them all.
+/// The value of a field in a valid request: something of app A, or of no app, never of app B alone. In A
+/// alice and bob are friends, erin exists and carol does not; B has all of them.
 fn value(method: &str, field: &FieldDescriptor, known: &Known) -> Value {
     let text = |text: &str| Value::String(text.to_owned());
     let list = |name: &str| Value::List(vec![text(name)]);
@@ -92,7 +92,7 @@ fn value(method: &str, field: &FieldDescriptor, known: &Known) -> Value {
     }
 }
 
-/// What a valid request names that only the server can tell.
+/// The parts of a valid request that the server made.
 #[derive(Default)]
 pub struct Known {
     pub app_key: String,
@@ -117,7 +117,7 @@ pub fn filled(method: &str, message: MessageDescriptor, known: &Known) -> Dynami
     request
 }
 
-/// A tenant whose contents all carry the mark.
+/// A tenant in whose rows every text contains the mark.
 pub async fn marked_tenant(app: &TestApp, app_key: &str, usernames: &[&str], mark: &str) -> Tenant {
     let tenant = app.tenant(app_key).await;
     let rule = proto::CreateCallbackRuleRequest {
@@ -212,8 +212,8 @@ async fn no_call_of_one_app_touches_or_tells_anything_of_another() {
 }
 
 #[tokio::test]
-async fn every_method_is_shut_without_a_valid_token() {
-    // Failed tries are counted; here, more than usual.
+async fn every_method_is_refused_without_a_valid_token() {
+    // Failed logins are throttled; this test makes more of them than usual.
     let app = TestApp::with(&["--failed-logins", "1000"], befriend::clock::Clock::system()).await;
     let tenant = app.tenant("acme#chat").await;
     let right_form = format!("Bearer bft_{}", "A".repeat(43));
@@ -239,7 +239,7 @@ async fn every_method_is_shut_without_a_valid_token() {
 }
 
 #[tokio::test]
-async fn every_method_is_shut_for_the_other_kind_of_token() {
+async fn every_method_is_refused_with_the_other_kind_of_token() {
     let (app, tenant) = acme(&[]).await;
     for method in raw::methods() {
         let (token, required) = match caller_of(&method) {
@@ -266,7 +266,7 @@ async fn the_scheme_of_a_token_is_read_in_any_case() {
 }
 
 #[tokio::test]
-async fn guessing_the_operators_token_is_braked() {
+async fn guessing_the_operators_token_is_throttled() {
     let app = TestApp::with(&["--failed-logins", "3"], befriend::clock::Clock::system()).await;
     let tenant = app.tenant("acme#chat").await;
     let method = raw::methods().into_iter().find(|m| m.name() == "ListApps").unwrap();
@@ -279,7 +279,7 @@ async fn guessing_the_operators_token_is_braked() {
     }
     let details = expect_error(try_as("a fourth").await, Code::ResourceExhausted, "RATE_LIMITED");
     assert!(details.retry_info().unwrap().retry_delay.unwrap().as_secs() <= 60);
-    // Who guesses from the operator's own address can't lock the operator out.
+    // Guesses from the operator's own address do not lock the operator out.
     try_as(OPERATOR_TOKEN).await.unwrap();
     tenant.create(&["alice"]).await; // Apps are not affected.
 }

@@ -1,4 +1,4 @@
-//! Apps: the tenants, which only the operator makes and changes.
+//! Apps: the tenants, which only the operator creates and changes.
 
 use befriend::{clock::Clock, proto, server::upkeep};
 use time::{Duration, OffsetDateTime};
@@ -70,7 +70,7 @@ async fn a_new_app_has_the_default_limits_and_credentials_shown_once() {
 }
 
 #[tokio::test]
-async fn a_key_belongs_to_one_app_and_case_counts() {
+async fn a_key_belongs_to_one_app_and_case_matters() {
     let app = TestApp::start().await;
     create(&app, "acme#chat", None).await.unwrap();
     let refused = create(&app, "acme#chat", Some(change(Some(1), None, None))).await;
@@ -101,7 +101,7 @@ async fn an_app_key_is_two_parts_of_a_closed_alphabet() {
 }
 
 #[tokio::test]
-async fn an_app_that_is_not_there_is_not_found_by_any_call() {
+async fn an_app_that_does_not_exist_is_not_found_by_any_call() {
     let app = TestApp::start().await;
     for refused in [
         get(&app, "acme#chat").await.map(drop),
@@ -167,7 +167,7 @@ async fn a_limit_out_of_its_range_is_refused_and_nothing_changes() {
 }
 
 #[tokio::test]
-async fn a_new_secret_voids_the_old_one_at_once_and_tokens_live_on() {
+async fn a_new_secret_voids_the_old_one_at_once_and_tokens_stay_valid() {
     let (app, tenant) = acme(&["alice"]).await;
     let rotated = rotate(&app, "acme#chat", false).await.unwrap();
     assert_eq!(rotated.app.unwrap().client_id, tenant.app.client_id);
@@ -192,7 +192,7 @@ async fn a_new_secret_can_void_the_apps_tokens_and_no_others() {
     tenant.with_token(&issued.access_token).profile("alice").await.unwrap();
 }
 
-/// How many rows there are of this app, and in all.
+/// How many rows this app has, and how many all apps have.
 async fn rows(app: &TestApp, of: &Tenant) -> (i64, i64) {
     sqlx::query_as(
         "select (select count(*) from apps where app_id = $1::uuid)
@@ -209,7 +209,7 @@ async fn rows(app: &TestApp, of: &Tenant) -> (i64, i64) {
 }
 
 #[tokio::test]
-async fn a_deleted_app_is_void_at_once_and_its_rows_go_later() {
+async fn a_deleted_app_is_refused_at_once_and_its_rows_are_removed_later() {
     let (app, tenant) = acme(&[]).await;
     let other = app.tenant("other#app").await;
     let others_rows = rows(&app, &other).await.0;
@@ -230,7 +230,7 @@ async fn a_deleted_app_is_void_at_once_and_its_rows_go_later() {
     expect_error(delete(&app, "acme#chat").await, Code::NotFound, "APP_NOT_FOUND");
 
     upkeep::round(&app.core).await;
-    // What is left: the other app, its token, two users, their two entries, a block on both sides.
+    // The rows of the other app are left: the app, its token, two users, their two entries, a block on both sides.
     assert_eq!(rows(&app, &tenant).await.0, 0);
     assert_eq!(rows(&app, &other).await, (others_rows + 2, others_rows + 2 + 2 + 2));
     assert_eq!(other.friends_of("alice").await.unwrap(), ["bob"]);
@@ -238,7 +238,7 @@ async fn a_deleted_app_is_void_at_once_and_its_rows_go_later() {
 }
 
 #[tokio::test]
-async fn the_key_of_a_deleted_app_is_free_at_once_for_an_app_of_its_own() {
+async fn the_key_of_a_deleted_app_is_free_at_once_for_a_new_app() {
     let (app, tenant) = acme(&["alice"]).await;
     delete(&app, "acme#chat").await.unwrap();
 

@@ -1,5 +1,5 @@
-//! How often an app may call. A test can't stop the limiter's clock, so each asks for what must be so
-//! on however slow a machine: a burst is allowed whole, and of far more calls some are refused.
+//! How often an app may call. A test can't stop the limiter's clock, so each test checks only what holds
+//! on any machine, however slow: a whole burst is allowed, and of many more calls some are refused.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn rate(requests_per_second: i32) -> proto::AppLimits {
     }
 }
 
-/// The answers of so many calls of one operation at once.
+/// The results of `count` calls of one operation at once.
 async fn calls(tenant: &Tenant, count: usize) -> Vec<Result<(), Status>> {
     let call = async |_| match tenant.relations_of("alice", &["bob"]).await {
         Err(refused) if refused.code() == Code::NotFound => Ok(()), // There is no alice.
@@ -26,7 +26,7 @@ async fn calls(tenant: &Tenant, count: usize) -> Vec<Result<(), Status>> {
     join_all((0..count).map(call)).await
 }
 
-/// The refused ones, after a look that they say why.
+/// How many calls were refused. Checks the reason of each.
 fn refused(answers: Vec<Result<(), Status>>, limit: &str) -> usize {
     let refusals: Vec<Status> = answers.into_iter().filter_map(Result::err).collect();
     for refusal in &refusals {
@@ -41,10 +41,10 @@ fn refused(answers: Vec<Result<(), Status>>, limit: &str) -> usize {
 }
 
 #[tokio::test]
-async fn calls_above_the_rate_are_refused_with_when_to_come_back() {
+async fn calls_above_the_rate_are_refused_with_a_retry_delay() {
     let app = TestApp::start().await;
     let tenant = app.tenant_with("acme#chat", rate(2)).await;
-    assert_eq!(refused(calls(&tenant, 2).await, "2"), 0, "a second's worth may come at once");
+    assert_eq!(refused(calls(&tenant, 2).await, "2"), 0, "the calls of a second may come at once");
     assert!(refused(calls(&tenant, 30).await, "2") > 0);
 }
 
@@ -59,7 +59,7 @@ async fn another_operation_and_another_app_are_not_affected() {
 }
 
 #[tokio::test]
-async fn a_burst_is_as_many_seconds_worth_as_the_operator_says() {
+async fn a_burst_holds_the_calls_of_as_many_seconds_as_the_operator_sets() {
     let app = TestApp::with(&["--rate-burst", "10"], Clock::system()).await;
     let tenant = app.tenant_with("acme#chat", rate(3)).await;
     assert_eq!(refused(calls(&tenant, 30).await, "3"), 0);
@@ -70,7 +70,7 @@ async fn a_burst_is_as_many_seconds_worth_as_the_operator_says() {
 async fn each_of_several_instances_allows_its_share() {
     let app = TestApp::with(&["--instances", "10"], Clock::system()).await;
     let tenant = app.tenant_with("acme#chat", rate(20)).await;
-    // Two of the twenty; the refusal tells the app's limit as a whole.
+    // This instance's share is two of the twenty; the error names the app's whole limit.
     assert_eq!(refused(calls(&tenant, 2).await, "20"), 0);
     assert!(refused(calls(&tenant, 30).await, "20") > 0);
 }

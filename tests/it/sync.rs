@@ -45,7 +45,7 @@ fn brief(page: &proto::SyncFriendsResponse) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_follower_gets_what_changed_since_the_version_it_has() {
+async fn a_follower_gets_the_changes_since_its_version() {
     let (_app, tenant) = acme(&["alice", "bob", "carol"]).await;
     let empty = sync(&tenant, request("alice", 0, 0)).await.unwrap();
     assert_eq!((empty.changes.len(), empty.next_version, empty.has_more), (0, 0, false));
@@ -66,7 +66,7 @@ async fn a_follower_gets_what_changed_since_the_version_it_has() {
 }
 
 #[tokio::test]
-async fn changes_of_other_lists_are_not_asked_for_again() {
+async fn a_follower_does_not_read_versions_of_other_lists_again() {
     let (_app, tenant) = acme(&["alice", "bob"]).await;
     tenant.block("alice", &["bob"]).await.unwrap();
     tenant.ask("alice", "bob", "").await.unwrap();
@@ -94,7 +94,7 @@ async fn pages_of_any_size_lead_to_the_same_list() {
 }
 
 #[tokio::test]
-async fn a_sync_refuses_what_no_list_has() {
+async fn a_sync_refuses_versions_that_no_list_has() {
     let (_app, tenant) = acme(&["alice", "bob"]).await;
     tenant.befriend("alice", "bob").await.unwrap();
     let ahead = sync(&tenant, request("alice", 2, 0)).await;
@@ -121,7 +121,7 @@ async fn a_sync_refuses_what_no_list_has() {
 }
 
 #[tokio::test]
-async fn a_page_token_goes_on_with_the_walk_that_gave_it_out_and_no_other() {
+async fn a_page_token_continues_the_sync_that_issued_it_and_no_other() {
     let (_app, tenant) = acme(&["alice", "bob", "carol", "dave"]).await;
     for friend in ["bob", "carol", "dave"] {
         tenant.befriend("alice", friend).await.unwrap();
@@ -149,7 +149,7 @@ async fn a_page_token_goes_on_with_the_walk_that_gave_it_out_and_no_other() {
 }
 
 #[tokio::test]
-async fn who_missed_purged_removals_gets_the_whole_list_anew() {
+async fn a_follower_who_missed_purged_removals_gets_the_whole_list_again() {
     let (app, clock, tenant) = stopped(&["alice", "bob", "carol", "dave"]).await;
     for friend in ["bob", "carol", "dave"] {
         tenant.befriend("alice", friend).await.unwrap();
@@ -172,16 +172,20 @@ async fn who_missed_purged_removals_gets_the_whole_list_anew() {
         follower.catch_up(1).await.unwrap();
         follower.expect_exact().await;
     }
-    assert_eq!((away.resyncs, there.resyncs), (1, 0), "who had seen the removal needs no other");
+    assert_eq!(
+        (away.resyncs, there.resyncs),
+        (1, 0),
+        "a follower who had seen the removal needs no resync"
+    );
     let mut fresh = Follower::new(&tenant, "alice");
     fresh.catch_up(1).await.unwrap();
-    assert_eq!(fresh.resyncs, 0, "who begins with nothing has missed nothing");
+    assert_eq!(fresh.resyncs, 0, "a new follower has missed nothing");
     fresh.expect_exact().await;
     invariants::hold(app.pool()).await;
 }
 
 #[tokio::test]
-async fn who_missed_purged_unblocks_gets_the_whole_block_list_anew() {
+async fn a_follower_who_missed_purged_unblocks_gets_the_whole_block_list_again() {
     let (app, clock, tenant) = stopped(&["alice", "bob", "carol"]).await;
     tenant.block("alice", &["bob", "carol"]).await.unwrap();
     let mut away = Follower::new(&tenant, "alice");
@@ -196,7 +200,7 @@ async fn who_missed_purged_unblocks_gets_the_whole_block_list_anew() {
 }
 
 #[tokio::test]
-async fn a_purge_amid_a_walk_begins_it_anew_if_it_took_what_was_to_come() {
+async fn a_purge_between_two_pages_restarts_the_sync_if_it_took_what_was_to_come() {
     let (app, clock, tenant) = stopped(&["alice", "bob", "carol", "dave"]).await;
     for friend in ["bob", "carol", "dave"] {
         tenant.befriend("alice", friend).await.unwrap();
@@ -212,7 +216,7 @@ async fn a_purge_amid_a_walk_begins_it_anew_if_it_took_what_was_to_come() {
 }
 
 #[tokio::test]
-async fn a_removal_that_keeps_a_remark_is_known_until_the_remark_is_forgotten() {
+async fn a_removal_that_keeps_a_remark_is_not_purged_until_the_remark_is_forgotten() {
     let (app, clock, tenant) = stopped(&["alice", "bob"]).await;
     tenant.befriend("alice", "bob").await.unwrap();
     tenant.remark("alice", "bob", "from work").await.unwrap();
@@ -239,7 +243,7 @@ async fn a_kept_remark_is_forgotten_with_the_user_even_if_their_own_tombstone_is
     tenant.delete("bob").await.unwrap();
     tenant.create(&["bob"]).await;
     tenant.befriend("alice", "bob").await.unwrap();
-    assert_eq!(tenant.entry("alice", "bob").await.unwrap().remark, "", "this bob is another");
+    assert_eq!(tenant.entry("alice", "bob").await.unwrap().remark, "", "this bob is another user");
     invariants::hold(app.pool()).await;
 }
 

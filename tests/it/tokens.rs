@@ -1,4 +1,4 @@
-//! App tokens: issued for credentials, shown with every call, over when their time is.
+//! App tokens: how they are issued, how long they are valid, and how they are revoked.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::support::{Tenant, TestApp, expect_error, metadata, tenant::acme};
 
 const DAY: u64 = 86_400;
 
-/// A clock that stands still, and a server and a tenant that live by it.
+/// A stopped clock, and a server and a tenant that use it.
 async fn stopped() -> (Clock, TestApp, Tenant) {
     let clock = Clock::stopped_at(OffsetDateTime::UNIX_EPOCH + Span::days(20_000));
     let app = TestApp::with(&[], clock.clone()).await;
@@ -19,8 +19,8 @@ async fn stopped() -> (Clock, TestApp, Tenant) {
     (clock, app, tenant)
 }
 
-/// Whether a tenant's token is taken.
-async fn is_taken(tenant: &Tenant) -> bool {
+/// Whether a tenant's token is accepted.
+async fn is_accepted(tenant: &Tenant) -> bool {
     match tenant.profile("alice").await {
         Ok(_) => true,
         Err(refused) => {
@@ -35,18 +35,18 @@ async fn tokens_kept(app: &TestApp) -> i64 {
 }
 
 #[tokio::test]
-async fn credentials_buy_a_token_of_their_app() {
+async fn a_token_is_issued_for_the_credentials_of_its_app() {
     let (app, tenant) = acme(&["alice"]).await;
     let issued = app.login(&tenant.app.client_id, &tenant.client_secret, None).await.unwrap();
     assert_eq!(issued.app_uuid, tenant.app.uuid);
     assert_eq!(issued.expires_in.unwrap().seconds, 86_400);
-    assert_ne!(issued.access_token, tenant.token, "each is another");
-    assert!(is_taken(&tenant.with_token(&issued.access_token)).await);
-    assert!(is_taken(&tenant).await, "the one from before lives on");
+    assert_ne!(issued.access_token, tenant.token, "each token is a new one");
+    assert!(is_accepted(&tenant.with_token(&issued.access_token)).await);
+    assert!(is_accepted(&tenant).await, "the earlier token stays valid");
 }
 
 #[tokio::test]
-async fn a_token_lives_from_a_minute_to_sixty_days() {
+async fn a_token_is_valid_for_a_minute_to_sixty_days() {
     let (app, tenant) = acme(&[]).await;
     let login =
         async |ttl| app.login(&tenant.app.client_id, &tenant.client_secret, Some(ttl)).await;
@@ -85,20 +85,20 @@ async fn a_negative_or_malformed_ttl_is_refused() {
 }
 
 #[tokio::test]
-async fn a_token_is_void_when_its_time_is_over_however_often_it_was_taken_before() {
+async fn an_expired_token_is_refused_however_often_it_was_accepted_before() {
     let (clock, app, tenant) = stopped().await;
     let ttl = Some(Duration::from_secs(60));
     let issued = app.login(&tenant.app.client_id, &tenant.client_secret, ttl).await.unwrap();
     let short = tenant.with_token(&issued.access_token);
     clock.advance(Span::milliseconds(59_999));
-    assert!(is_taken(&short).await, "and kept in the cache now");
+    assert!(is_accepted(&short).await, "and is in the cache now");
     clock.advance(Span::milliseconds(1));
-    assert!(!is_taken(&short).await, "the cache does not outlive it");
-    assert!(is_taken(&tenant).await, "another lives on");
+    assert!(!is_accepted(&short).await, "the cache does not outlive the token");
+    assert!(is_accepted(&tenant).await, "another token stays valid");
 }
 
 #[tokio::test]
-async fn expired_tokens_are_removed_and_living_ones_kept() {
+async fn expired_tokens_are_removed_and_valid_ones_kept() {
     let (clock, app, tenant) = stopped().await;
     for _ in 0..3 {
         let ttl = Some(Duration::from_secs(60));
@@ -109,36 +109,36 @@ async fn expired_tokens_are_removed_and_living_ones_kept() {
     clock.advance(Span::minutes(1));
     upkeep::round(&app.core).await;
     assert_eq!(tokens_kept(&app).await, 1);
-    assert!(is_taken(&tenant).await);
+    assert!(is_accepted(&tenant).await);
 }
 
 #[tokio::test]
-async fn a_revoked_token_is_void_at_once() {
+async fn a_revoked_token_is_refused_at_once() {
     let (app, tenant) = acme(&["alice"]).await;
     let issued = app.login(&tenant.app.client_id, &tenant.client_secret, None).await.unwrap();
     let second = tenant.with_token(&issued.access_token);
-    assert!(is_taken(&second).await, "and kept in the cache now");
+    assert!(is_accepted(&second).await, "and is in the cache now");
 
     tenant.revoke(&second.token).await.unwrap();
-    assert!(!is_taken(&second).await);
-    assert!(is_taken(&tenant).await, "the one that revoked lives on");
+    assert!(!is_accepted(&second).await);
+    assert!(is_accepted(&tenant).await, "the caller's token stays valid");
     tenant.revoke(&second.token).await.unwrap();
 
     tenant.revoke("").await.unwrap();
-    assert!(!is_taken(&tenant).await, "empty stands for one's own");
+    assert!(!is_accepted(&tenant).await, "an empty access_token stands for the caller's");
     let refused = tenant.revoke("").await;
     expect_error(refused, Code::Unauthenticated, "UNAUTHENTICATED");
 }
 
 #[tokio::test]
-async fn a_token_of_another_app_or_of_nobody_is_left_alone() {
+async fn revoking_an_unknown_token_or_one_of_another_app_changes_nothing() {
     let (app, tenant) = acme(&["alice"]).await;
     let other = app.tenant("other#app").await;
     other.create(&["alice"]).await;
     for foreign in [other.token.as_str(), "rubbish", "bft_", &"x".repeat(10_000)] {
         tenant.revoke(foreign).await.unwrap();
     }
-    assert!(is_taken(&other).await);
+    assert!(is_accepted(&other).await);
 }
 
 #[tokio::test]
@@ -159,7 +159,7 @@ async fn a_wrong_client_id_and_a_wrong_secret_look_alike() {
 }
 
 #[tokio::test]
-async fn too_many_failed_logins_brake_that_client_id_and_no_other() {
+async fn too_many_failed_logins_throttle_that_client_id_and_no_other() {
     let app = TestApp::with(&["--failed-logins", "3"], Clock::system()).await;
     let tenant = app.tenant("acme#chat").await;
     let other = app.tenant("other#app").await;
@@ -168,7 +168,7 @@ async fn too_many_failed_logins_brake_that_client_id_and_no_other() {
         let refused = app.login(id, "wrong", None).await;
         expect_error(refused, Code::Unauthenticated, "INVALID_CREDENTIALS");
     }
-    // Not even the right one is looked at now, lest its answer tell.
+    // The right secret is refused too, so that a guesser does not learn that it is right.
     for secret in ["wrong", right] {
         let refused = app.login(id, secret, None).await;
         let details = expect_error(refused, Code::ResourceExhausted, "RATE_LIMITED");
@@ -189,7 +189,7 @@ async fn a_right_login_does_not_count_as_failed() {
 }
 
 #[tokio::test]
-async fn no_secret_stands_in_the_database() -> Result<(), sqlx::Error> {
+async fn no_secret_is_stored_in_plain_text() -> Result<(), sqlx::Error> {
     let (app, tenant) = acme(&[]).await;
     let rows: Vec<String> = sqlx::query_scalar(
         "select a::text || coalesce(encode(client_secret_hash, 'escape'), '') from apps a
@@ -201,7 +201,7 @@ async fn no_secret_stands_in_the_database() -> Result<(), sqlx::Error> {
     assert_eq!(rows.len(), 2);
     for secret in [&tenant.token, &tenant.client_secret] {
         let bare = &secret[4..]; // Without the prefix that tells its kind.
-        assert!(rows.iter().all(|row| !row.contains(bare)), "a secret is kept in the clear");
+        assert!(rows.iter().all(|row| !row.contains(bare)), "a secret is stored in plain text");
         let as_bytes: String = hex::encode(secret);
         assert!(rows.iter().all(|row| !row.contains(&as_bytes)));
     }

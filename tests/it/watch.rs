@@ -14,13 +14,13 @@ use crate::support::{
     tenant::acme,
 };
 
-/// The same tenant at another instance.
+/// The same tenant, whose calls go to another instance.
 fn at(app: &TestApp, tenant: &Tenant) -> Tenant {
     Tenant { channel: app.channel.clone(), ..tenant.clone() }
 }
 
 #[tokio::test]
-async fn a_watcher_gets_the_list_and_then_what_changes() {
+async fn a_watcher_gets_the_list_and_then_its_changes() {
     let (_app, tenant) = acme(&["alice", "bob", "carol"]).await;
     tenant.befriend("alice", "bob").await.unwrap();
     let mut watcher = Watcher::start(&tenant, "alice").await.unwrap();
@@ -37,7 +37,7 @@ async fn a_watcher_gets_the_list_and_then_what_changes() {
 }
 
 #[tokio::test]
-async fn who_has_missed_nothing_is_told_so_at_once() {
+async fn a_watcher_who_has_missed_nothing_gets_a_first_message_at_once() {
     let (_app, tenant) = acme(&["alice", "bob"]).await;
     tenant.befriend("alice", "bob").await.unwrap();
     let seen = Watcher::start(&tenant, "alice").await.unwrap().copy;
@@ -77,7 +77,7 @@ async fn a_long_list_comes_in_several_messages() {
 }
 
 #[tokio::test]
-async fn who_missed_purged_removals_watches_the_whole_list_anew() {
+async fn a_watcher_who_missed_purged_removals_gets_the_whole_list_again() {
     let clock = Clock::stopped_at(datetime!(2026-01-01 0:00 UTC));
     let app = TestApp::with(&["--tombstone-retention", "1h"], clock.clone()).await;
     let tenant = app.tenant("acme#chat").await;
@@ -94,11 +94,11 @@ async fn who_missed_purged_removals_watches_the_whole_list_anew() {
     assert!(again.next().await.unwrap().unwrap().full_resync);
     assert_eq!(again.names(), ["carol"]);
     tenant.remark("alice", "carol", "hm").await.unwrap();
-    assert!(!there.next().await.unwrap().unwrap().full_resync, "who was there missed nothing");
+    assert!(!there.next().await.unwrap().unwrap().full_resync, "an open watch has missed nothing");
 }
 
 #[tokio::test]
-async fn block_lists_are_watched_alike() {
+async fn block_lists_are_watched_like_friend_lists() {
     let (_app, tenant) = acme(&["alice", "bob", "carol"]).await;
     tenant.block("alice", &["bob"]).await.unwrap();
     let request = proto::WatchBlocksRequest { owner: "alice".to_owned(), since_version: 0 };
@@ -112,7 +112,7 @@ async fn block_lists_are_watched_alike() {
     tenant.unblock("alice", "bob").await.unwrap();
     while copy.version < 4 {
         let message = stream.message().await.unwrap().unwrap();
-        assert!(!message.changes.is_empty(), "what happens to other lists is not told");
+        assert!(!message.changes.is_empty(), "changes of other lists are not sent");
         copy.apply(message.full_resync, message.changes);
         copy.version = message.next_version;
     }
@@ -123,7 +123,7 @@ async fn block_lists_are_watched_alike() {
 }
 
 #[tokio::test]
-async fn what_another_instance_changes_is_seen_too() {
+async fn a_change_by_another_instance_is_seen_too() {
     let (app, tenant) = acme(&["alice", "bob", "carol"]).await;
     let other = TestApp::on(&app.database_url, &["--watch-poll", "10ms"], Clock::system()).await;
     let mut watcher = Watcher::start(&at(&other, &tenant), "alice").await.unwrap();
@@ -146,7 +146,7 @@ async fn a_watch_is_refused_like_a_sync() {
         let refused = tenant.friends().watch_friends(request).await.map(drop);
         expect_error(refused, Code::InvalidArgument, reason);
     }
-    assert_eq!(app.core.watches.count(), 0, "who was refused takes no place");
+    assert_eq!(app.core.watches.count(), 0, "a refused watcher is not counted");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -182,7 +182,7 @@ async fn fifty_watchers_at_two_instances_end_with_the_right_lists_while_all_writ
     });
     let answers: Vec<_> = answers.await.into_iter().flatten().collect();
     only(&answers, &[Code::FailedPrecondition]);
-    // The last change of each is one that the watcher sees.
+    // The last change of each writer is one that the watcher sees.
     for owner in &users {
         tenant.create_one(&format!("last.{owner}"), "").await.unwrap();
         tenant.befriend(owner, &format!("last.{owner}")).await.unwrap();

@@ -27,10 +27,10 @@ const BATCH: i64 = 100;
 /// finds nothing to do.
 const REMARKS_BATCH: i64 = 1000;
 
-/// Goes on with a few deleted users who still stand in lists. Returns how many there were.
+/// Continues to remove some deleted users from lists. Returns how many users it found.
 ///
 /// # Errors
-/// Those of the database; the next call goes on where this one stopped.
+/// Those of the database; the next call continues where this one stopped.
 pub async fn finish(core: &Arc<Core>, deadline: Instant) -> Result<usize, Error> {
     let leaving = core.db.read(async |db| user_deletion::leaving(db, BATCH).await).await?;
     for (app_id, username) in &leaving {
@@ -40,7 +40,7 @@ pub async fn finish(core: &Arc<Core>, deadline: Instant) -> Result<usize, Error>
         let context = Context { core: Arc::clone(core), app: Arc::new(app), deadline };
         // A user who can't be removed now must not hold up the others.
         if let Err(error) = leave(&context, username).await {
-            tracing::warn!(%error, "removing a deleted user from lists goes on later");
+            tracing::warn!(%error, "a deleted user can't be removed from lists now");
         }
     }
     Ok(leaving.len())
@@ -55,8 +55,8 @@ pub(in crate::ops) async fn leave(context: &Context, username: &Username) -> Res
     db.retrying(|| free_name(context, username)).await
 }
 
-/// The users whose entries one batch removes: in their lists the deleted user stands, or they stand in
-/// the lists of the deleted user.
+/// The users whose entries one batch removes: they have the deleted user in their lists, or are in the
+/// lists of the deleted user.
 struct Remains {
     friends: Vec<Username>,
     blockers: Vec<Username>,
@@ -175,7 +175,7 @@ async fn free_name(context: &Context, username: &Username) -> Result<(), Error> 
     tx.commit().await
 }
 
-/// Locks a user; false when the user is not deleted, or stands in no list any more.
+/// Locks a user; false when the user is not deleted, or is in no list any more.
 async fn lock_leaving(
     tx: &mut sqlx::PgConnection,
     context: &Context,

@@ -1,4 +1,4 @@
-//! A follower of the versions ends with exactly the server's lists, whatever changes meanwhile.
+//! Followers end with exactly the server's lists, whatever changes while they sync.
 
 use std::sync::{
     Arc,
@@ -16,16 +16,16 @@ use crate::support::{
     race::{Dice, names, only, race},
 };
 
-/// So few that most calls meet others.
+/// So few users that most calls collide with others.
 const USERS: usize = 8;
 
-/// How often a writer writes.
+/// How many writes a writer makes.
 const WRITES: usize = 30;
 
-/// How many write at the same time.
+/// How many writers there are at the same time.
 const WRITERS: usize = 6;
 
-/// Writes at random.
+/// Makes random writes.
 async fn write(tenant: Tenant, users: Vec<String>, seed: u64) -> Vec<Result<(), Status>> {
     let mut dice = Dice(seed);
     let mut answers = Vec::new();
@@ -54,7 +54,7 @@ async fn write(tenant: Tenant, users: Vec<String>, seed: u64) -> Vec<Result<(), 
     answers
 }
 
-/// Follows a user in pages of random size until told that all is written, with random pauses.
+/// Follows a user in pages of random size, with random pauses, until `done` says that all is written.
 async fn follow(tenant: Tenant, owner: String, done: Arc<AtomicBool>, seed: u64) -> Follower {
     let mut dice = Dice(seed);
     let mut follower = Follower::new(&tenant, &owner);
@@ -69,7 +69,11 @@ async fn follow(tenant: Tenant, owner: String, done: Arc<AtomicBool>, seed: u64)
             follower.step_blocks(page_size).await
         };
         if let Err(status) = step {
-            assert_eq!(status.code(), Code::NotFound, "only a deletion is in the way: {status:?}");
+            assert_eq!(
+                status.code(),
+                Code::NotFound,
+                "only a deletion may fail a sync: {status:?}"
+            );
         }
     }
     follower
@@ -122,7 +126,7 @@ async fn followers_end_with_the_servers_lists(seed: u64) {
     let users = names("user", USERS);
     tenant.create(&users.iter().map(String::as_str).collect::<Vec<_>>()).await;
 
-    // No writer touches this user: a purge is sure to overtake whoever reads the list in the middle.
+    // No writer changes this user's list: a purge is sure to overtake a follower who has read it once.
     let quiet = "quiet".to_owned();
     tenant.create(&[&quiet, "quiet-friend"]).await;
     tenant.befriend(&quiet, "quiet-friend").await.unwrap();
@@ -136,7 +140,7 @@ async fn followers_end_with_the_servers_lists(seed: u64) {
         })
         .collect();
     let purging = tokio::spawn(purge(Arc::clone(&app), clock.clone(), Arc::clone(&done)));
-    // These read once in the middle.
+    // These followers read once in the middle.
     let mut followers: Vec<Follower> =
         users.iter().chain([&quiet]).map(|owner| Follower::new(&tenant, owner)).collect();
     write_at_once(&tenant, &users, seed + 500).await;
@@ -158,7 +162,7 @@ async fn followers_end_with_the_servers_lists(seed: u64) {
         follower.expect_exact().await;
         resyncs += follower.resyncs;
     }
-    assert!(resyncs > 0, "no purge has overtaken a follower: the test tests too little");
+    assert!(resyncs > 0, "no purge has overtaken a follower: the test covers too little");
     invariants::hold(app.pool()).await;
 }
 

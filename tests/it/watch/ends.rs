@@ -1,4 +1,4 @@
-//! How a watch ends, and what it leaves behind: nothing.
+//! How a watch ends, and that it leaves nothing behind.
 
 use befriend::{clock::Clock, proto};
 use tonic::{Code, Request, Status};
@@ -10,15 +10,15 @@ use crate::support::{
     tenant::acme,
 };
 
-/// Comes back when nobody watches any more.
-async fn until_nobody_watches(app: &TestApp) {
+/// Waits until there are no watchers.
+async fn until_no_watchers(app: &TestApp) {
     while app.core.watches.count() > 0 {
         tokio::task::yield_now().await;
     }
 }
 
-/// Makes changes that a watcher of alice sees, until nobody watches.
-async fn write_until_nobody_watches(app: &TestApp, tenant: &Tenant) {
+/// Makes changes that a watcher of alice sees, until there are no watchers.
+async fn write_until_no_watchers(app: &TestApp, tenant: &Tenant) {
     let long = "x".repeat(256);
     for extension in ["", &long].iter().cycle() {
         let request = proto::UpdateFriendRequest {
@@ -36,7 +36,7 @@ async fn write_until_nobody_watches(app: &TestApp, tenant: &Tenant) {
 }
 
 #[tokio::test]
-async fn at_the_shutdown_a_watch_ends_in_good_order_and_goes_on_elsewhere() {
+async fn at_a_shutdown_a_watch_ends_with_status_ok_and_continues_at_another_instance() {
     let (app, tenant) = acme(&["alice", "bob", "carol"]).await;
     let other = TestApp::on(&app.database_url, &[], Clock::system()).await;
     let there = at(&other, &tenant);
@@ -51,7 +51,7 @@ async fn at_the_shutdown_a_watch_ends_in_good_order_and_goes_on_elsewhere() {
 }
 
 #[tokio::test]
-async fn open_watches_do_not_hold_up_the_end() {
+async fn open_watches_do_not_delay_a_shutdown() {
     let (mut app, tenant) = acme(&["alice"]).await;
     let watcher = Watcher::start(&tenant, "alice").await.unwrap();
     let serving = app.serving.take().unwrap();
@@ -76,11 +76,11 @@ async fn a_watch_ends_when_its_user_is_deleted() {
         }
     };
     expect_error(Err::<(), _>(ended), Code::NotFound, "USER_NOT_FOUND");
-    until_nobody_watches(&app).await;
+    until_no_watchers(&app).await;
 }
 
 #[tokio::test]
-async fn a_deletion_by_another_instance_is_seen_even_before_the_first_look() {
+async fn a_deletion_by_another_instance_is_seen_even_before_the_first_poll() {
     let (app, tenant) = acme(&["alice"]).await;
     let flags = ["--watch-poll", "1s"];
     let other = TestApp::on(&app.database_url, &flags, Clock::system()).await;
@@ -104,14 +104,14 @@ async fn a_watch_ends_when_the_app_is_deleted() {
 }
 
 #[tokio::test]
-async fn a_reader_who_does_not_keep_up_is_told_so_and_can_go_on() {
+async fn a_slow_reader_gets_an_error_and_can_continue() {
     let app = TestApp::with(&["--watch-send-timeout", "1ms"], Clock::system()).await;
     let tenant = app.tenant("acme#chat").await;
     tenant.create(&["alice", "bob"]).await;
     tenant.befriend("alice", "bob").await.unwrap();
     let slow = on_narrow_connection(&app, &tenant);
     let mut watcher = Watcher::from(&slow, "alice", FriendCopy::default()).await.unwrap();
-    write_until_nobody_watches(&app, &tenant).await;
+    write_until_no_watchers(&app, &tenant).await;
     let ended: Status = loop {
         match watcher.next().await {
             Ok(Some(_)) => {}
@@ -128,7 +128,7 @@ async fn a_reader_who_does_not_keep_up_is_told_so_and_can_go_on() {
 }
 
 #[tokio::test]
-async fn a_watcher_who_goes_away_leaves_its_place() {
+async fn a_watcher_who_goes_away_makes_room_for_another() {
     let app = TestApp::with(&["--max-watchers", "2"], Clock::system()).await;
     let tenant = app.tenant("acme#chat").await;
     tenant.create(&["alice", "bob"]).await;
@@ -145,17 +145,17 @@ async fn a_watcher_who_goes_away_leaves_its_place() {
 }
 
 #[tokio::test]
-async fn a_watch_ends_in_good_order_after_its_longest_time() {
+async fn a_watch_ends_with_status_ok_after_its_longest_duration() {
     let app = TestApp::with(&["--watch-max-duration", "50ms"], Clock::system()).await;
     let tenant = app.tenant("acme#chat").await;
     tenant.create(&["alice"]).await;
     let mut watcher = Watcher::start(&tenant, "alice").await.unwrap();
     assert_eq!(watcher.next().await.unwrap(), None);
-    until_nobody_watches(&app).await;
+    until_no_watchers(&app).await;
 }
 
 #[tokio::test]
-async fn a_watch_outlives_the_longest_time_of_other_calls_and_takes_no_place_among_them() {
+async fn a_watch_outlives_the_time_limit_of_calls_and_does_not_count_as_a_call_in_flight() {
     let (app, tenant) = acme(&["alice", "bob"]).await;
     let flags = ["--max-duration", "1s", "--max-in-flight", "1", "--watch-max-duration", "1500ms"];
     let brief = TestApp::on(&app.database_url, &flags, Clock::system()).await;
@@ -171,7 +171,7 @@ async fn a_watch_outlives_the_longest_time_of_other_calls_and_takes_no_place_amo
 }
 
 #[tokio::test]
-async fn a_callers_deadline_is_for_the_beginning_of_a_watch() {
+async fn a_callers_deadline_covers_only_the_start_of_a_watch() {
     // The caller's client library, not the server, ends a stream whose deadline passes.
     let (_app, tenant) = acme(&["alice", "bob"]).await;
     let mut request =
@@ -188,7 +188,7 @@ async fn a_callers_deadline_is_for_the_beginning_of_a_watch() {
 }
 
 #[tokio::test]
-async fn a_watch_is_one_call_of_the_apps_rate() {
+async fn a_watch_counts_as_one_call_of_the_apps_rate() {
     let app = TestApp::start().await;
     let limits = proto::AppLimits { requests_per_second: Some(1), ..proto::AppLimits::default() };
     let tenant = app.tenant_with("acme#chat", limits).await;
@@ -199,7 +199,7 @@ async fn a_watch_is_one_call_of_the_apps_rate() {
 }
 
 #[tokio::test]
-async fn a_watch_outlives_its_connections_to_the_database() {
+async fn a_watch_survives_the_loss_of_database_connections() {
     let app = TestApp::with(&["--watch-poll", "10ms"], Clock::system()).await;
     let tenant = app.tenant("acme#chat").await;
     tenant.create(&["alice", "bob"]).await;
@@ -216,7 +216,7 @@ async fn a_watch_outlives_its_connections_to_the_database() {
         .execute(&outside)
         .await
         .unwrap();
-        // The call itself may meet a broken connection, and may be repeated.
+        // The call itself may get a broken connection, and may be repeated.
         let change = async || match step % 2 {
             0 => tenant.befriend("alice", "bob").await,
             _ => tenant.unfriend("alice", "bob").await,
@@ -230,7 +230,7 @@ async fn a_watch_outlives_its_connections_to_the_database() {
 }
 
 #[tokio::test]
-async fn a_watch_shows_a_token_like_every_call() {
+async fn a_watch_needs_a_token_like_every_call() {
     let (_app, tenant) = acme(&["alice"]).await;
     let refused = Watcher::start(&tenant.with_token("bft_nonsense"), "alice").await.map(drop);
     expect_error(refused, Code::Unauthenticated, "UNAUTHENTICATED");
