@@ -17,12 +17,12 @@ statements! {
 -- heads.lock
 select u.owner_key, u.username, u.uuid, u.nickname, u.activated, u.created_at, u.modified_at,
        u.friend_count, u.block_count, u.version, u.incoming_requests, u.outgoing_requests,
-       u.deleted, u.leaving
+       u.state
 from unnest($1::uuid[]) as wanted (owner_key)
 cross join lateral (
     select owner_key, username, uuid, nickname, activated, created_at, modified_at, friend_count,
            block_count, version, incoming_requests, outgoing_requests,
-           deleted_at is not null as deleted, leaving
+           case when deleted_at is null then 0 when leaving then 1 else 2 end as state
     from users
     where owner_key = wanted.owner_key
       and (deleted_at is null or $2)
@@ -58,8 +58,8 @@ struct LockedRow {
     owner_key: Uuid,
     #[sqlx(flatten)]
     user: UserRow,
-    deleted: bool,
-    leaving: bool,
+    /// 0 for a user who exists, 1 for a deleted one who still stands in lists, 2 for a deleted one.
+    state: i32,
 }
 
 /// Locks the rows of these users one by one in key order. Two transactions that lock in this order
@@ -73,7 +73,7 @@ pub(crate) async fn lock(
     let keys: Vec<Uuid> = keys.iter().map(|key| key.as_uuid()).collect();
     let rows: Vec<LockedRow> = query_as(LOCK).bind(keys).bind(with_deleted).fetch_all(db).await?;
     let keyed = |row: LockedRow| {
-        let (deleted, leaving) = (row.deleted, row.leaving);
+        let (deleted, leaving) = (row.state > 0, row.state == 1);
         let head = LockedHead { account: Account::from(row.user), deleted, leaving };
         (OwnerKey::from_store(row.owner_key), head)
     };

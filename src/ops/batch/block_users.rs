@@ -1,7 +1,5 @@
 //! BlockUsers: the calls of a batch block in one transaction.
 
-use std::iter;
-
 use tokio::time::Instant;
 
 use super::batcher::{Batch, BatchItem, Outcome};
@@ -34,18 +32,12 @@ impl BlockUsers {
         self.context.user(&self.owner)
     }
 
-    fn pairs(&self) -> impl Iterator<Item = [UserRef<'_>; 2]> {
-        iter::repeat(self.owner())
-            .zip(&self.users)
-            .map(|(owner, user)| [owner, self.context.user(user)])
-    }
-
     fn decide<'a>(
         &'a self,
         changes: &mut ListChanges<'a>,
+        owner: UserRef<'a>,
         pairs: &[[UserRef<'a>; 2]],
     ) -> Result<(), Error> {
-        let owner = self.owner();
         changes.heads.user(owner)?;
         for [_, user] in pairs {
             changes.heads.user(*user)?;
@@ -77,24 +69,30 @@ impl BatchItem for BlockUsers {
             return Ok(items.iter().map(|_| Outcome::RunAlone).collect());
         }
         let mut tx = core.db.begin_batch(batch.deadline, batch.brief).await?;
-        let pairs: Vec<Vec<[UserRef<'_>; 2]>> = items
-            .iter()
-            .map(|item| if fits(item) { item.pairs().collect() } else { Vec::new() })
-            .collect();
+        let mut pairs: Vec<[UserRef<'_>; 2]> = Vec::with_capacity(items.len());
+        let mut owners: Vec<Option<UserRef<'_>>> = Vec::with_capacity(items.len());
+        for item in items {
+            let owner = fits(item).then(|| item.owner());
+            if let Some(owner) = owner {
+                pairs.extend(item.users.iter().map(|user| [owner, item.context.user(user)]));
+            }
+            owners.push(owner);
+        }
         // The blocked users are locked too: none of them can be deleted meanwhile, and the requests
         // that they sent to the owner are cancelled.
-        let owners = items.iter().filter(|item| fits(item)).map(|item| item.owner().key);
-        let keys = pairs.iter().flatten().flatten().map(|user| user.key).chain(owners);
-        let heads = Heads::lock(&mut tx, keys).await?;
+        let users = owners.iter().flatten().chain(pairs.iter().map(|[_, user]| user));
+        let heads = Heads::lock(&mut tx, users.map(|user| user.key)).await?;
         let mut changes = ListChanges::new(core, heads);
-        block::read_pairs(&mut changes, &mut tx, &pairs.concat()).await?;
-        let mut outcomes = Vec::with_capacity(items.len());
-        for (item, pairs) in items.iter().zip(&pairs) {
-            outcomes.push(if fits(item) {
-                Outcome::Done(item.decide(&mut changes, pairs))
-            } else {
-                Outcome::RunAlone
-            });
+        block::read_pairs(&mut changes, &mut tx, &pairs).await?;
+        let (mut outcomes, mut pairs) = (Vec::with_capacity(items.len()), &*pairs);
+        for (item, owner) in items.iter().zip(owners) {
+            let Some(owner) = owner else {
+                outcomes.push(Outcome::RunAlone);
+                continue;
+            };
+            let (of_item, rest) = pairs.split_at(item.users.len());
+            outcomes.push(Outcome::Done(item.decide(&mut changes, owner, of_item)));
+            pairs = rest;
         }
         if !changes.is_empty() {
             changes.commit(tx, core).await?;
