@@ -73,8 +73,9 @@ async fn create(cluster: &Cluster) -> Result<(), sqlx::Error> {
     let mut session = log_in(cluster, SUPERUSER, "postgres").await?;
     for (statement, exists_already) in STATEMENTS {
         match in_time(session.execute(statement)).await {
+            Ok(_) => {}
             Err(error) if has_code(&error, &[exists_already]) => {}
-            done => drop(done?),
+            Err(error) => return Err(error),
         }
     }
     session.close().await

@@ -71,8 +71,8 @@ pub(super) struct UsageGuard {
     answers: PathBuf,
 }
 
-/// The watchdog's answer to a request.
-enum Answer {
+/// The result of a request to the watchdog.
+enum Reply {
     /// The pid of the server, if the watchdog has started one.
     Pid(Option<i32>),
     /// The FIFO has no reader any more.
@@ -107,9 +107,9 @@ impl UsageGuard {
                 Err(error) => return Err(StartError::folder("open", &layout.fifo)(error)),
             };
         Ok(match usage.ask("join", deadline)? {
-            Answer::Pid(_) => Join::Joined(usage),
-            Answer::Gone => Join::NoWatchdog,
-            Answer::TimedOut => Join::Unresponsive,
+            Reply::Pid(_) => Join::Joined(usage),
+            Reply::Gone => Join::NoWatchdog,
+            Reply::TimedOut => Join::Unresponsive,
         })
     }
 
@@ -166,16 +166,16 @@ impl UsageGuard {
         deadline: Deadline,
     ) -> Result<i32, StartError> {
         match self.ask("start", deadline)? {
-            Answer::Pid(Some(pid)) => Ok(pid),
-            Answer::Pid(None) | Answer::Gone => {
+            Reply::Pid(Some(pid)) => Ok(pid),
+            Reply::Pid(None) | Reply::Gone => {
                 let tail = layout.log_tail(0);
                 Err(StartError::Ended { log: layout.log.clone(), tail })
             }
-            Answer::TimedOut => Err(layout.timeout("the watchdog to start Postgres", deadline, 0)),
+            Reply::TimedOut => Err(layout.timeout("the watchdog to start Postgres", deadline, 0)),
         }
     }
 
-    fn ask(&mut self, word: &str, deadline: Deadline) -> Result<Answer, StartError> {
+    fn ask(&mut self, word: &str, deadline: Deadline) -> Result<Reply, StartError> {
         match fs::remove_file(&self.answers) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(StartError::folder("remove", &self.answers)(error));
@@ -188,7 +188,7 @@ impl UsageGuard {
             // After the request, empty lines are written, which the watchdog skips: a write fails when the
             // watchdog has ended.
             match self.fifo.write_all(request.as_bytes()) {
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Answer::Gone),
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Reply::Gone),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => {
                     return Err(StartError::folder("write to the FIFO beside", &self.answers)(
@@ -200,10 +200,10 @@ impl UsageGuard {
             let answer = fs::read_to_string(&self.answers).unwrap_or_default();
             let answer = answer.strip_suffix('\n').and_then(|answer| answer.split_once(' '));
             if let Some((_, pid)) = answer.filter(|(answered, _)| *answered == number) {
-                return Ok(Answer::Pid(pid.parse().ok()));
+                return Ok(Reply::Pid(pid.parse().ok()));
             }
             if !deadline.pause() {
-                return Ok(Answer::TimedOut);
+                return Ok(Reply::TimedOut);
             }
         }
     }

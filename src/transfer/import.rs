@@ -132,18 +132,19 @@ impl Import<'_> {
             }
             self.report.lines[source.kind as usize].read += read as u64;
             self.progress.advance(read as u64);
-            self.take(batch, staging).await?;
+            self.stage(batch, staging).await?;
         }
     }
 
-    async fn take(&mut self, batch: Batch, staging: &mut Staging) -> Result<(), TransferError> {
+    async fn stage(&mut self, batch: Batch, staging: &mut Staging) -> Result<(), TransferError> {
         if !batch.users.is_empty() {
             staging.users(self.call, &batch.users).await?;
             if self.options.write {
                 let (sources, progress) = (self.sources, &mut *self.progress);
-                let mut tell = |told| forward(sources, progress, told, false);
+                let mut on_event = |event| report_event(sources, progress, event, false);
                 let created =
-                    bulk::create(self.call, &batch.users, self.options.existing, &mut tell).await?;
+                    bulk::create(self.call, &batch.users, self.options.existing, &mut on_event)
+                        .await?;
                 self.report.lines[Kind::Users as usize].tally += created;
             }
         }
@@ -163,15 +164,15 @@ impl Import<'_> {
         if friends.read > 0 {
             self.progress.begin("making friends", Some(good(friends)));
             let progress = &mut *self.progress;
-            let mut tell = |told| forward(sources, progress, told, true);
-            let made = bulk::befriend(self.call, staging, existing, &mut tell).await?;
+            let mut on_event = |event| report_event(sources, progress, event, true);
+            let made = bulk::befriend(self.call, staging, existing, &mut on_event).await?;
             self.report.lines[Kind::Friends as usize].tally = made;
         }
         if blocks.read > 0 {
             self.progress.begin("blocking", Some(good(blocks)));
             let progress = &mut *self.progress;
-            let mut tell = |told| forward(sources, progress, told, true);
-            let made = bulk::block(self.call, staging, &mut tell).await?;
+            let mut on_event = |event| report_event(sources, progress, event, true);
+            let made = bulk::block(self.call, staging, &mut on_event).await?;
             self.report.lines[Kind::Blocks as usize].tally = made;
         }
         Ok(())
@@ -199,8 +200,14 @@ fn left_out_of(why: &BadLine) -> String {
     format!("is imported without an invalid value: {why}")
 }
 
-fn forward(sources: &[Source], progress: &mut dyn ProgressSink, told: ImportEvent, count: bool) {
-    match told {
+/// Reports an event of an import; `count` says whether its lines count as progress of this step.
+fn report_event(
+    sources: &[Source],
+    progress: &mut dyn ProgressSink,
+    event: ImportEvent,
+    count: bool,
+) {
+    match event {
         ImportEvent::Progress(lines) if count => progress.advance(lines as u64),
         ImportEvent::Progress(_) => {}
         ImportEvent::Refused(place, refusal) => {
