@@ -268,7 +268,7 @@ impl Dispatcher {
         let mut ended = Vec::new();
         for report in batch.drain(..) {
             match report {
-                Report::Attempted(event) => attempted.push(event),
+                Report::Attempted(event) => attempted.push(*event),
                 Report::Ended(key) => ended.push(key),
             }
         }

@@ -61,7 +61,8 @@ pub(super) struct StreamContext {
 /// What a stream reports to the dispatcher: each attempt, and at last its end.
 #[derive(Debug)]
 pub(super) enum Report {
-    Attempted(AttemptedEvent),
+    // Boxed, because it is much larger than the other report.
+    Attempted(Box<AttemptedEvent>),
     Ended(StreamKey),
 }
 
@@ -111,7 +112,7 @@ async fn deliver(context: StreamContext, mut stream: Stream) {
         }
         let attempted = attempt(&context, &stream, stored).await;
         let goes_on = attempted.lets_the_next_go();
-        if context.reports.send(Report::Attempted(attempted)).await.is_err() || !goes_on {
+        if context.reports.send(Report::Attempted(Box::new(attempted))).await.is_err() || !goes_on {
             break;
         }
     }

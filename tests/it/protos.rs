@@ -159,7 +159,7 @@ fn in_answers_a_name_stands_for_one_kind_of_message_and_for_nothing_else() {
             let (name, full_name) = (field.name(), field.full_name());
             match expected {
                 Some(expected) if full_name != UPSERTED => {
-                    assert_eq!(name, expected, "{full_name}")
+                    assert_eq!(name, expected, "{full_name}");
                 }
                 Some(_) => {}
                 None => {
@@ -195,7 +195,8 @@ fn every_error_that_a_comment_names_is_a_reason() {
         let path = file.unwrap().path();
         let text = std::fs::read_to_string(&path).unwrap();
         let comments = text.lines().filter_map(|line| line.trim_start().strip_prefix("// "));
-        let words = comments.flat_map(|line| line.split(|c| c != '_' && !matches!(c, 'A'..='Z')));
+        let words =
+            comments.flat_map(|line| line.split(|c: char| c != '_' && !c.is_ascii_uppercase()));
         for word in words.filter(|word| word.contains('_') && word.trim_matches('_') == *word) {
             assert!(is_known(word), "{}: {word} is no reason and no value", path.display());
         }

@@ -20,7 +20,8 @@ fn limits(of: [Option<i32>; 3]) -> proto::AppLimits {
 async fn a_limit_changes_only_if_it_is_named_and_goes_back_to_its_default_if_it_is_absent() {
     let app = TestApp::start().await;
     app.tenant_with("acme#chat", limits([Some(7), Some(8), Some(9)])).await;
-    let cases: [(&[&str], [Option<i32>; 3], [i32; 3]); 4] = [
+    type Case = (&'static [&'static str], [Option<i32>; 3], [i32; 3]);
+    let cases: [Case; 4] = [
         (&["limits.friend_limit"], [Some(1), Some(2), Some(3)], [1, 8, 9]),
         (&["limits.friend_limit", "limits.block_limit"], [None, Some(0), None], [3000, 0, 9]),
         (&["limits"], [Some(5), None, None], [5, 500, 100]),
