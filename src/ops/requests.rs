@@ -154,7 +154,7 @@ async fn try_to_accept(
 ) -> Result<(Option<FriendRequest>, Friend), Error> {
     let Between { requester, recipient } = between;
     let (mut tx, mut changes) = lock(call, between).await?;
-    friendship::read_pairs(&mut changes, &mut tx, &[[requester, recipient]]).await?;
+    friendship::read_pairs(&mut changes, &mut tx, &[[recipient, requester]]).await?;
     request::read(&mut changes, &mut tx, &[between]).await?;
     let waiting = request::waiting(&changes, between) == Waiting::Yes;
     if !waiting && let Some(entry) = friendship::entry(&changes, recipient, requester) {

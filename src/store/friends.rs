@@ -4,8 +4,6 @@
 //! The caller has locked the owners of all entries. Only the clearing of remarks that tombstones keep
 //! needs no lock, because no caller sees them.
 
-use std::borrow::Cow;
-
 use sqlx::{FromRow, PgConnection, query, query_as, query_scalar};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -50,6 +48,21 @@ on conflict (owner_key, friend_name) do update
 set version = excluded.version,
     deleted = false,
     remark = excluded.remark,
+    extension = excluded.extension,
+    server_extension = excluded.server_extension,
+    created_at = excluded.created_at,
+    updated_at = excluded.updated_at
+where stored.deleted";
+    UPSERT_KEEPING_REMARK = "\
+-- friends.upsert_keeping_remark
+insert into friends as stored (owner_key, friend_name, version, extension, server_extension,
+                               created_at, updated_at)
+select owner_key, friend_name, version, extension, server_extension, created_at, $7
+from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::timestamptz[])
+    as fresh (owner_key, friend_name, version, extension, server_extension, created_at)
+on conflict (owner_key, friend_name) do update
+set version = excluded.version,
+    deleted = false,
     extension = excluded.extension,
     server_extension = excluded.server_extension,
     created_at = excluded.created_at,
@@ -135,7 +148,8 @@ pub(crate) struct NewEntry<'a> {
     pub(crate) owner: OwnerKey,
     pub(crate) friend: &'a Username,
     pub(crate) version: i64,
-    pub(crate) remark: Cow<'a, str>,
+    /// `None`: the remark that its tombstone keeps, or none.
+    pub(crate) remark: Option<&'a str>,
     pub(crate) extension: &'a str,
     pub(crate) server_extension: &'a str,
     pub(crate) created_at: OffsetDateTime,
@@ -206,18 +220,36 @@ pub(crate) async fn upsert(
     entries: &[NewEntry<'_>],
     now: OffsetDateTime,
 ) -> Result<(), Error> {
-    let done = query(UPSERT)
-        .bind(column(entries, |entry| entry.owner.as_uuid()))
-        .bind(column(entries, |entry| entry.friend.as_str()))
-        .bind(column(entries, |entry| entry.version))
-        .bind(column(entries, |entry| &*entry.remark))
-        .bind(column(entries, |entry| entry.extension))
-        .bind(column(entries, |entry| entry.server_extension))
-        .bind(column(entries, |entry| entry.created_at))
-        .bind(now)
-        .execute(db)
-        .await?;
-    all_changed(done.rows_affected(), entries.len())
+    let (given, kept): (Vec<&NewEntry<'_>>, Vec<&NewEntry<'_>>) =
+        entries.iter().partition(|entry| entry.remark.is_some());
+    if !given.is_empty() {
+        let done = query(UPSERT)
+            .bind(column(&given, |entry| entry.owner.as_uuid()))
+            .bind(column(&given, |entry| entry.friend.as_str()))
+            .bind(column(&given, |entry| entry.version))
+            .bind(column(&given, |entry| entry.remark))
+            .bind(column(&given, |entry| entry.extension))
+            .bind(column(&given, |entry| entry.server_extension))
+            .bind(column(&given, |entry| entry.created_at))
+            .bind(now)
+            .execute(&mut *db)
+            .await?;
+        all_changed(done.rows_affected(), given.len())?;
+    }
+    if !kept.is_empty() {
+        let done = query(UPSERT_KEEPING_REMARK)
+            .bind(column(&kept, |entry| entry.owner.as_uuid()))
+            .bind(column(&kept, |entry| entry.friend.as_str()))
+            .bind(column(&kept, |entry| entry.version))
+            .bind(column(&kept, |entry| entry.extension))
+            .bind(column(&kept, |entry| entry.server_extension))
+            .bind(column(&kept, |entry| entry.created_at))
+            .bind(now)
+            .execute(db)
+            .await?;
+        all_changed(done.rows_affected(), kept.len())?;
+    }
+    Ok(())
 }
 
 /// Writes remark, extensions and version of live entries.

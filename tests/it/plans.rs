@@ -156,6 +156,14 @@ const HOT: &[Expected] = &[
         rows: 2.0,
     },
     Expected {
+        statement: "friends.upsert_keeping_remark",
+        arguments: "array[md5('user1'), md5('user2')]::uuid[], array['user9001', 'user1'], \
+                    array[200001, 200002]::bigint[], array['', ''], array['', ''], \
+                    array[now(), now()], now()",
+        uses: &["Conflict Arbiter Indexes: friends_pkey"],
+        rows: 2.0,
+    },
+    Expected {
         statement: "friends.update_texts",
         arguments: "array[md5('user1'), md5('user2')]::uuid[], array['user2', 'user3'], \
                     array['a', 'b'], array['', ''], array['', ''], array[200001, 200002]::bigint[], \

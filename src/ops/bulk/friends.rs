@@ -177,6 +177,9 @@ async fn try_to_befriend(
     let heads = Heads::lock(&mut tx, pairs.iter().flatten().map(|user| user.key)).await?;
     let mut changes = ListChanges::new(core, heads);
     friendship::read_pairs(&mut changes, &mut tx, &pairs).await?;
+    // Records may speak of the entries of either side.
+    let other_sides: Vec<_> = pairs.iter().map(|&[one, other]| [other, one]).collect();
+    friendship::read_entries(&mut changes, &mut tx, &other_sides).await?;
     let (mut outcomes, mut other_sides) = (Vec::new(), 0);
     for pair in batch {
         let decided = decide(&mut changes, &context, pair, existing);

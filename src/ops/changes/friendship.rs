@@ -1,7 +1,5 @@
 //! Making and ending a friendship, and changing an entry of a friend list: the one place of these rules.
 
-use std::borrow::Cow;
-
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -69,16 +67,15 @@ pub(in crate::ops) async fn read_entries(
     Ok(())
 }
 
-/// Reads what decides whether these pairs of locked users become friends: the entries of both sides,
-/// and the requests that wait between them.
+/// Reads what decides whether these owners and friends, all of them locked, become friends: the owners'
+/// entries, and the requests that wait between the two. The friends' entries say the same, since both
+/// change in one transaction.
 pub(in crate::ops) async fn read_pairs(
     changes: &mut ListChanges<'_>,
     tx: &mut PgConnection,
     pairs: &[[UserRef<'_>; 2]],
 ) -> Result<(), Error> {
-    let both: Vec<_> =
-        pairs.iter().flat_map(|&[one, other]| [[one, other], [other, one]]).collect();
-    read_entries(changes, tx, &both).await?;
+    read_entries(changes, tx, pairs).await?;
     request::read_waiting(changes, tx, pairs).await
 }
 
@@ -90,15 +87,17 @@ pub(in crate::ops) fn entry(
 ) -> Option<Friend> {
     match changes.entries.get(&[owner.key, friend.key])? {
         EntryState::Live { entry, .. } => Some(entry.clone()),
-        EntryState::New(at) => Some(new_entry(changes, &changes.new_entries[*at])),
+        EntryState::New { at, kept_remark } => {
+            Some(new_entry(changes, &changes.new_entries[*at], kept_remark))
+        }
         EntryState::Tombstone { .. } => None,
     }
 }
 
-fn new_entry(changes: &ListChanges<'_>, entry: &NewEntry<'_>) -> Friend {
+fn new_entry(changes: &ListChanges<'_>, entry: &NewEntry<'_>, kept_remark: &str) -> Friend {
     Friend {
         username: entry.friend.clone(),
-        remark: entry.remark.clone().into_owned(),
+        remark: entry.remark.unwrap_or(kept_remark).to_owned(),
         extension: entry.extension.to_owned(),
         server_extension: entry.server_extension.to_owned(),
         bidirectional: true,
@@ -115,7 +114,7 @@ pub(in crate::ops) fn are_friends(
     friend: UserRef<'_>,
 ) -> bool {
     let state = changes.entries.get(&[owner.key, friend.key]);
-    matches!(state, Some(EntryState::Live { .. } | EntryState::New(_)))
+    matches!(state, Some(EntryState::Live { .. } | EntryState::New { .. }))
 }
 
 /// Makes two users friends on behalf of the owner. They are locked, were read by [`read_pairs`], and are
@@ -170,18 +169,17 @@ pub(in crate::ops) fn refuse_full(
 fn insert<'a>(changes: &mut ListChanges<'a>, side: Side<'a>, friend: UserRef<'a>) -> i64 {
     let owner = side.user.key;
     let version = changes.heads.count_friends(owner, 1);
-    let state = EntryState::New(changes.new_entries.len());
-    let before = changes.entries.insert([owner, friend.key], state);
-    let remark = match (side.texts.remark, before) {
-        (Some(remark), _) => Cow::Borrowed(remark),
-        (None, Some(EntryState::Tombstone { remark })) => Cow::Owned(remark),
-        (None, _) => Cow::Borrowed(""),
+    let kept_remark = match changes.entries.remove(&[owner, friend.key]) {
+        Some(EntryState::Tombstone { remark }) => remark,
+        _ => String::new(),
     };
+    let state = EntryState::New { at: changes.new_entries.len(), kept_remark };
+    changes.entries.insert([owner, friend.key], state);
     changes.new_entries.push(NewEntry {
         owner,
         friend: friend.name,
         version,
-        remark,
+        remark: side.texts.remark,
         extension: side.texts.extension,
         server_extension: side.texts.server_extension,
         created_at: side.created_at.unwrap_or(changes.now),

@@ -56,8 +56,9 @@ pub(super) enum EntryState {
         /// True when this transaction has changed the entry's texts.
         changed: bool,
     },
-    /// This transaction makes the entry: its index among the new ones.
-    New(usize),
+    /// This transaction makes the entry: its index among the new ones, and the remark that its tombstone
+    /// keeps, where it was read.
+    New { at: usize, kept_remark: String },
     /// The two are not friends; the remark is kept.
     Tombstone { remark: String },
 }
