@@ -87,6 +87,19 @@ pub struct NewEvent<'a> {
     pub detail: &'a str,
 }
 
+impl<'a> NewEvent<'a> {
+    /// An event without a detail.
+    #[must_use]
+    pub fn new(
+        event_type: EventType,
+        owner: UserRef<'a>,
+        version: i64,
+        friend: UserRef<'a>,
+    ) -> Self {
+        Self { event_type, owner, version, friend: friend.name, detail: "" }
+    }
+}
+
 /// Identifies an event on its way to the receiver of one rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EventId {

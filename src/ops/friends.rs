@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::{
     batch::{add_friend::AddFriend, list_friends::ListFriends, update_friend::UpdateFriend},
@@ -48,11 +49,11 @@ pub async fn add(
     call.batchers.add_friend.submit(item).await
 }
 
-/// The profiles of two users who are friends no more.
+/// Two users who are friends no more.
 #[derive(Clone, Debug)]
 pub struct Removed {
-    /// The owner's profile.
-    pub owner: User,
+    /// The owner's identifier, as [`User::uuid`].
+    pub owner_uuid: Uuid,
     /// The former friend's profile.
     pub friend: User,
 }
@@ -74,8 +75,8 @@ pub async fn remove(
     let removed = core.db.retrying(|| async {
         let mut tx = core.db.begin(call.deadline).await?;
         let heads = Heads::lock(&mut tx, pair.map(|user| user.key)).await?;
-        let removed =
-            Removed { owner: heads.user(owner)?.clone(), friend: heads.user(friend)?.clone() };
+        let owner_uuid = heads.user(owner)?.uuid;
+        let removed = Removed { owner_uuid, friend: heads.user(friend)?.clone() };
         let mut changes = ListChanges::new(core, heads);
         friendship::read_entries(&mut changes, &mut tx, &[pair]).await?;
         if friendship::are_friends(&changes, owner, friend) {
@@ -83,6 +84,8 @@ pub async fn remove(
             friendship::end(&mut changes, call.app.id, owner, friend, clear);
         } else if clear_remark {
             friends::clear_kept_remark(&mut tx, &[owner.key], friend.name).await?;
+        } else {
+            return Ok(removed);
         }
         changes.commit(tx, core).await?;
         Ok(removed)
@@ -152,9 +155,7 @@ async fn try_to_remove_all(
         friendship::read_entries(&mut changes, &mut tx, &new).await?;
         let no_remark = EntryTexts { remark: Some(String::new()), ..EntryTexts::default() };
         for [owner, friend] in new {
-            if !friendship::entry_agrees(&changes, owner, friend, &no_remark) {
-                friendship::overwrite(&mut changes, owner, friend, &no_remark);
-            }
+            friendship::overwrite(&mut changes, owner, friend, &no_remark);
         }
     }
     friends::clear_kept_remarks(&mut tx, owner.key).await?;

@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Error, EventType, Extension, Friend, FriendRequest, NewEvent, Page, PageSize,
-        RequestDirection, RequestMessage, RequestState, UserRef, Username,
+        Error, Extension, Friend, FriendRequest, Page, PageSize, RequestDirection, RequestMessage,
+        RequestState, UserRef, Username,
     },
     store::{
         Tx,
@@ -83,16 +83,7 @@ async fn try_to_send(
         Waiting::No | Waiting::Overdue => {
             // Overdue requests, in either direction, are still counted.
             request::settle(&mut changes, [requester, recipient], RequestState::Expired);
-            let limit = call.core.bounds.pending_requests;
-            let version = request::open(&mut changes, between, message.as_str(), limit)?;
-            let event = NewEvent {
-                event_type: EventType::FriendRequestSent,
-                owner: requester,
-                version,
-                friend: recipient.name,
-                detail: message.as_str(),
-            };
-            changes.record(call.app.id, event);
+            request::open(&mut changes, call, between, message.as_str())?;
         }
     }
     let sent = last(&changes, between)?;

@@ -1,6 +1,7 @@
 //! Contacts: friends, remarks, imports.
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{
     error::{EasemobError, duration_schema},
@@ -8,7 +9,7 @@ use super::{
     response::{changed, cursor_schema, entity},
 };
 use crate::{
-    domain::{EntryChange, Error, Extension, PageSizes, Remark, User, Username},
+    domain::{EntryChange, Error, Extension, PageSizes, Remark, Username},
     http::{
         openapi::Parameter,
         schema::{
@@ -23,14 +24,14 @@ use crate::{
 pub(super) async fn add(request: EasemobRequest, call: Call) -> Result<Value, EasemobError> {
     let (owner, friend) = (request.user("owner")?, request.user("friend")?);
     let added = friends::add(&call, &owner, &friend, &Extension::default()).await?;
-    let path = path_of(&added.owner);
+    let path = path_of(added.owner_uuid);
     Ok(changed(&request, &call, "post", &path, &[entity(&added.friend)]))
 }
 
 pub(super) async fn remove(request: EasemobRequest, call: Call) -> Result<Value, EasemobError> {
     let (owner, friend) = (request.user("owner")?, request.user("friend")?);
     let removed = friends::remove(&call, &owner, &friend, false).await?;
-    let path = path_of(&removed.owner);
+    let path = path_of(removed.owner_uuid);
     Ok(changed(&request, &call, "delete", &path, &[entity(&removed.friend)]))
 }
 
@@ -38,13 +39,13 @@ pub(super) async fn remove_all(request: EasemobRequest, call: Call) -> Result<Va
     let owner = request.user("owner")?;
     let (user, _) = users::get(&call, &owner).await?;
     friends::remove_all(&call, &owner).await?;
-    let path = path_of(&user);
+    let path = path_of(user.uuid);
     Ok(changed(&request, &call, "delete", &path, &[entity(&user)]))
 }
 
 /// The path of an owner's contacts in the vendor's responses, which hold the owner's uuid.
-fn path_of(owner: &User) -> String {
-    format!("/users/{}/contacts", owner.uuid)
+fn path_of(owner: Uuid) -> String {
+    format!("/users/{owner}/contacts")
 }
 
 pub(super) async fn set_remark(request: EasemobRequest, call: Call) -> Result<Value, EasemobError> {

@@ -4,6 +4,7 @@
 //! it, and then each table is written by one statement.
 
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::batcher::{Batch, BatchItem, Outcome};
 use crate::{
@@ -30,8 +31,8 @@ pub(in crate::ops) struct AddFriend {
 /// Two users who are friends.
 #[derive(Clone, Debug)]
 pub struct Added {
-    /// The owner's profile.
-    pub owner: User,
+    /// The owner's identifier, as [`User::uuid`].
+    pub owner_uuid: Uuid,
     /// The friend's profile.
     pub friend: User,
     /// The owner's entry of the friend.
@@ -48,7 +49,8 @@ impl AddFriend {
         changes: &mut ListChanges<'a>,
         [owner, friend]: [UserRef<'a>; 2],
     ) -> Result<Added, Error> {
-        let profiles = [changes.heads.user(owner)?.clone(), changes.heads.user(friend)?.clone()];
+        let owner_uuid = changes.heads.user(owner)?.uuid;
+        let profile = changes.heads.user(friend)?.clone();
         if !friendship::are_friends(changes, owner, friend) {
             let server_extension = self.server_extension.as_str();
             let owners = Side::new(owner, NewTexts { server_extension, ..NewTexts::default() });
@@ -57,8 +59,7 @@ impl AddFriend {
         }
         let entry = friendship::entry(changes, owner, friend);
         let entry = entry.ok_or_else(|| Error::Internal("a new friend is missing".to_owned()))?;
-        let [owner, friend] = profiles;
-        Ok(Added { owner, friend, entry })
+        Ok(Added { owner_uuid, friend: profile, entry })
     }
 }
 

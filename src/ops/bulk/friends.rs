@@ -13,6 +13,7 @@ use crate::{
             friendship::{self, FriendListFull, NewTexts, Side},
             heads::Heads,
             list_changes::{Events, ListChanges},
+            request,
         },
         core::Context,
     },
@@ -176,10 +177,10 @@ async fn try_to_befriend(
     let pairs: Vec<[UserRef<'_>; 2]> = batch.iter().map(Pair::users).collect();
     let heads = Heads::lock(&mut tx, pairs.iter().flatten().map(|user| user.key)).await?;
     let mut changes = ListChanges::new(core, heads);
-    friendship::read_pairs(&mut changes, &mut tx, &pairs).await?;
     // Records may speak of the entries of either side.
-    let other_sides: Vec<_> = pairs.iter().map(|&[one, other]| [other, one]).collect();
-    friendship::read_entries(&mut changes, &mut tx, &other_sides).await?;
+    let sides = pairs.iter().flat_map(|&[one, other]| [[one, other], [other, one]]);
+    friendship::read_entries(&mut changes, &mut tx, &sides.collect::<Vec<_>>()).await?;
+    request::read_waiting(&mut changes, &mut tx, &pairs).await?;
     let (mut outcomes, mut other_sides) = (Vec::new(), 0);
     for pair in batch {
         let decided = decide(&mut changes, &context, pair, existing);

@@ -85,7 +85,8 @@ pub(in crate::ops) fn make<'a>(
         changes.blocks.insert([owner.key, blocked.key], true);
         changes.new_blocks.push(NewBlock { owner, blocked, version, created_at });
         if events == Events::Record {
-            changes.record(app.id, event(EventType::BlockAdded, owner, version, blocked));
+            let event = NewEvent::new(EventType::BlockAdded, owner, version, blocked);
+            changes.record(app.id, event);
         }
         request::cancel_incoming(changes, app.id, owner, blocked, events);
     }
@@ -102,14 +103,5 @@ pub(in crate::ops) fn end<'a>(
     let version = changes.heads.count_blocks(owner.key, -1);
     changes.blocks.insert([owner.key, blocked.key], false);
     changes.removed_blocks.push(RemovedBlock { owner, blocked, version });
-    changes.record(app_id, event(EventType::BlockRemoved, owner, version, blocked));
-}
-
-fn event<'a>(
-    event_type: EventType,
-    owner: UserRef<'a>,
-    version: i64,
-    blocked: UserRef<'a>,
-) -> NewEvent<'a> {
-    NewEvent { event_type, owner, version, friend: blocked.name, detail: "" }
+    changes.record(app_id, NewEvent::new(EventType::BlockRemoved, owner, version, blocked));
 }

@@ -1,5 +1,7 @@
 //! Making and ending a friendship, and changing an entry of a friend list: the one place of these rules.
 
+use std::mem;
+
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -134,7 +136,7 @@ pub(in crate::ops) fn make<'a>(
     let version = insert(changes, owner, friend.user);
     insert(changes, friend, owner.user);
     if events == Events::Record {
-        let event = event(EventType::FriendAdded, owner.user, version, friend.user);
+        let event = NewEvent::new(EventType::FriendAdded, owner.user, version, friend.user);
         changes.record(app.id, event);
     }
     Ok(())
@@ -169,12 +171,12 @@ pub(in crate::ops) fn refuse_full(
 fn insert<'a>(changes: &mut ListChanges<'a>, side: Side<'a>, friend: UserRef<'a>) -> i64 {
     let owner = side.user.key;
     let version = changes.heads.count_friends(owner, 1);
-    let kept_remark = match changes.entries.remove(&[owner, friend.key]) {
-        Some(EntryState::Tombstone { remark }) => remark,
+    let state = changes.entries.entry([owner, friend.key]).or_default();
+    let kept_remark = match state {
+        EntryState::Tombstone { remark } => mem::take(remark),
         _ => String::new(),
     };
-    let state = EntryState::New { at: changes.new_entries.len(), kept_remark };
-    changes.entries.insert([owner, friend.key], state);
+    *state = EntryState::New { at: changes.new_entries.len(), kept_remark };
     changes.new_entries.push(NewEntry {
         owner,
         friend: friend.name,
@@ -210,7 +212,8 @@ pub(in crate::ops) fn end<'a>(
         changes.removed_entries.push(RemovedEntry { owner, friend, version, clear_remark });
         version
     });
-    changes.record(app_id, event(EventType::FriendRemoved, owner, versions[0], friend));
+    let event = NewEvent::new(EventType::FriendRemoved, owner, versions[0], friend);
+    changes.record(app_id, event);
 }
 
 /// Changes the owner's entry of a friend, which was read. Texts that are the same already change
@@ -225,37 +228,25 @@ pub(in crate::ops) fn update<'a>(
     friend: UserRef<'a>,
     change: &'a EntryChange,
 ) -> Result<Friend, Error> {
-    let (entry, changed) = match changes.entries.get_mut(&[owner.key, friend.key]) {
-        Some(EntryState::Live { entry, friend_exists: true, changed }) => (entry, changed),
-        Some(EntryState::Live { friend_exists: false, .. }) => {
-            return Err(Error::UserNotFound(friend.name.clone()));
-        }
-        _ => {
-            let (owner, friend) = (owner.name.clone(), friend.name.clone());
-            return Err(Error::NotFriends { owner, friend });
-        }
-    };
+    let state = changes.entries.get(&[owner.key, friend.key]);
+    if let Some(EntryState::Live { friend_exists: false, .. }) = state {
+        return Err(Error::UserNotFound(friend.name.clone()));
+    }
     let remark = change.remark.as_ref().map(|remark| remark.as_str());
     let extension = change.extension.as_ref().map(|extension| extension.as_str());
     let server_extension = change.server_extension.as_ref().map(|extension| extension.as_str());
-    let new_remark = replace(&mut entry.remark, remark);
-    let new_texts = [
-        replace(&mut entry.extension, extension),
-        replace(&mut entry.server_extension, server_extension),
-    ];
-    if !new_remark && new_texts == [false; 2] {
-        return Ok(entry.clone());
-    }
-    *changed = true;
-    entry.version = changes.heads.next_version(owner.key);
-    entry.updated_at = changes.now;
-    let (version, answer) = (entry.version, entry.clone());
+    let texts = [remark, extension, server_extension];
+    let Some((entry, [new_remark, ..])) = write_texts(changes, [owner, friend], texts) else {
+        let (owner, friend) = (owner.name.clone(), friend.name.clone());
+        return Err(Error::NotFriends { owner, friend });
+    };
+    let entry = entry.clone();
     if new_remark {
         let detail = remark.unwrap_or_default();
-        let event = event(EventType::FriendRemarkSet, owner, version, friend);
+        let event = NewEvent::new(EventType::FriendRemarkSet, owner, entry.version, friend);
         changes.record(app_id, NewEvent { detail, ..event });
     }
-    Ok(answer)
+    Ok(entry)
 }
 
 /// Whether an entry, which was read, has these texts already. A text that is `None` always agrees.
@@ -277,16 +268,32 @@ pub(in crate::ops) fn overwrite(
     friend: UserRef<'_>,
     texts: &EntryTexts,
 ) {
-    if let Some(state) = changes.entries.get_mut(&[owner.key, friend.key])
-        && let EntryState::Live { entry, changed, .. } = state
-    {
-        replace(&mut entry.remark, texts.remark.as_deref());
-        replace(&mut entry.extension, texts.extension.as_deref());
-        replace(&mut entry.server_extension, texts.server_extension.as_deref());
+    let EntryTexts { remark, extension, server_extension } = texts;
+    let texts = [remark.as_deref(), extension.as_deref(), server_extension.as_deref()];
+    write_texts(changes, [owner, friend], texts);
+}
+
+/// Writes remark, extension and server extension of a live entry, each if it is given, under the owner's
+/// next version if one of them changes. Returns the entry and which of the texts changed; `None` without
+/// a live entry.
+fn write_texts<'c>(
+    changes: &'c mut ListChanges<'_>,
+    [owner, friend]: [UserRef<'_>; 2],
+    [remark, extension, server_extension]: [Option<&str>; 3],
+) -> Option<(&'c Friend, [bool; 3])> {
+    let state = changes.entries.get_mut(&[owner.key, friend.key])?;
+    let EntryState::Live { entry, changed, .. } = state else { return None };
+    let new = [
+        replace(&mut entry.remark, remark),
+        replace(&mut entry.extension, extension),
+        replace(&mut entry.server_extension, server_extension),
+    ];
+    if new.contains(&true) {
         *changed = true;
         entry.version = changes.heads.next_version(owner.key);
         entry.updated_at = changes.now;
     }
+    Some((entry, new))
 }
 
 /// Replaces a text when a different one is given. Returns whether the text changed.
@@ -294,13 +301,4 @@ fn replace(text: &mut String, with: Option<&str>) -> bool {
     let Some(with) = with.filter(|with| with != text) else { return false };
     with.clone_into(text);
     true
-}
-
-fn event<'a>(
-    event_type: EventType,
-    owner: UserRef<'a>,
-    version: i64,
-    friend: UserRef<'a>,
-) -> NewEvent<'a> {
-    NewEvent { event_type, owner, version, friend: friend.name, detail: "" }
 }

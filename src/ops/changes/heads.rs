@@ -136,11 +136,11 @@ impl Heads {
 
     /// The users whose lists were changed.
     pub(super) fn changed(&self) -> impl Iterator<Item = OwnerKey> {
-        self.of
-            .values()
-            .map(|head| head.update)
-            .filter(|update| update.versions > 0)
-            .map(|u| u.owner)
+        self.updates().map(|update| update.owner)
+    }
+
+    fn updates(&self) -> impl Iterator<Item = HeadUpdate> {
+        self.of.values().map(|head| head.update).filter(|update| update.versions > 0)
     }
 
     /// Writes all updates.
@@ -152,8 +152,7 @@ impl Heads {
         if self.row_missing {
             return Err(Error::Conflict);
         }
-        let updates: Vec<HeadUpdate> =
-            self.of.values().map(|head| head.update).filter(|update| update.versions > 0).collect();
+        let updates: Vec<HeadUpdate> = self.updates().collect();
         if updates.is_empty() {
             return Ok(());
         }

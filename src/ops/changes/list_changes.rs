@@ -63,6 +63,13 @@ pub(super) enum EntryState {
     Tombstone { remark: String },
 }
 
+impl Default for EntryState {
+    /// An entry that does not exist and keeps nothing.
+    fn default() -> Self {
+        Self::Tombstone { remark: String::new() }
+    }
+}
+
 /// Whether changes are recorded as events, which callbacks carry to receivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::ops) enum Events {

@@ -97,17 +97,18 @@ pub(in crate::ops) fn with_expiry(life: Option<Duration>, request: FriendRequest
     FriendRequest { expires_at: life.map(|life| request.created_at + life), ..request }
 }
 
-/// Opens a pending request between two users who have none in this direction, and returns the
-/// requester's version.
+/// Opens a pending request between two users who have none in this direction, on behalf of the requester,
+/// and records the event.
 ///
 /// # Errors
 /// `RequestLimitExceeded` for the first of the two who has no room; nothing is changed then.
 pub(in crate::ops) fn open<'a>(
     changes: &mut ListChanges<'a>,
+    context: &Context,
     between: Between<'a>,
     message: &'a str,
-    limit: i32,
-) -> Result<i64, Error> {
+) -> Result<(), Error> {
+    let limit = context.core.bounds.pending_requests;
     let Between { requester, recipient } = between;
     let heads = &mut changes.heads;
     for (user, count) in [
@@ -134,7 +135,9 @@ pub(in crate::ops) fn open<'a>(
         expires_at: None,
     };
     changes.requests.insert(between.keys(), with_expiry(changes.request_life, request));
-    Ok(sent)
+    let event = NewEvent::new(EventType::FriendRequestSent, requester, sent, recipient);
+    changes.record(context.app.id, NewEvent { detail: message, ..event });
+    Ok(())
 }
 
 /// Gives a waiting request, which was read, another message.
@@ -187,11 +190,11 @@ pub(in crate::ops) fn answer<'a>(
 ) {
     let (sent, got) = close(changes, between, ending.state(), answer);
     let (owner, version, friend) = match actor {
-        RequestDirection::Outgoing => (between.requester, sent, between.recipient.name),
-        RequestDirection::Incoming => (between.recipient, got, between.requester.name),
+        RequestDirection::Outgoing => (between.requester, sent, between.recipient),
+        RequestDirection::Incoming => (between.recipient, got, between.requester),
     };
-    let event_type = ending.event_type();
-    changes.record(app_id, NewEvent { event_type, owner, version, friend, detail: answer });
+    let event = NewEvent::new(ending.event_type(), owner, version, friend);
+    changes.record(app_id, NewEvent { detail: answer, ..event });
 }
 
 /// How one of the two users ends a request.
