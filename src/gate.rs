@@ -8,15 +8,18 @@ use std::{
     net::IpAddr,
     panic::AssertUnwindSafe,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use futures_util::FutureExt as _;
-use http::{HeaderMap, HeaderValue};
-use tokio::{sync::Semaphore, time::Instant};
+use http::{Extensions, HeaderMap, HeaderValue};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 
 use crate::{
     domain::{App, Error, Outage, Secret},
@@ -46,8 +49,8 @@ pub struct Gate(Arc<Shared>);
 struct Shared {
     core: Arc<Core>,
     batchers: Arc<Batchers>,
-    in_flight: Semaphore,
-    anonymous_in_flight: Semaphore,
+    in_flight: Arc<Semaphore>,
+    anonymous_in_flight: Arc<Semaphore>,
     max_duration: Duration,
 }
 
@@ -78,8 +81,10 @@ impl Gate {
         Self(Arc::new(Shared {
             core,
             batchers: Arc::default(),
-            in_flight: Semaphore::new(settings.max_in_flight),
-            anonymous_in_flight: Semaphore::new(settings.max_in_flight.min(MAX_ANONYMOUS)),
+            in_flight: Arc::new(Semaphore::new(settings.max_in_flight)),
+            anonymous_in_flight: Arc::new(Semaphore::new(
+                settings.max_in_flight.min(MAX_ANONYMOUS),
+            )),
             max_duration: settings.max_duration,
         }))
     }
@@ -98,7 +103,8 @@ impl Gate {
     }
 
     /// Authenticates the caller, counts the call, and does `work`, all within `client_timeout` if
-    /// the client gave one, and within the gate's own limit.
+    /// the client gave one, and within the gate's own limit. The call's place comes with what `work`
+    /// made: it is kept until the answer is sent ([`InFlight::keep`]).
     ///
     /// # Errors
     /// Those of `authenticate` and `work`; `Unavailable` when too many calls are in flight;
@@ -111,7 +117,7 @@ impl Gate {
         client_timeout: Option<Duration>,
         authenticate: impl Future<Output = Result<Option<Arc<App>>, E>>,
         work: impl FnOnce(Admitted) -> W,
-    ) -> Result<T, E>
+    ) -> Result<(T, Place), E>
     where
         E: From<Error>,
         W: Future<Output = Result<T, E>>,
@@ -126,7 +132,7 @@ impl Gate {
         let deadline = Instant::now() + client_timeout.unwrap_or(longest).min(longest);
         let late = |_| Error::DeadlineExceeded;
         let app = tokio::time::timeout_at(deadline, authenticate).await.map_err(late)??;
-        let Ok(_permit) = in_flight.try_acquire() else {
+        let Ok(permit) = Arc::clone(in_flight).try_acquire_owned() else {
             return Err(Error::Unavailable(Outage::Overloaded).into());
         };
         if let Some(app) = &app {
@@ -135,7 +141,7 @@ impl Gate {
         }
         let answer = AssertUnwindSafe(work(Admitted { app, deadline })).catch_unwind();
         match tokio::time::timeout_at(deadline, answer).await.map_err(late)? {
-            Ok(answer) => answer,
+            Ok(answer) => answer.map(|answer| (answer, Place { _permit: permit })),
             Err(panic) => {
                 Err(Error::Internal(format!("panic: {}", panic_text(panic.as_ref()))).into())
             }
@@ -146,8 +152,43 @@ impl Gate {
 /// The text of every internal error in responses; its details are for the log only.
 pub const INTERNAL: &str = "an internal error happened; the service's log tells more";
 
-/// The connection of a request. The listener puts it into the request's extensions.
-#[derive(Clone, Debug, Default)]
+/// A place among the calls in flight. It is free again when this is dropped.
+#[derive(Debug)]
+pub struct Place {
+    _permit: OwnedSemaphorePermit,
+}
+
+/// A call from its arrival until its answer is sent, or dropped. The listener puts it into the request's
+/// extensions, and holds it for as long as bytes of the answer wait.
+#[derive(Debug, Default)]
+pub struct InFlight {
+    connection: Arc<Connection>,
+    place: OnceLock<Place>,
+}
+
+impl InFlight {
+    /// A call on `connection`.
+    #[must_use]
+    pub fn on(connection: Arc<Connection>) -> Self {
+        Self { connection, place: OnceLock::new() }
+    }
+
+    /// The call to which a request's extensions belong.
+    #[must_use]
+    pub fn of(extensions: &Extensions) -> Option<&Arc<Self>> {
+        extensions.get()
+    }
+
+    /// Keeps the call's place until the answer is sent. A caller who asks and reads no answer so has no
+    /// more answers in memory than calls may be in flight.
+    pub fn keep(&self, place: Place) {
+        // A call passes the gate once.
+        let _ = self.place.set(place);
+    }
+}
+
+/// The connection of a request.
+#[derive(Debug, Default)]
 pub struct Connection {
     /// The address at the other end, where it has one.
     pub address: Option<IpAddr>,
@@ -155,6 +196,14 @@ pub struct Connection {
     pub tls: bool,
     /// Its calls in flight.
     pub calls: Calls,
+}
+
+impl Connection {
+    /// The connection of the request to which the extensions belong.
+    #[must_use]
+    pub fn of(extensions: &Extensions) -> Option<&Self> {
+        InFlight::of(extensions).map(|call| &*call.connection)
+    }
 }
 
 /// Counts the gRPC calls of one connection that are in flight: each until its response begins.

@@ -20,7 +20,7 @@ use tracing::Instrument as _;
 use super::methods::{Access, Method, Methods};
 use crate::{
     domain::{App, Error, Invalid, Secret},
-    gate::{self, Caller, Connection, Gate, REQUEST_ID, RequestLog},
+    gate::{self, Caller, Connection, Gate, InFlight, REQUEST_ID, RequestLog},
     ops::{Core, access},
 };
 
@@ -84,7 +84,7 @@ where
         let gate = self.layer.gate.clone();
         let id = gate::request_id(request.headers());
         let span = gate::span(&id);
-        let connection = request.extensions().get::<Connection>();
+        let connection = Connection::of(request.extensions());
         let in_flight = connection.map(|connection| connection.calls.begin());
         let work = async move {
             let _in_flight = in_flight;
@@ -120,7 +120,8 @@ where
     let timeout = client_timeout(request.headers())?;
     let (bearer, address) = (gate::bearer(request.headers()), address(request.extensions()));
     let authenticate = authenticate(gate.core(), method, bearer.as_ref(), address);
-    gate.pass(log, caller, timeout, authenticate, |admitted| {
+    let in_flight = InFlight::of(request.extensions()).cloned();
+    let passed = gate.pass(log, caller, timeout, authenticate, |admitted| {
         let deadline = admitted.deadline;
         if let Some(app) = admitted.app {
             request.extensions_mut().insert(gate.call(app, deadline));
@@ -128,8 +129,15 @@ where
         request.extensions_mut().insert(Deadline(deadline));
         let response = inner.call(request);
         async { response.await.map_err(|never| match never {}) }
-    })
-    .await
+    });
+    let (response, place) = passed.await?;
+    // A stream lasts for long, and has a place among the watchers instead.
+    if let Some(in_flight) = in_flight
+        && !method.streams
+    {
+        in_flight.keep(place);
+    }
+    Ok(response)
 }
 
 /// The app that calls the method; `None` for a method that is not for apps. An error if the caller may not
@@ -152,7 +160,7 @@ async fn authenticate(
 
 /// The address at the other end of the connection.
 pub(super) fn address(extensions: &Extensions) -> Option<IpAddr> {
-    extensions.get::<Connection>()?.address
+    Connection::of(extensions)?.address
 }
 
 #[derive(Clone, Copy)]

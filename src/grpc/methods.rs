@@ -24,6 +24,8 @@ pub struct Method {
     pub operation: &'static str,
     /// Who may call it.
     pub access: Access,
+    /// Whether its answer is a stream of messages.
+    pub streams: bool,
 }
 
 /// The methods, by the path of their requests.
@@ -47,7 +49,8 @@ impl Methods {
                         _ => Access::App,
                     };
                     // Leaked, once at the start, since logs and counters take static names.
-                    let method = Method { operation: operation.clone().leak(), access };
+                    let streams = method.server_streaming();
+                    let method = Method { operation: operation.clone().leak(), access, streams };
                     methods.insert(format!("/befriend.v1.{operation}"), method);
                 }
             }

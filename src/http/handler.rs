@@ -24,7 +24,7 @@ use super::{
 use crate::{
     clock::Clock,
     domain::{App, Error, unix_millis},
-    gate::{self, Caller, Gate, REQUEST_ID, RequestLog},
+    gate::{self, Caller, Gate, InFlight, REQUEST_ID, RequestLog},
     ops::{Call, Core},
 };
 
@@ -194,6 +194,7 @@ impl<A: VendorApi> Endpoint<A> {
     ) -> Result<Value, A::Error> {
         let params = params.map_err(|_| ReadError::Path)?;
         let (parts, body) = request.into_parts();
+        let in_flight = InFlight::of(&parts.extensions).cloned();
         let (credentials, head) = A::read_head(RequestHead { params, parts, received })?;
         let core = self.gate.core();
         let caller = match route.run {
@@ -217,7 +218,12 @@ impl<A: VendorApi> Endpoint<A> {
                 (Run::Login(run), _) => run(request, Arc::clone(core), deadline).await,
             }
         });
-        let result = result.await;
+        let result = result.await.map(|(value, place)| {
+            if let Some(in_flight) = in_flight {
+                in_flight.keep(place);
+            }
+            value
+        });
         if let (Err(error), Some(app)) = (&result, log.app()) {
             self.api.failed(core, app, error);
         }

@@ -59,7 +59,7 @@ impl Http {
         )
     }
 
-    /// Answers a request that is not gRPC. Its extensions hold the [`crate::gate::Connection`].
+    /// Answers a request that is not gRPC. Its extensions hold the [`crate::gate::InFlight`].
     pub async fn answer(&self, mut request: Request<Body>) -> Response<Body> {
         // NetEase's paths hold no usernames.
         let anywhere = netease::has_path(request.uri().path());

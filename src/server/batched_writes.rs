@@ -30,7 +30,7 @@ use crate::gate::Connection;
 /// A connection whose writes are gathered, and what its requests learn about it.
 pub(super) struct Gathering<S> {
     stream: S,
-    connection: Connection,
+    connection: Arc<Connection>,
     writing: Writing,
     round: Arc<Round>,
 }
@@ -79,7 +79,12 @@ impl<S> Gathering<S> {
     fn new(stream: S, address: Option<SocketAddr>, tls: bool) -> Self {
         let address = address.map(|address| address.ip());
         let connection = Connection { address, tls, ..Connection::default() };
-        Self { stream, connection, writing: Writing::Not, round: Arc::default() }
+        Self {
+            stream,
+            connection: Arc::new(connection),
+            writing: Writing::Not,
+            round: Arc::default(),
+        }
     }
 
     /// The stream to write to, once the wait is over.
@@ -148,9 +153,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gathering<S> {
 }
 
 impl<S> Connected for Gathering<S> {
-    type ConnectInfo = Connection;
+    type ConnectInfo = Arc<Connection>;
 
-    fn connect_info(&self) -> Connection {
-        self.connection.clone()
+    fn connect_info(&self) -> Arc<Connection> {
+        Arc::clone(&self.connection)
     }
 }

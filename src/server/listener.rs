@@ -1,17 +1,21 @@
 //! The listening port: gRPC and the HTTP APIs, with or without TLS.
 
+use std::sync::Arc;
+
 use futures_util::{FutureExt as _, TryStreamExt as _};
+use http::Request;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{
     service::RoutesBuilder,
     transport::{self, Server, server::TcpIncoming},
 };
+use tower::util::MapRequestLayer;
 
 use super::{batched_writes::Gathering, error::ServeError, tls};
 use crate::{
     config::ServeArgs,
-    gate::Gate,
+    gate::{Connection, Gate, InFlight},
     grpc::{self, GateLayer},
     http::Http,
     proto,
@@ -43,6 +47,7 @@ pub(super) fn serve(
         .http2_keepalive_timeout(Some(args.listener.keepalive))
         .tcp_keepalive(Some(args.listener.keepalive))
         .http2_max_header_list_size(MAX_HEADER_LIST)
+        .layer(MapRequestLayer::new(arrive))
         .layer(GateLayer::new(gate));
     let router = builder.add_routes(grpc::or_else(routes.routes(), move |request| {
         let http = http.clone();
@@ -60,6 +65,15 @@ pub(super) fn serve(
             router.serve_with_incoming_shutdown(incoming, closed).right_future()
         }
     })
+}
+
+/// Begins a call on its connection.
+fn arrive<B>(mut request: Request<B>) -> Request<B> {
+    if let Some(connection) = request.extensions().get::<Arc<Connection>>() {
+        let call = InFlight::on(Arc::clone(connection));
+        request.extensions_mut().insert(Arc::new(call));
+    }
+    request
 }
 
 fn add_reflection(routes: &mut RoutesBuilder) -> Result<(), tonic_reflection::server::Error> {

@@ -47,7 +47,7 @@ impl EasemobRequest {
 
     /// The address at the other end of the connection.
     pub(super) fn address(&self) -> Option<IpAddr> {
-        self.head.parts.extensions.get::<Connection>()?.address
+        Connection::of(&self.head.parts.extensions)?.address
     }
 
     /// The user whom a parameter of the path names.
@@ -141,7 +141,7 @@ fn value<'a>(head: &'a RequestHead, parameter: &str) -> &'a str {
 fn origin(parts: &Parts) -> String {
     let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
     // A proxy that terminates TLS names the scheme in this header.
-    let tls = parts.extensions.get::<Connection>().is_some_and(|connection| connection.tls);
+    let tls = Connection::of(&parts.extensions).is_some_and(|connection| connection.tls);
     let scheme = match header("x-forwarded-proto") {
         Some(scheme @ ("http" | "https")) => scheme,
         _ if tls => "https",
