@@ -27,8 +27,8 @@ use tonic::transport::server::Connected;
 
 use crate::gate::Connection;
 
-/// A connection whose writes are gathered, and what its requests learn about it.
-pub(super) struct Gathering<S> {
+/// A connection whose writes wait for each other, and what its requests learn about it.
+pub(super) struct BatchedWrites<S> {
     stream: S,
     connection: Arc<Connection>,
     writing: Writing,
@@ -39,12 +39,12 @@ pub(super) struct Gathering<S> {
 #[derive(Clone, Copy, PartialEq)]
 enum Writing {
     /// There was nothing to write since the last read.
-    Not,
+    Idle,
     /// A response is ready, and waits for those of other calls.
-    Waits,
+    Waiting,
     /// The wait is over, and everything is written without another one until the next read. By then the
     /// connection's task has written all that was ready.
-    Goes,
+    Passing,
 }
 
 /// One round of the worker through the tasks that are ready.
@@ -61,36 +61,36 @@ impl Wake for Round {
     }
 }
 
-impl Gathering<TcpStream> {
+impl BatchedWrites<TcpStream> {
     pub(super) fn plain(stream: TcpStream) -> Self {
         let address = stream.peer_addr().ok();
         Self::new(stream, address, false)
     }
 }
 
-impl Gathering<TlsStream<TcpStream>> {
+impl BatchedWrites<TlsStream<TcpStream>> {
     pub(super) fn tls(stream: TlsStream<TcpStream>) -> Self {
         let address = stream.get_ref().0.peer_addr().ok();
         Self::new(stream, address, true)
     }
 }
 
-impl<S> Gathering<S> {
+impl<S> BatchedWrites<S> {
     fn new(stream: S, address: Option<SocketAddr>, tls: bool) -> Self {
         let address = address.map(|address| address.ip());
         let connection = Connection { address, tls, ..Connection::default() };
         Self {
             stream,
             connection: Arc::new(connection),
-            writing: Writing::Not,
+            writing: Writing::Idle,
             round: Arc::default(),
         }
     }
 
     /// The stream to write to, once the wait is over.
-    fn poll_company(&mut self, cx: &mut Context<'_>) -> Poll<&mut S> {
-        if self.writing == Writing::Not && self.connection.calls.any() {
-            self.writing = Writing::Waits;
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<&mut S> {
+        if self.writing == Writing::Idle && self.connection.calls.any() {
+            self.writing = Writing::Waiting;
             self.round.over.store(false, Ordering::Release);
             // The first poll of `yield_now` has the runtime wake `end` at the end of the round; the
             // future is not needed any more. Responses that become ready meanwhile wake the connection's
@@ -98,24 +98,24 @@ impl<S> Gathering<S> {
             let end = Waker::from(Arc::clone(&self.round));
             let _ = pin!(yield_now()).poll(&mut Context::from_waker(&end));
         }
-        if self.writing == Writing::Waits {
+        if self.writing == Writing::Waiting {
             self.round.task.register(cx.waker());
             if !self.round.over.load(Ordering::Acquire) {
                 return Poll::Pending;
             }
         }
-        self.writing = Writing::Goes;
+        self.writing = Writing::Passing;
         Poll::Ready(&mut self.stream)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Gathering<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for BatchedWrites<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(ready!(self.poll_company(cx))).poll_write(cx, bytes)
+        Pin::new(ready!(self.poll_wait(cx))).poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -123,7 +123,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathering<S> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(ready!(self.poll_company(cx))).poll_write_vectored(cx, slices)
+        Pin::new(ready!(self.poll_wait(cx))).poll_write_vectored(cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -139,23 +139,59 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathering<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Gathering<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for BatchedWrites<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.writing == Writing::Goes {
-            self.writing = Writing::Not;
+        if self.writing == Writing::Passing {
+            self.writing = Writing::Idle;
         }
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
-impl<S> Connected for Gathering<S> {
+impl<S> Connected for BatchedWrites<S> {
     type ConnectInfo = Arc<Connection>;
 
     fn connect_info(&self) -> Arc<Connection> {
         Arc::clone(&self.connection)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::poll;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+
+    use super::*;
+
+    fn connection() -> (BatchedWrites<DuplexStream>, DuplexStream) {
+        let (ours, peers) = duplex(1024);
+        (BatchedWrites::new(ours, None, false), peers)
+    }
+
+    #[tokio::test]
+    async fn without_calls_in_flight_a_write_does_not_wait() {
+        let (mut connection, _peer) = connection();
+        assert!(poll!(pin!(connection.write_all(b"answer"))).is_ready());
+    }
+
+    #[tokio::test]
+    async fn with_calls_in_flight_a_write_waits_for_the_tasks_that_are_ready_and_only_once() {
+        let (mut connection, mut peer) = connection();
+        let _in_flight = connection.connection.calls.begin();
+        let other = Arc::new(AtomicBool::new(false));
+        let done = Arc::clone(&other);
+        tokio::spawn(async move { done.store(true, Ordering::Relaxed) });
+        assert!(poll!(pin!(connection.write_all(b"one"))).is_pending(), "the write did not wait");
+        connection.write_all(b"one").await.unwrap();
+        assert!(other.load(Ordering::Relaxed), "a task that was ready ran after the write");
+        assert!(poll!(pin!(connection.write_all(b"two"))).is_ready(), "a second write waited");
+
+        peer.write_all(b"next").await.unwrap();
+        connection.read_exact(&mut [0; 4]).await.unwrap();
+        assert!(poll!(pin!(connection.write_all(b"three"))).is_pending(), "after a read");
     }
 }

@@ -12,7 +12,7 @@ use tonic::{
 };
 use tower::util::MapRequestLayer;
 
-use super::{batched_writes::Gathering, error::ServeError, tls};
+use super::{batched_writes::BatchedWrites, error::ServeError, tls};
 use crate::{
     config::ServeArgs,
     gate::{Connection, Gate, InFlight},
@@ -57,11 +57,11 @@ pub(super) fn serve(
     let closed = closing.cancelled_owned();
     Ok(match tls::acceptor(&args.listener)? {
         None => {
-            let incoming = incoming.map_ok(Gathering::plain);
+            let incoming = incoming.map_ok(BatchedWrites::plain);
             router.serve_with_incoming_shutdown(incoming, closed).left_future()
         }
         Some(acceptor) => {
-            let incoming = tls::accept(incoming, acceptor).map_ok(Gathering::tls);
+            let incoming = tls::accept(incoming, acceptor).map_ok(BatchedWrites::tls);
             router.serve_with_incoming_shutdown(incoming, closed).right_future()
         }
     })
