@@ -1,6 +1,7 @@
-//! What every call passes before its operation runs, over gRPC and HTTP alike: credentials, a place
-//! among the calls in flight, the app's rate, all within a deadline; and afterwards one line in the
-//! log.
+//! What every call passes before its operation runs, over gRPC and HTTP alike: credentials, the app's
+//! rate, a place among the calls in flight, all within a deadline; and afterwards one line in the log.
+
+mod place;
 
 use std::{
     any::Any,
@@ -16,18 +17,14 @@ use std::{
 
 use futures_util::FutureExt as _;
 use http::{Extensions, HeaderMap, HeaderValue};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::Instant,
-};
+use tokio::time::Instant;
 
+use self::place::CallPlaces;
+pub use self::place::Place;
 use crate::{
-    domain::{App, Error, Outage, Secret},
-    ops::{Batchers, Call, Context, Core},
+    domain::{App, Error, Secret},
+    ops::{Batchers, Call, Context, Core, access::caller_cache::CallingApp},
 };
-
-/// How many anonymous calls may be in flight at once.
-const MAX_ANONYMOUS: usize = 128;
 
 /// The longest that an anonymous call may take: a login is one statement.
 const ANONYMOUS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -49,8 +46,7 @@ pub struct Gate(Arc<Shared>);
 struct Shared {
     core: Arc<Core>,
     batchers: Arc<Batchers>,
-    in_flight: Arc<Semaphore>,
-    anonymous_in_flight: Arc<Semaphore>,
+    places: CallPlaces,
     max_duration: Duration,
 }
 
@@ -60,18 +56,42 @@ pub enum Caller {
     /// By the credentials that came with the call.
     Authenticated,
     /// No: the call needs no credentials, or the operation checks them, as a login does. Anonymous calls
-    /// are counted apart and have less time, so that connections without credentials, even if they send
-    /// their requests very slowly, can't use up the places of authenticated callers.
-    Anonymous,
+    /// have places of their own, shared by the address that they come from, and less time.
+    Anonymous(Option<IpAddr>),
 }
 
-/// A call that passed the gate's checks.
-#[derive(Debug)]
+/// A call that passed the gate's checks. Its request may still be coming.
+#[derive(Clone, Debug)]
 pub struct Admitted {
+    gate: Gate,
     /// The authenticated app; `None` for anonymous callers and the operator.
-    pub app: Option<Arc<App>>,
-    /// When the call must be over.
-    pub deadline: Instant,
+    app: Option<Arc<App>>,
+    deadline: Instant,
+    place: Arc<Place>,
+}
+
+impl Admitted {
+    /// Takes a place among the calls in flight, once the request has come as a whole. Returns when the
+    /// call must be over.
+    ///
+    /// # Errors
+    /// `Unavailable` when the caller has too many calls in flight, or all have.
+    pub fn start(&self) -> Result<Instant, Error> {
+        self.place.run()?;
+        Ok(self.deadline)
+    }
+
+    /// Like [`Self::start`], for a call on behalf of an app.
+    ///
+    /// # Errors
+    /// As [`Self::start`]; `Unauthenticated` when the gate has authenticated no app.
+    pub fn start_call(self) -> Result<Call, Error> {
+        let app = self.app.clone().ok_or(Error::Unauthenticated)?;
+        let deadline = self.start()?;
+        let Shared { core, batchers, .. } = &*self.gate.0;
+        let (core, batchers) = (Arc::clone(core), Arc::clone(batchers));
+        Ok(Call { context: Context { core, app, deadline }, batchers })
+    }
 }
 
 impl Gate {
@@ -81,10 +101,7 @@ impl Gate {
         Self(Arc::new(Shared {
             core,
             batchers: Arc::default(),
-            in_flight: Arc::new(Semaphore::new(settings.max_in_flight)),
-            anonymous_in_flight: Arc::new(Semaphore::new(
-                settings.max_in_flight.min(MAX_ANONYMOUS),
-            )),
+            places: CallPlaces::new(settings.max_in_flight),
             max_duration: settings.max_duration,
         }))
     }
@@ -95,53 +112,47 @@ impl Gate {
         &self.0.core
     }
 
-    /// A call of an authenticated app.
-    #[must_use]
-    pub fn call(&self, app: Arc<App>, deadline: Instant) -> Call {
-        let (core, batchers) = (Arc::clone(&self.0.core), Arc::clone(&self.0.batchers));
-        Call { context: Context { core, app, deadline }, batchers }
-    }
-
     /// Authenticates the caller, counts the call, and does `work`, all within `client_timeout` if
-    /// the client gave one, and within the gate's own limit. The call's place comes with what `work`
-    /// made: it is kept until the answer is sent ([`InFlight::keep`]).
+    /// the client gave one, and within the gate's own limit. `work` has the request read, and starts the
+    /// call by [`Admitted::start`] then. The call's place comes with what `work` made: it is kept until
+    /// the answer is sent ([`InFlight::keep`]).
     ///
     /// # Errors
-    /// Those of `authenticate` and `work`; `Unavailable` when too many calls are in flight;
-    /// `RateLimited`;
+    /// Those of `authenticate` and `work`; `Unavailable` when too many requests are coming; `RateLimited`;
     /// `DeadlineExceeded`; `Internal` when `work` panics.
     pub async fn pass<T, E, W>(
         &self,
         log: &mut RequestLog,
         caller: Caller,
         client_timeout: Option<Duration>,
-        authenticate: impl Future<Output = Result<Option<Arc<App>>, E>>,
+        authenticate: impl Future<Output = Result<Option<CallingApp>, E>>,
         work: impl FnOnce(Admitted) -> W,
-    ) -> Result<(T, Place), E>
+    ) -> Result<(T, Arc<Place>), E>
     where
         E: From<Error>,
         W: Future<Output = Result<T, E>>,
     {
         let shared = &*self.0;
-        let (in_flight, longest) = match caller {
-            Caller::Authenticated => (&shared.in_flight, shared.max_duration),
-            Caller::Anonymous => {
-                (&shared.anonymous_in_flight, shared.max_duration.min(ANONYMOUS_TIMEOUT))
-            }
+        let longest = match caller {
+            Caller::Authenticated => shared.max_duration,
+            Caller::Anonymous(_) => shared.max_duration.min(ANONYMOUS_TIMEOUT),
         };
         let deadline = Instant::now() + client_timeout.unwrap_or(longest).min(longest);
         let late = |_| Error::DeadlineExceeded;
-        let app = tokio::time::timeout_at(deadline, authenticate).await.map_err(late)??;
-        let Ok(permit) = Arc::clone(in_flight).try_acquire_owned() else {
-            return Err(Error::Unavailable(Outage::Overloaded).into());
-        };
+        let calling = tokio::time::timeout_at(deadline, authenticate).await.map_err(late)??;
+        let place = Arc::new(match caller {
+            Caller::Authenticated => shared.places.authenticated(calling.as_ref())?,
+            Caller::Anonymous(from) => shared.places.anonymous(from)?,
+        });
+        let app = calling.map(|calling| calling.app);
         if let Some(app) = &app {
             log.app = Some(Arc::clone(app));
             shared.core.rate_limits.check(app, log.operation)?;
         }
-        let answer = AssertUnwindSafe(work(Admitted { app, deadline })).catch_unwind();
+        let admitted = Admitted { gate: self.clone(), app, deadline, place: Arc::clone(&place) };
+        let answer = AssertUnwindSafe(work(admitted)).catch_unwind();
         match tokio::time::timeout_at(deadline, answer).await.map_err(late)? {
-            Ok(answer) => answer.map(|answer| (answer, Place { _permit: permit })),
+            Ok(answer) => answer.map(|answer| (answer, place)),
             Err(panic) => {
                 Err(Error::Internal(format!("panic: {}", panic_text(panic.as_ref()))).into())
             }
@@ -152,18 +163,12 @@ impl Gate {
 /// The text of every internal error in responses; its details are for the log only.
 pub const INTERNAL: &str = "an internal error happened; the service's log tells more";
 
-/// A place among the calls in flight. It is free again when this is dropped.
-#[derive(Debug)]
-pub struct Place {
-    _permit: OwnedSemaphorePermit,
-}
-
 /// A call from its arrival until its answer is sent, or dropped. The listener puts it into the request's
 /// extensions, and holds it for as long as bytes of the answer wait.
 #[derive(Debug, Default)]
 pub struct InFlight {
     connection: Arc<Connection>,
-    place: OnceLock<Place>,
+    place: OnceLock<Arc<Place>>,
 }
 
 impl InFlight {
@@ -181,7 +186,7 @@ impl InFlight {
 
     /// Keeps the call's place until the answer is sent. A caller who asks and reads no answer so has no
     /// more answers in memory than calls may be in flight.
-    pub fn keep(&self, place: Place) {
+    pub fn keep(&self, place: Arc<Place>) {
         // A call passes the gate once.
         let _ = self.place.set(place);
     }

@@ -91,6 +91,7 @@ impl Dispatcher {
     ) -> Self {
         let (sender, reports) = mpsc::channel(2 * MAX_BATCH);
         let leases = PartitionLeases::new(settings.lease);
+        let running = RunningStreams::new(settings.max_streams, settings.streams_per_rule);
         let (held, held_receiver) = watch::channel(leases.held());
         let context = StreamContext {
             webhook_client,
@@ -107,7 +108,7 @@ impl Dispatcher {
             settings,
             leases,
             rules: Rules::default(),
-            running: RunningStreams::default(),
+            running,
             reports,
             held,
             context,
@@ -248,15 +249,15 @@ impl Dispatcher {
 
     /// How many streams of a rule may still be started.
     fn room_for(&self, rule_id: Uuid) -> usize {
-        let of_rule = self.settings.streams_per_rule.saturating_sub(self.running.count_of(rule_id));
-        of_rule.min(self.settings.max_streams.saturating_sub(self.running.count()))
+        let app_id = self.rules.get(rule_id).map(|(enabled, _)| enabled.rule.app_id);
+        app_id.map_or(0, |app_id| self.running.room(rule_id, app_id))
     }
 
     /// Starts a stream in a task of its own. False when the rule or the partition's lease is gone.
     fn start_stream(&mut self, key: StreamKey, events: Vec<StoredEvent>) -> bool {
         let Some((rule, halt)) = self.rules.get(key.rule_id) else { return false };
         let Some(fencing_token) = self.leases.start_stream(key.partition()) else { return false };
-        self.running.insert(key);
+        self.running.insert(key, rule.rule.app_id);
         let stream = Stream { key, fencing_token, rule, halt, events };
         tokio::spawn(stream::run(self.context.clone(), stream));
         true

@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status};
 
 use super::{
     convert::{UpdateMask, limits_change},
-    gate::deadline_of,
+    gate,
 };
 use crate::{
     domain::{AppKey, AppLimits, AppLimitsChange, CredentialsChange, Invalid},
@@ -23,7 +23,7 @@ impl AppService for AppApi {
         &self,
         request: Request<proto::CreateAppRequest>,
     ) -> Result<Response<proto::CreateAppResponse>, Status> {
-        let deadline = deadline_of(&request);
+        let deadline = gate::start(&request)?;
         let message = request.into_inner();
         let key = AppKey::parse("app_key", &message.app_key)?;
         let limits = limits_change(message.limits);
@@ -38,6 +38,7 @@ impl AppService for AppApi {
         &self,
         request: Request<proto::GetAppRequest>,
     ) -> Result<Response<proto::GetAppResponse>, Status> {
+        gate::start(&request)?;
         let key = AppKey::parse("app_key", &request.get_ref().app_key)?;
         let app = apps::get(&self.0, &key).await?;
         Ok(Response::new(proto::GetAppResponse { app: Some(app.into()) }))
@@ -47,6 +48,7 @@ impl AppService for AppApi {
         &self,
         request: Request<proto::ListAppsRequest>,
     ) -> Result<Response<proto::ListAppsResponse>, Status> {
+        gate::start(&request)?;
         let message = request.into_inner();
         let size = self.0.bounds.app_pages.choose(message.page_size)?;
         let tokens = page_token::apps();
@@ -62,7 +64,7 @@ impl AppService for AppApi {
         &self,
         request: Request<proto::UpdateAppRequest>,
     ) -> Result<Response<proto::UpdateAppResponse>, Status> {
-        let deadline = deadline_of(&request);
+        let deadline = gate::start(&request)?;
         let message = request.into_inner();
         let key = AppKey::parse("app_key", &message.app_key)?;
         let change = update(&message)?;
@@ -74,7 +76,7 @@ impl AppService for AppApi {
         &self,
         request: Request<proto::RotateClientSecretRequest>,
     ) -> Result<Response<proto::RotateClientSecretResponse>, Status> {
-        let deadline = deadline_of(&request);
+        let deadline = gate::start(&request)?;
         let message = request.into_inner();
         let key = AppKey::parse("app_key", &message.app_key)?;
         let (app, secret) =
@@ -89,7 +91,7 @@ impl AppService for AppApi {
         &self,
         request: Request<proto::SetCredentialsRequest>,
     ) -> Result<Response<proto::SetCredentialsResponse>, Status> {
-        let deadline = deadline_of(&request);
+        let deadline = gate::start(&request)?;
         let message = request.into_inner();
         let key = AppKey::parse("app_key", &message.app_key)?;
         let change = CredentialsChange::parse(
@@ -105,7 +107,7 @@ impl AppService for AppApi {
         &self,
         request: Request<proto::DeleteAppRequest>,
     ) -> Result<Response<proto::DeleteAppResponse>, Status> {
-        let deadline = deadline_of(&request);
+        let deadline = gate::start(&request)?;
         let key = AppKey::parse("app_key", &request.get_ref().app_key)?;
         apps::delete(&self.0, deadline, &key).await?;
         Ok(Response::new(proto::DeleteAppResponse {}))

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     convert::{self, UpdateMask, duration, timestamp},
-    gate::deadline_of,
+    gate,
 };
 use crate::{
     delivery::{WebhookClient, check_authorities},
@@ -34,7 +34,7 @@ impl CallbackRuleService for CallbackRuleApi {
         &self,
         request: Request<proto::CreateCallbackRuleRequest>,
     ) -> Result<Response<proto::CreateCallbackRuleResponse>, Status> {
-        let deadline = deadline_of(&request);
+        let deadline = gate::start(&request)?;
         let message = request.into_inner();
         let key = AppKey::parse("app_key", &message.app_key)?;
         let (choice, secret) = (choice(&message)?, signing_secret(&message.signing_secret)?);
@@ -49,7 +49,7 @@ impl CallbackRuleService for CallbackRuleApi {
         &self,
         request: Request<proto::GetCallbackRuleRequest>,
     ) -> Result<Response<proto::GetCallbackRuleResponse>, Status> {
-        let deadline = deadline_of(&request);
+        let deadline = gate::start(&request)?;
         let message = request.into_inner();
         let (key, rule_id) = which(&message.app_key, &message.rule_id)?;
         let rule = callback_rules::get(&self.core, deadline, &key, rule_id).await?;
@@ -60,7 +60,7 @@ impl CallbackRuleService for CallbackRuleApi {
         &self,
         request: Request<proto::ListCallbackRulesRequest>,
     ) -> Result<Response<proto::ListCallbackRulesResponse>, Status> {
-        let deadline = deadline_of(&request);
+        let deadline = gate::start(&request)?;
         let key = AppKey::parse("app_key", &request.get_ref().app_key)?;
         let rules = callback_rules::list(&self.core, deadline, &key).await?;
         Ok(Response::new(proto::ListCallbackRulesResponse {
@@ -72,7 +72,7 @@ impl CallbackRuleService for CallbackRuleApi {
         &self,
         request: Request<proto::UpdateCallbackRuleRequest>,
     ) -> Result<Response<proto::UpdateCallbackRuleResponse>, Status> {
-        let deadline = deadline_of(&request);
+        let deadline = gate::start(&request)?;
         let message = request.into_inner();
         let (key, rule_id) = which(&message.app_key, &message.rule_id)?;
         let change = change(&message)?;
@@ -84,7 +84,7 @@ impl CallbackRuleService for CallbackRuleApi {
         &self,
         request: Request<proto::DeleteCallbackRuleRequest>,
     ) -> Result<Response<proto::DeleteCallbackRuleResponse>, Status> {
-        let deadline = deadline_of(&request);
+        let deadline = gate::start(&request)?;
         let message = request.into_inner();
         let (key, rule_id) = which(&message.app_key, &message.rule_id)?;
         callback_rules::delete(&self.core, deadline, &key, rule_id).await?;
@@ -95,7 +95,7 @@ impl CallbackRuleService for CallbackRuleApi {
         &self,
         request: Request<proto::RotateSigningSecretRequest>,
     ) -> Result<Response<proto::RotateSigningSecretResponse>, Status> {
-        let deadline = deadline_of(&request);
+        let deadline = gate::start(&request)?;
         let message = request.into_inner();
         let (key, rule_id) = which(&message.app_key, &message.rule_id)?;
         let secret = signing_secret(&message.signing_secret)?;
@@ -118,7 +118,7 @@ impl CallbackRuleService for CallbackRuleApi {
         &self,
         request: Request<proto::TestCallbackRuleRequest>,
     ) -> Result<Response<proto::TestCallbackRuleResponse>, Status> {
-        let deadline = deadline_of(&request);
+        let deadline = gate::start(&request)?;
         let message = request.into_inner();
         let (key, rule_id) = which(&message.app_key, &message.rule_id)?;
         let rule = callback_rules::get(&self.core, deadline, &key, rule_id).await?;

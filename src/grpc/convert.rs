@@ -11,18 +11,20 @@ use crate::{
         Invalid, ListHead, Nickname, RequestDirection, RequestState, StateName, User, Username,
         from_unix_millis,
     },
+    gate::Admitted,
     ops::Call,
     proto,
 };
 
-/// The call that the gate let through, and the request's message.
+/// Starts the call that the gate let through, now that the request's message is there.
 ///
 /// # Errors
-/// UNAUTHENTICATED when the gate has checked no app's token, so that a method that is public by mistake
-/// refuses every call.
+/// UNAVAILABLE when too many calls are in flight. UNAUTHENTICATED when the gate has checked no app's
+/// token, so that a method that is public by mistake refuses every call.
 pub(super) fn app_call<T>(request: Request<T>) -> Result<(Call, T), Status> {
     let (_, mut extensions, message) = request.into_parts();
-    let call = extensions.remove::<Call>().ok_or(Error::Unauthenticated)?;
+    let admitted = extensions.remove::<Admitted>().ok_or(Error::Unauthenticated)?;
+    let call = admitted.start_call()?;
     Ok((call, message))
 }
 

@@ -19,9 +19,9 @@ use tracing::Instrument as _;
 
 use super::methods::{Access, Method, Methods};
 use crate::{
-    domain::{App, Error, Invalid, Secret},
-    gate::{self, Caller, Connection, Gate, InFlight, REQUEST_ID, RequestLog},
-    ops::{Core, access},
+    domain::{Error, Invalid, Secret},
+    gate::{self, Admitted, Caller, Connection, Gate, InFlight, REQUEST_ID, RequestLog},
+    ops::{Core, access, access::caller_cache::CallingApp},
 };
 
 /// The gate, as a layer around the routes.
@@ -113,20 +113,16 @@ async fn pass<S>(
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
 {
-    let caller = match method.access {
-        Access::Public => Caller::Anonymous,
-        Access::App | Access::Operator => Caller::Authenticated,
-    };
     let timeout = client_timeout(request.headers())?;
     let (bearer, address) = (gate::bearer(request.headers()), address(request.extensions()));
+    let caller = match method.access {
+        Access::Public => Caller::Anonymous(address),
+        Access::App | Access::Operator => Caller::Authenticated,
+    };
     let authenticate = authenticate(gate.core(), method, bearer.as_ref(), address);
     let in_flight = InFlight::of(request.extensions()).cloned();
     let passed = gate.pass(log, caller, timeout, authenticate, |admitted| {
-        let deadline = admitted.deadline;
-        if let Some(app) = admitted.app {
-            request.extensions_mut().insert(gate.call(app, deadline));
-        }
-        request.extensions_mut().insert(Deadline(deadline));
+        request.extensions_mut().insert(admitted);
         let response = inner.call(request);
         async { response.await.map_err(|never| match never {}) }
     });
@@ -147,7 +143,7 @@ async fn authenticate(
     method: Method,
     bearer: Option<&Secret>,
     address: Option<IpAddr>,
-) -> Result<Option<Arc<App>>, Error> {
+) -> Result<Option<CallingApp>, Error> {
     match method.access {
         Access::Public => Ok(None),
         Access::App => access::authenticate::app(core, bearer).await.map(Some),
@@ -163,12 +159,9 @@ pub(super) fn address(extensions: &Extensions) -> Option<IpAddr> {
     Connection::of(extensions)?.address
 }
 
-#[derive(Clone, Copy)]
-struct Deadline(Instant);
-
-/// When the call must be over.
-pub(super) fn deadline_of<T>(request: &tonic::Request<T>) -> Instant {
-    request.extensions().get::<Deadline>().map_or_else(Instant::now, |deadline| deadline.0)
+/// Starts a call that no app makes, now that its message is there. Returns when the call must be over.
+pub(super) fn start<T>(request: &tonic::Request<T>) -> Result<Instant, Error> {
+    request.extensions().get::<Admitted>().ok_or(Error::Unauthenticated)?.start()
 }
 
 /// How long a call may take by the client's `grpc-timeout`, if there is one.

@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status};
 
 use super::{
     convert::{app_call, duration},
-    gate::{address, deadline_of},
+    gate::{address, start},
 };
 use crate::{
     domain::{Error, Secret},
@@ -26,7 +26,7 @@ impl TokenService for TokenApi {
         &self,
         request: Request<proto::IssueTokenRequest>,
     ) -> Result<Response<proto::IssueTokenResponse>, Status> {
-        let (deadline, from) = (deadline_of(&request), address(request.extensions()));
+        let (deadline, from) = (start(&request)?, address(request.extensions()));
         let message = request.into_inner();
         let ttl = message.ttl.map_or(Ok(Duration::ZERO), |ttl| duration("ttl", ttl))?;
         let login = Login { from, client_id: Some(message.client_id) };

@@ -24,8 +24,8 @@ use super::{
 use crate::{
     clock::Clock,
     domain::{App, Error, unix_millis},
-    gate::{self, Caller, Gate, InFlight, REQUEST_ID, RequestLog},
-    ops::{Call, Core},
+    gate::{self, Caller, Connection, Gate, InFlight, REQUEST_ID, RequestLog},
+    ops::{Call, Core, access::caller_cache::CallingApp},
 };
 
 /// A vendor's HTTP API: how it reads a request, authenticates the caller and writes a response.
@@ -47,7 +47,7 @@ pub(super) trait VendorApi: Send + Sync + Sized + 'static {
         &self,
         core: &Core,
         credentials: Self::Credentials,
-    ) -> impl Future<Output = Result<Arc<App>, Self::Error>> + Send;
+    ) -> impl Future<Output = Result<CallingApp, Self::Error>> + Send;
 
     /// Reads the body.
     fn read_body(head: Self::Head, body: Bytes) -> Result<Self::Request, Self::Error>;
@@ -195,27 +195,26 @@ impl<A: VendorApi> Endpoint<A> {
         let params = params.map_err(|_| ReadError::Path)?;
         let (parts, body) = request.into_parts();
         let in_flight = InFlight::of(&parts.extensions).cloned();
+        let from = Connection::of(&parts.extensions).and_then(|connection| connection.address);
         let (credentials, head) = A::read_head(RequestHead { params, parts, received })?;
         let core = self.gate.core();
         let caller = match route.run {
             Run::App(_) => Caller::Authenticated,
-            Run::Login(_) => Caller::Anonymous,
+            Run::Login(_) => Caller::Anonymous(from),
         };
         // Boxed, since the future of a statement is large.
         let authenticate = Box::pin(async {
             match caller {
                 Caller::Authenticated => self.api.authenticate(core, credentials).await.map(Some),
-                Caller::Anonymous => Ok(None),
+                Caller::Anonymous(_) => Ok(None),
             }
         });
         let result = self.gate.pass(log, caller, None, authenticate, |admitted| async move {
             let body = read::body(body, self.max_body).await?;
             let request = A::read_body(head, body)?;
-            let deadline = admitted.deadline;
-            match (&route.run, admitted.app) {
-                (Run::App(run), Some(app)) => run(request, self.gate.call(app, deadline)).await,
-                (Run::App(_), None) => Err(Error::Unauthenticated.into()),
-                (Run::Login(run), _) => run(request, Arc::clone(core), deadline).await,
+            match &route.run {
+                Run::App(run) => run(request, admitted.start_call()?).await,
+                Run::Login(run) => run(request, Arc::clone(core), admitted.start()?).await,
             }
         });
         let result = result.await.map(|(value, place)| {

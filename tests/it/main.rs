@@ -27,6 +27,7 @@ mod friends;
 #[cfg(target_os = "linux")]
 mod guides;
 mod hostile;
+mod hostile_shares;
 mod http;
 mod imports;
 #[cfg(target_os = "linux")]

@@ -77,8 +77,8 @@ async fn netease_secret(
     deadline: Instant,
     key: &AppKey,
 ) -> Result<Option<Secret>, Error> {
-    if let Some((app, secret)) = authenticate::netease_app(core, NETEASE_APP_KEY).await?
-        && app.key == *key
+    if let Some((caller, secret)) = authenticate::netease_app(core, NETEASE_APP_KEY).await?
+        && caller.app.key == *key
     {
         return Ok(Some(secret));
     }

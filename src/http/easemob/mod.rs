@@ -34,9 +34,12 @@ use super::{
     openapi::{Description, Doc},
 };
 use crate::{
-    domain::{App, AppKey, Bounds, Error, Scope, Secret},
+    domain::{AppKey, Bounds, Error, Scope, Secret},
     gate,
-    ops::{Core, access::authenticate},
+    ops::{
+        Core,
+        access::{authenticate, caller_cache::CallingApp},
+    },
 };
 
 /// The API.
@@ -185,9 +188,9 @@ impl VendorApi for Easemob {
         &self,
         core: &Core,
         (key, token): Self::Credentials,
-    ) -> Result<Arc<App>, EasemobError> {
+    ) -> Result<CallingApp, EasemobError> {
         let error = match authenticate::app(core, token.as_ref()).await {
-            Ok(app) if app.key == key => return Ok(app),
+            Ok(caller) if caller.app.key == key => return Ok(caller),
             Ok(_) => Error::TokenScope { required: Scope::App },
             Err(error @ (Error::Unauthenticated | Error::TokenScope { .. })) => error,
             Err(other) => return Err(other.into()),

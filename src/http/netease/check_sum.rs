@@ -1,7 +1,7 @@
 //! Authentication by the CheckSum headers, with protection from replays, and the penalty for apps
 //! that exceeded their rate.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use axum::http::HeaderMap;
 use moka::{policy::EvictionPolicy, sync::Cache};
@@ -12,8 +12,11 @@ use uuid::Uuid;
 
 use super::error::NetEaseError;
 use crate::{
-    domain::{App, Secret},
-    ops::{Core, access::authenticate},
+    domain::Secret,
+    ops::{
+        Core,
+        access::{authenticate, caller_cache::CallingApp},
+    },
 };
 
 /// How far a CurTime may be from now, in the past or in the future.
@@ -69,7 +72,7 @@ impl CheckSumAuth {
         &self,
         core: &Core,
         headers: &HeaderMap,
-    ) -> Result<Arc<App>, NetEaseError> {
+    ) -> Result<CallingApp, NetEaseError> {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let missing = |name: &str| NetEaseError::parameter(format!("the header {name} is missing"));
         let app_key = header("AppKey").ok_or_else(|| missing("AppKey"))?;
@@ -88,20 +91,20 @@ impl CheckSumAuth {
             ));
         }
         let wrong = || NetEaseError::parameter("AppKey or CheckSum does not match");
-        let (app, secret) = authenticate::netease_app(core, app_key).await?.ok_or_else(wrong)?;
+        let (caller, secret) = authenticate::netease_app(core, app_key).await?.ok_or_else(wrong)?;
         let sum = checksum(&secret, nonce, cur_time);
         if !bool::from(hex::encode(sum).as_bytes().ct_eq(shown.as_bytes())) {
             return Err(wrong());
         }
         if self.settings.refuse_replays {
-            let entry = self.seen.entry((app.id, sum)).or_insert(());
+            let entry = self.seen.entry((caller.app.id, sum)).or_insert(());
             if !entry.is_fresh() {
                 return Err(NetEaseError::parameter("the CheckSum was used before"));
             }
         }
-        match self.penalized.get(&app.id) {
+        match self.penalized.get(&caller.app.id) {
             Some(until) if until > now => Err(NetEaseError::penalized(until - now)),
-            _ => Ok(app),
+            _ => Ok(caller),
         }
     }
 

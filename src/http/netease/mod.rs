@@ -28,7 +28,10 @@ use super::{
     handler::{Endpoint, Received, RequestHead, Route, VendorApi},
     openapi::{Description, Doc},
 };
-use crate::{domain::App, ops::Core};
+use crate::{
+    domain::App,
+    ops::{Core, access::caller_cache::CallingApp},
+};
 
 /// The API.
 pub(super) struct NetEase(CheckSumAuth);
@@ -115,7 +118,7 @@ impl VendorApi for NetEase {
         &self,
         core: &Core,
         headers: HeaderMap,
-    ) -> Result<Arc<App>, NetEaseError> {
+    ) -> Result<CallingApp, NetEaseError> {
         self.0.authenticate(core, &headers).await
     }
 

@@ -1,16 +1,16 @@
 //! Authenticates callers: the app of a bearer token, the operator, or the app of a NetEase AppKey.
 
-use std::{net::IpAddr, sync::Arc};
+use std::net::IpAddr;
 
 use time::OffsetDateTime;
 
 use super::{
     apps,
-    caller_cache::{NetEaseApp, Session},
+    caller_cache::{CallingApp, NetEaseApp, Session},
     login_throttle::Login,
 };
 use crate::{
-    domain::{App, AppKey, Error, Scope, Secret, SecretHash, SecretKind, is_credential},
+    domain::{AppKey, Error, Scope, Secret, SecretHash, SecretKind, is_credential},
     ops::Core,
     store,
 };
@@ -19,7 +19,7 @@ use crate::{
 ///
 /// # Errors
 /// `Unauthenticated`; `TokenScope` for the operator's token.
-pub async fn app(core: &Core, bearer: Option<&Secret>) -> Result<Arc<App>, Error> {
+pub async fn app(core: &Core, bearer: Option<&Secret>) -> Result<CallingApp, Error> {
     let token = bearer.ok_or(Error::Unauthenticated)?;
     if let Some(app) = app_of(core, token).await? {
         return Ok(app);
@@ -58,7 +58,7 @@ fn is_operator(core: &Core, token: &Secret) -> bool {
     core.operator_token.is_some_and(|operator| operator.matches(token.hash().as_bytes()))
 }
 
-async fn app_of(core: &Core, token: &Secret) -> Result<Option<Arc<App>>, Error> {
+async fn app_of(core: &Core, token: &Secret) -> Result<Option<CallingApp>, Error> {
     if !token.has_form_of(SecretKind::AppToken) {
         return Ok(None);
     }
@@ -69,7 +69,7 @@ async fn app_of(core: &Core, token: &Secret) -> Result<Option<Arc<App>>, Error> 
         // Boxed, because every call moves this function's future around, and few calls need a look-up.
         None => Box::pin(look_up(core, hash, now)).await?,
     };
-    Ok(session.filter(|session| session.expires_at > now).map(|session| session.app))
+    Ok(session.filter(|session| session.expires_at > now).map(|session| session.caller))
 }
 
 async fn look_up(
@@ -79,7 +79,7 @@ async fn look_up(
 ) -> Result<Option<Session>, Error> {
     let session = async {
         let found = core.db.read(async |db| store::tokens::app_of(db, token, now).await).await?;
-        Ok(found.map(|(app, expires_at)| Session { app: Arc::new(app), expires_at }))
+        Ok(found.map(|(app, expires_at)| Session { caller: core.callers.calling(app), expires_at }))
     };
     core.callers.session(token, session).await
 }
@@ -107,7 +107,7 @@ pub async fn netease_app(core: &Core, app_key: &str) -> Result<Option<NetEaseApp
         let secret = core.keyring.open(&sealed, app.id).ok_or_else(|| {
             Error::Internal(format!("no --credentials-key opens the AppSecret of {}", app.key))
         })?;
-        Ok(Some((Arc::new(app), secret)))
+        Ok(Some((core.callers.calling(app), secret)))
     };
     core.callers.netease_app(app_key, app).await
 }

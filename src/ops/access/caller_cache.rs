@@ -7,26 +7,45 @@ use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use crate::domain::{App, Error, Secret, SecretHash};
+use crate::domain::{App, Error, Held, Holders, Secret, SecretHash};
 
 /// How many look-ups of unknown callers run at once. More unknown callers than that wait in a queue, so
 /// that the other connections stay free for known callers.
 const LOOK_UPS: usize = 8;
 
+/// An app that calls.
+#[derive(Clone, Debug)]
+pub struct CallingApp {
+    /// The app.
+    pub app: Arc<App>,
+    /// How many places its calls hold, whichever of its tokens they show.
+    pub calls: Arc<HeldCalls>,
+}
+
+/// How many places the calls of one caller hold.
+#[derive(Debug, Default)]
+pub struct HeldCalls {
+    /// Calls whose request is still coming.
+    pub arriving: Held,
+    /// Calls that run.
+    pub running: Held,
+}
+
 /// What an app's token stands for.
 #[derive(Clone)]
 pub(super) struct Session {
-    pub(super) app: Arc<App>,
+    pub(super) caller: CallingApp,
     pub(super) expires_at: OffsetDateTime,
 }
 
 /// An app by its NetEase AppKey, with its AppSecret.
-pub type NetEaseApp = (Arc<App>, Secret);
+pub type NetEaseApp = (CallingApp, Secret);
 
 /// The verified callers.
 pub struct CallerCache {
     sessions: Cache<SecretHash, Session>,
     netease_apps: Cache<String, NetEaseApp>,
+    calls: Holders<Uuid, HeldCalls>,
     look_ups: Semaphore,
 }
 
@@ -52,6 +71,7 @@ impl CallerCache {
                 .time_to_live(max_age)
                 .support_invalidation_closures()
                 .build(),
+            calls: Holders::default(),
             look_ups: Semaphore::new(LOOK_UPS),
         }
     }
@@ -63,9 +83,15 @@ impl CallerCache {
 
     /// Forgets all callers of an app whose limits or credentials changed, or which was deleted.
     pub(super) fn forget_app(&self, app_id: Uuid) {
-        let sessions = self.sessions.invalidate_entries_if(move |_, s| s.app.id == app_id);
-        let apps = self.netease_apps.invalidate_entries_if(move |_, (app, _)| app.id == app_id);
+        let sessions = self.sessions.invalidate_entries_if(move |_, s| s.caller.app.id == app_id);
+        let apps =
+            self.netease_apps.invalidate_entries_if(move |_, (caller, _)| caller.app.id == app_id);
         debug_assert!(sessions.is_ok() && apps.is_ok(), "built with invalidation closures");
+    }
+
+    /// An app that was just looked up, with what its calls hold.
+    pub(super) fn calling(&self, app: App) -> CallingApp {
+        CallingApp { calls: self.calls.of(app.id), app: Arc::new(app) }
     }
 
     /// The session of a token that was verified a short time ago.

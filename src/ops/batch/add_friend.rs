@@ -76,6 +76,10 @@ impl BatchItem for AddFriend {
         self.context.deadline
     }
 
+    fn app_id(&self) -> Uuid {
+        self.context.app.id
+    }
+
     async fn run(items: &[Self], batch: Batch) -> Result<Vec<Outcome<Added>>, Error> {
         let Some(first) = items.first() else { return Ok(Vec::new()) };
         let core = &first.context.core;

@@ -3,13 +3,14 @@
 //! An item that arrives while no batch runs starts at once, alone. Items that arrive later form the
 //! next batch, which runs beside the others while fewer than `max_batches` run, else after one of
 //! them. No item waits for more items to arrive, and the more items a batch has, the less each costs.
+//! When more items wait than one batch takes, each app gets an equal part of it.
 //!
 //! Each item succeeds or fails by itself. When a batch fails as a whole before its commit was sent,
 //! nothing has happened, and each of its items runs again, alone. A caller who goes away does not stop
 //! the other items.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     fmt,
     panic::AssertUnwindSafe,
     slice,
@@ -23,6 +24,7 @@ use tokio::{
     task::yield_now,
     time::{Instant, timeout_at},
 };
+use uuid::Uuid;
 
 use crate::{
     domain::{Error, Outage},
@@ -44,6 +46,9 @@ pub trait BatchItem: Send + Sync + Sized + 'static {
 
     /// Until when the caller waits.
     fn deadline(&self) -> Instant;
+
+    /// The app that calls.
+    fn app_id(&self) -> Uuid;
 
     /// Runs one item or more, and returns the outcome of each in their order. An error concerns all of
     /// them: nothing has happened, except for [`Outage::DuringCommit`].
@@ -183,14 +188,12 @@ impl<I: BatchItem> Batcher<I> {
     /// the task of the batch.
     fn next_batch(&self) -> Option<Vec<Waiting<I>>> {
         let mut state = self.state();
-        let mut batch = Vec::new();
-        while batch.len() < self.max_items {
-            match state.waiting.pop_front() {
-                Some(waiting) if waiting.answer.is_closed() => {}
-                Some(waiting) => batch.push(waiting),
-                None => break,
-            }
-        }
+        state.waiting.retain(|waiting| !waiting.answer.is_closed());
+        let batch = if state.waiting.len() <= self.max_items {
+            Vec::from(std::mem::take(&mut state.waiting))
+        } else {
+            equal_parts(&mut state.waiting, self.max_items)
+        };
         if batch.is_empty() {
             state.running -= 1;
             return None;
@@ -211,6 +214,30 @@ impl<I: BatchItem> Drop for InlineBatch<'_, I> {
     fn drop(&mut self) {
         self.0.end_inline();
     }
+}
+
+/// Takes `max_items` of the waiting items, which are more: the first item of each app, then the second of
+/// each, and so on. So no app's items wait for all those that another app sent before.
+fn equal_parts<I: BatchItem>(
+    waiting: &mut VecDeque<Waiting<I>>,
+    max_items: usize,
+) -> Vec<Waiting<I>> {
+    let mut of_app: HashMap<Uuid, usize> = HashMap::new();
+    let turns = waiting.iter().map(|waiting| {
+        let count = of_app.entry(waiting.item.app_id()).or_default();
+        *count += 1;
+        *count
+    });
+    let mut order: Vec<(usize, usize)> = turns.zip(0..).collect();
+    order.select_nth_unstable(max_items);
+    let mut taken = vec![false; waiting.len()];
+    for (_, at) in &order[..max_items] {
+        taken[*at] = true;
+    }
+    let all = std::mem::take(waiting).into_iter().zip(taken);
+    let (batch, rest): (Vec<_>, Vec<_>) = all.partition(|(_, taken)| *taken);
+    waiting.extend(rest.into_iter().map(|(waiting, _)| waiting));
+    batch.into_iter().map(|(waiting, _)| waiting).collect()
 }
 
 async fn run_and_answer<I: BatchItem>(batch: Vec<Waiting<I>>) {

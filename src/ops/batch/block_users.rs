@@ -1,6 +1,7 @@
 //! BlockUsers: the calls of a batch block in one transaction.
 
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::batcher::{Batch, BatchItem, Outcome};
 use crate::{
@@ -59,6 +60,10 @@ impl BatchItem for BlockUsers {
 
     fn deadline(&self) -> Instant {
         self.context.deadline
+    }
+
+    fn app_id(&self) -> Uuid {
+        self.context.app.id
     }
 
     async fn run(items: &[Self], batch: Batch) -> Result<Vec<Outcome<()>>, Error> {

@@ -1,6 +1,7 @@
 //! CheckRelations of one other user: what a message service asks before every message.
 
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::batcher::{Batch, BatchItem, Outcome};
 use crate::{
@@ -28,6 +29,10 @@ impl BatchItem for CheckRelation {
 
     fn deadline(&self) -> Instant {
         self.context.deadline
+    }
+
+    fn app_id(&self) -> Uuid {
+        self.context.app.id
     }
 
     async fn run(items: &[Self], _: Batch) -> Result<Vec<Outcome<Option<Relation>>>, Error> {

@@ -1,6 +1,7 @@
 //! ListFriends: pages of several friend lists are read by one statement.
 
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::batcher::{Batch, BatchItem, Outcome};
 use crate::{
@@ -32,6 +33,10 @@ impl BatchItem for ListFriends {
 
     fn deadline(&self) -> Instant {
         self.context.deadline
+    }
+
+    fn app_id(&self) -> Uuid {
+        self.context.app.id
     }
 
     async fn run(items: &[Self], _: Batch) -> Result<Vec<Outcome<Self::Answer>>, Error> {

@@ -5,6 +5,7 @@ use std::fmt;
 
 use sqlx::PgConnection;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::batcher::{Batch, BatchItem, Outcome};
 use crate::{
@@ -77,6 +78,10 @@ impl<L: FollowedList> BatchItem for SyncList<L> {
 
     fn deadline(&self) -> Instant {
         self.context.deadline
+    }
+
+    fn app_id(&self) -> Uuid {
+        self.context.app.id
     }
 
     async fn run(items: &[Self], _: Batch) -> Result<Vec<Outcome<Self::Answer>>, Error> {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use sqlx::PgConnection;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::batcher::{Batch, BatchItem, Outcome};
 use crate::{
@@ -41,6 +42,10 @@ impl BatchItem for UpdateFriend {
 
     fn deadline(&self) -> Instant {
         self.context.deadline
+    }
+
+    fn app_id(&self) -> Uuid {
+        self.context.app.id
     }
 
     async fn run(items: &[Self], batch: Batch) -> Result<Vec<Outcome<Friend>>, Error> {

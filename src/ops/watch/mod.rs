@@ -12,10 +12,11 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt as _;
 use tokio::{
-    sync::{OwnedSemaphorePermit, mpsc, oneshot, watch},
+    sync::{mpsc, oneshot, watch},
     time::Instant,
 };
 
+use self::registry::WatcherSlot;
 use super::{
     Call, Core,
     access::authenticate,
@@ -52,7 +53,7 @@ pub async fn watch<L: List>(
     since_version: i64,
 ) -> Result<Messages<L::Change>, Error> {
     let watches = &call.core.watches;
-    let slot = watches.slot()?;
+    let slot = watches.slot(call.app.id)?;
     // Subscribed before the first read, so that no change between the two is missed.
     let changed = watches.subscribe(call.key(&owner));
     let size = PAGE.choose(0)?;
@@ -84,7 +85,7 @@ struct Watcher<L: List> {
     size: PageSize,
     sender: mpsc::Sender<SyncPage<L::Change>>,
     changed: watch::Receiver<i64>,
-    _slot: OwnedSemaphorePermit,
+    _slot: WatcherSlot,
 }
 
 impl<L: List> Watcher<L> {

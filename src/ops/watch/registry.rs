@@ -6,10 +6,11 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-use crate::domain::{Error, Outage, OwnerKey};
+use crate::domain::{Error, Held, Holders, Outage, OwnerKey, Places};
 
 /// How watching works.
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +31,10 @@ pub struct WatchSettings {
 #[derive(Debug)]
 pub struct Watches {
     pub(super) settings: WatchSettings,
-    /// A permit for each watcher.
-    slots: Arc<Semaphore>,
+    /// A place for each watcher.
+    places: Arc<Places>,
+    /// How many places each app holds.
+    held: Holders<Uuid, Held>,
     /// The last known version of each watched user.
     versions: Mutex<HashMap<OwnerKey, watch::Sender<i64>>>,
     /// Cancelled when the instance shuts down.
@@ -42,10 +45,10 @@ impl Watches {
     /// Starts without watchers.
     #[must_use]
     pub fn new(settings: WatchSettings) -> Self {
-        let max_watchers = settings.max_watchers.min(Semaphore::MAX_PERMITS);
         Self {
-            settings: WatchSettings { max_watchers, ..settings },
-            slots: Arc::new(Semaphore::new(max_watchers)),
+            settings,
+            places: Arc::new(Places::new(settings.max_watchers)),
+            held: Holders::default(),
             versions: Mutex::new(HashMap::new()),
             shutdown: CancellationToken::new(),
         }
@@ -59,13 +62,16 @@ impl Watches {
     /// How many watchers there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.settings.max_watchers - self.slots.available_permits()
+        self.places.taken()
     }
 
-    /// Counts one more watcher until the permit is dropped.
-    pub(super) fn slot(&self) -> Result<OwnedSemaphorePermit, Error> {
-        let slots = Arc::clone(&self.slots);
-        slots.try_acquire_owned().map_err(|_| Error::Unavailable(Outage::Overloaded))
+    /// Counts one more watcher of an app until the slot is dropped.
+    pub(super) fn slot(&self, app_id: Uuid) -> Result<WatcherSlot, Error> {
+        let held = self.held.of(app_id);
+        if !self.places.take(&held) {
+            return Err(Error::Unavailable(Outage::Overloaded));
+        }
+        Ok(WatcherSlot { places: Arc::clone(&self.places), held })
     }
 
     fn versions(&self) -> MutexGuard<'_, HashMap<OwnerKey, watch::Sender<i64>>> {
@@ -101,5 +107,18 @@ impl Watches {
         let mut versions = self.versions();
         versions.retain(|_, known| known.receiver_count() > 0);
         versions.keys().copied().collect()
+    }
+}
+
+/// The place of one watcher, which is free again when this is dropped.
+#[derive(Debug)]
+pub(super) struct WatcherSlot {
+    places: Arc<Places>,
+    held: Arc<Held>,
+}
+
+impl Drop for WatcherSlot {
+    fn drop(&mut self) {
+        self.places.give_back(&self.held);
     }
 }

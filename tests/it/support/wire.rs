@@ -8,6 +8,20 @@ use tonic::{Code, Status};
 /// A connection to a server.
 pub struct Wire(h2::client::SendRequest<Bytes>);
 
+/// A request whose body is still to come.
+pub struct Begun {
+    response: h2::client::ResponseFuture,
+    _stream: h2::SendStream<Bytes>,
+}
+
+impl Begun {
+    /// The status of the answer, which comes although the body does not.
+    pub async fn refusal(self) -> Status {
+        let answer = self.response.await.expect("an answer");
+        Status::from_header_map(answer.headers()).expect("a status in the headers")
+    }
+}
+
 /// What came back.
 #[derive(Debug)]
 pub struct Answer {
@@ -47,6 +61,21 @@ impl Wire {
             request.headers_mut().append(name, value);
         }
         self.send(request, body.into()).await
+    }
+
+    /// Begins a gRPC request with these headers, and sends nothing of its body until what is returned is
+    /// dropped, which resets it.
+    pub async fn begin(&self, path: &str, headers: &[(&str, &str)]) -> Begun {
+        let mut request = Request::post(format!("http://befriend{path}"))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut sender = self.0.clone().ready().await.expect("the server takes requests");
+        let request = request.body(()).expect("a request");
+        let (response, stream) = sender.send_request(request, false).expect("a stream");
+        Begun { response, _stream: stream }
     }
 
     /// Sends a request of any kind.

@@ -10,6 +10,7 @@ use tokio::{
     task::{JoinHandle, yield_now},
     time::Instant,
 };
+use uuid::Uuid;
 
 use super::{Batch, BatchItem, Batcher, Outcome};
 use crate::{
@@ -56,6 +57,11 @@ impl BatchItem for Item {
 
     fn deadline(&self) -> Instant {
         self.deadline
+    }
+
+    /// Each app has a hundred numbers.
+    fn app_id(&self) -> Uuid {
+        Uuid::from_u128((self.number / 100) as u128)
     }
 
     async fn run(items: &[Self], batch: Batch) -> Result<Vec<Outcome<usize>>, Error> {
@@ -184,6 +190,30 @@ async fn a_turn_has_no_more_items_than_it_may() {
         asked.await.unwrap().unwrap();
     }
     assert_eq!(play.groups(), [1, 8, 8, 3]);
+}
+
+#[tokio::test]
+async fn an_app_with_many_items_lets_those_of_another_into_the_next_turn() {
+    let play = Play::open();
+    let mut first_app = play.come(&[Good; 30]).await;
+    let other_app: Vec<Asked> =
+        [100, 101].map(|number| play.ask(number, Good, Duration::from_secs(60))).into();
+    yield_now().await;
+    play.stage.permits.add_permits(2);
+    for (number, asked) in (100..).zip(other_app) {
+        assert_eq!(asked.await.unwrap().unwrap(), number);
+    }
+    play.have_begun(3).await;
+    let rest = first_app.split_off(7);
+    for (number, asked) in first_app.into_iter().enumerate() {
+        assert_eq!(asked.await.unwrap().unwrap(), number, "who came first goes first");
+    }
+    assert!(rest.iter().all(|asked| !asked.is_finished()));
+    play.stage.permits.add_permits(3);
+    for asked in rest {
+        asked.await.unwrap().unwrap();
+    }
+    assert_eq!(play.groups(), [1, 8, 8, 8, 7]);
 }
 
 #[tokio::test]
