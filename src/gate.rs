@@ -160,6 +160,10 @@ impl Gate {
     }
 }
 
+/// The largest metadata of a gRPC call, in bytes, counted as HTTP/2 counts a header list: clients need far
+/// less.
+pub const MAX_METADATA: u32 = 16 * 1024;
+
 /// The text of every internal error in responses; its details are for the log only.
 pub const INTERNAL: &str = "an internal error happened; the service's log tells more";
 

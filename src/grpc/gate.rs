@@ -3,7 +3,7 @@
 
 use std::{
     convert::Infallible,
-    future::Future,
+    future::{Future, ready},
     net::IpAddr,
     pin::Pin,
     sync::Arc,
@@ -17,7 +17,10 @@ use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 use tracing::Instrument as _;
 
-use super::methods::{Access, Method, Methods};
+use super::{
+    methods::{Access, Method, Methods},
+    protocol,
+};
 use crate::{
     domain::{Error, Invalid, Secret},
     gate::{self, Admitted, Caller, Connection, Gate, InFlight, REQUEST_ID, RequestLog},
@@ -73,6 +76,10 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> ResponseFuture {
+        if let Some(mut refusal) = protocol::refuse(&request) {
+            refusal.headers_mut().insert(REQUEST_ID, gate::request_id(request.headers()));
+            return Box::pin(ready(Ok(refusal)));
+        }
         let Some(method) = self.layer.methods.get(request.uri().path()) else {
             // Health, reflection, unknown methods, and the HTTP APIs, which pass the gate by
             // themselves.
@@ -146,7 +153,7 @@ async fn authenticate(
 ) -> Result<Option<CallingApp>, Error> {
     match method.access {
         Access::Public => Ok(None),
-        Access::App => access::authenticate::app(core, bearer).await.map(Some),
+        Access::App => access::authenticate::app(core, bearer, address).await.map(Some),
         Access::Operator => {
             access::authenticate::operator(core, bearer, address).await?;
             Ok(None)

@@ -12,6 +12,7 @@ mod follow;
 mod friend_service;
 mod gate;
 mod methods;
+mod protocol;
 mod relation_service;
 mod status;
 mod token_service;
@@ -51,8 +52,7 @@ where
 {
     let router = routes.axum_router_mut();
     *router = mem::take(router).fallback(async move |request: Request<axum::body::Body>| {
-        let content_type = request.headers().get("content-type");
-        if content_type.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc")) {
+        if protocol::is_grpc(request.headers()) {
             return Status::unimplemented("there is no such method").into_http();
         }
         other(request).await

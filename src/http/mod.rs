@@ -4,6 +4,7 @@
 //! Each API is a table of routes. A request passes the [`Gate`] as a gRPC call does; errors are
 //! returned in the vendor's own form.
 
+mod early_answer;
 mod easemob;
 mod handler;
 mod json;
@@ -23,6 +24,7 @@ use tower::ServiceExt as _;
 
 pub use self::netease::NetEaseSettings;
 use self::{
+    early_answer::Rest,
     easemob::Easemob,
     handler::{Endpoint, Received},
     netease::NetEase,
@@ -66,10 +68,15 @@ impl Http {
         if let Some(uri) = trimmed(request.method(), request.uri(), anywhere) {
             *request.uri_mut() = uri;
         }
-        match self.0.clone().oneshot(request).await {
+        let rest = Rest::of(&mut request);
+        let mut response = match self.0.clone().oneshot(request).await {
             Ok(response) => response,
             Err(never) => match never {},
+        };
+        if let Some(rest) = rest {
+            rest.finish(&mut response).await;
         }
+        response
     }
 }
 

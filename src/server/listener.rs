@@ -15,14 +15,15 @@ use tower::util::MapRequestLayer;
 use super::{batched_writes::BatchedWrites, error::ServeError, tls};
 use crate::{
     config::ServeArgs,
-    gate::{Connection, Gate, InFlight},
+    gate::{Connection, Gate, InFlight, MAX_METADATA},
     grpc::{self, GateLayer},
     http::Http,
     proto,
 };
 
-/// The largest header list of an HTTP/2 request, in bytes: clients need far less.
-const MAX_HEADER_LIST: u32 = 16 * 1024;
+/// The largest header list of an HTTP/2 request, in bytes. What is above it HTTP/2 itself answers with 431,
+/// so it lies far above the bound of metadata, which the gate answers in gRPC's words.
+const MAX_HEADER_LIST: u32 = 16 * MAX_METADATA;
 
 /// Serves `routes` and the HTTP APIs behind `gate` until `closing`; then the calls in flight end
 /// first.

@@ -314,10 +314,18 @@ async fn strange_credentials_are_no_credentials() {
             assert_eq!(answer.status().code(), Code::Unauthenticated, "{path}");
         }
     }
-    // Headers beyond all bounds end the call, or the connection, and nothing else.
-    let endless = "x".repeat(100_000);
+    // Metadata above the bound is the caller's fault; beyond all bounds it ends the call.
+    let path = "/befriend.v1.UserService/GetUser";
+    for (length, taken) in [(15_000, true), (16_500, false), (100_000, false), (250_000, false)] {
+        let long = "x".repeat(length);
+        let answer = siege.wire.post(path, &[("x-long", long.as_bytes())], frame(&[])).await;
+        let status = answer.unwrap().status();
+        let code = if taken { Code::Unauthenticated } else { Code::ResourceExhausted };
+        assert_eq!(status.code(), code, "{length}: {status:?}");
+    }
+    let endless = "x".repeat(1_000_000);
     let headers = [("authorization", endless.as_bytes())];
-    let answer = siege.wire.post("/befriend.v1.UserService/GetUser", &headers, frame(&[])).await;
+    let answer = siege.wire.post(path, &headers, frame(&[])).await;
     assert!(answer.map_or(true, |answer| answer.http == 431), "it was taken");
     siege.lift().await;
 }
@@ -331,5 +339,50 @@ async fn a_path_that_leads_nowhere_is_unimplemented() {
         let answer = siege.wire.post(path, &[], frame(&[])).await.unwrap();
         assert_eq!(answer.status().code(), Code::Unimplemented, "{path}");
     }
+    siege.lift().await;
+}
+
+#[tokio::test]
+async fn a_request_that_is_no_grpc_is_told_what_a_grpc_path_takes_and_runs_nothing() {
+    let siege = Siege::lay().await;
+    let bearer = format!("Bearer {}", siege.tenant.token);
+    let pair = [delimited(1, b"alice"), delimited(2, b"bob")].concat();
+    for (method, path, kind, status) in [
+        ("POST", "/befriend.v1.FriendService/AddFriend", Some("text/plain"), 415),
+        ("POST", "/befriend.v1.FriendService/AddFriend", Some("application/json"), 415),
+        ("POST", "/befriend.v1.FriendService/AddFriend", Some("application/grpc-web+proto"), 415),
+        ("POST", "/befriend.v1.FriendService/AddFriend", None, 415),
+        ("PUT", "/befriend.v1.FriendService/AddFriend", Some("application/grpc"), 405),
+        ("GET", "/befriend.v1.FriendService/AddFriend", None, 405),
+        ("POST", "/befriend.v1.TokenService/IssueToken", Some("text/plain"), 415),
+        ("POST", "/grpc.health.v1.Health/Check", Some("text/plain"), 415),
+    ] {
+        let mut request = http::Request::builder()
+            .method(method)
+            .uri(format!("http://befriend{path}"))
+            .header("authorization", &bearer)
+            .header("te", "trailers");
+        if let Some(kind) = kind {
+            request = request.header("content-type", kind);
+        }
+        let sent = siege.wire.send(request.body(()).unwrap(), frame(&pair).into()).await;
+        let over_h2 = sent.unwrap();
+        let kinds = kind.map(|kind| ("content-type", kind));
+        let headers: Vec<_> =
+            [("authorization", bearer.as_str())].into_iter().chain(kinds).collect();
+        let over_h1 =
+            crate::support::http::ask(&siege.app.url, method, path, &headers, &frame(&pair)).await;
+        for (http, headers, body) in [
+            (over_h2.http.as_u16(), &over_h2.headers, &over_h2.body),
+            (over_h1.status, &over_h1.headers, &over_h1.body),
+        ] {
+            assert_eq!(http, status, "{method} {path} {kind:?}");
+            let said = String::from_utf8_lossy(body);
+            assert!(said.contains("POST") && said.contains("application/grpc"), "{said}");
+            assert_eq!(headers.contains_key("allow"), status == 405);
+            assert!(!headers.contains_key("grpc-status"));
+        }
+    }
+    assert!(siege.tenant.friends_of("alice").await.unwrap().is_empty(), "nothing was executed");
     siege.lift().await;
 }

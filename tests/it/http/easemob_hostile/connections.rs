@@ -181,3 +181,39 @@ async fn hostile_requests_of_http_2_get_the_same_answers() {
     }
     siege.lift().await;
 }
+
+#[tokio::test]
+async fn an_answer_before_the_body_leaves_a_connection_that_works_or_says_that_it_closes() {
+    let siege = Siege::lay().await;
+    let base = &siege.client.base;
+    let path = format!("{base}/user/alice/contacts/users/bob");
+    let next = format!("GET {base}/users/alice HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    for (start, status) in [
+        (format!("PUT {path}"), 401),
+        (format!("POST {base}/nothing"), 404),
+        (format!("PATCH {path}"), 405),
+    ] {
+        // A body that has come is read, so the next request on the connection is answered too.
+        for framing in [
+            "content-length: 3\r\n\r\n{ }",
+            "transfer-encoding: chunked\r\n\r\n3\r\n{ }\r\n0\r\n\r\n",
+        ] {
+            let both = format!("{start} HTTP/1.1\r\nhost: x\r\n{framing}{next}");
+            let answers = exchange(&siege.client.url, both.as_bytes()).await;
+            let answers = String::from_utf8(answers).unwrap();
+            assert!(answers.starts_with(&format!("HTTP/1.1 {status}")), "{answers}");
+            assert_eq!(answers.matches("HTTP/1.1 ").count(), 2, "{start} {framing}: {answers}");
+        }
+        // One that does not come ends the connection, and the answer says so.
+        for rest in [
+            "content-length: 1000000\r\n\r\n{",
+            "content-length: 5\r\nexpect: 100-continue\r\n\r\n",
+        ] {
+            let half = format!("{start} HTTP/1.1\r\nhost: x\r\n{rest}");
+            let answer = exchange(&siege.client.url, half.as_bytes()).await;
+            let answer = Answer::parse(&answer, "POST").unwrap();
+            assert_eq!((answer.status, answer.header("connection")), (status, "close"), "{start}");
+        }
+    }
+    siege.lift().await;
+}
