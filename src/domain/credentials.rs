@@ -64,12 +64,14 @@ impl CredentialsChange {
 impl Credentials {
     /// The longest id or secret, in characters.
     pub const MAX_CHARS: usize = 128;
+    /// The shortest secret that can be chosen, in characters: a shorter one can be guessed.
+    pub const MIN_SECRET_CHARS: usize = 16;
 
     /// Reads both halves, which came in as the request's `fields`; `None` when both are empty.
     ///
     /// # Errors
-    /// [`Invalid::Argument`] for one half without the other, and for a text that is not 1-128 visible
-    /// ASCII characters.
+    /// [`Invalid::Argument`] for one half without the other, for an id that is not 1-128 visible ASCII
+    /// characters, and for a secret that is not 16-128 of them.
     pub fn parse(
         fields: (&'static str, &'static str),
         id: &str,
@@ -78,11 +80,11 @@ impl Credentials {
         if id.is_empty() && secret.is_empty() {
             return Ok(None);
         }
-        for (field, text) in [(fields.0, id), (fields.1, secret)] {
-            if !is_legal(text) {
+        for (field, text, min) in [(fields.0, id, 1), (fields.1, secret, Self::MIN_SECRET_CHARS)] {
+            if !is_legal(text) || text.len() < min {
                 let max = Self::MAX_CHARS;
                 let why =
-                    format!("must be 1-{max} visible ASCII characters, and both must be given");
+                    format!("must be {min}-{max} visible ASCII characters, and both must be given");
                 return Err(Invalid::argument(field, why));
             }
         }
@@ -104,11 +106,15 @@ mod tests {
     fn credentials_are_two_halves_of_visible_ascii_or_none() {
         let parse = |id: &str, secret: &str| Credentials::parse(("id", "secret"), id, secret);
         assert!(parse("", "").unwrap().is_none());
-        let both = parse("YXA6-id", "se#cret").unwrap().unwrap();
-        assert_eq!((both.id.as_str(), both.secret.reveal()), ("YXA6-id", "se#cret"));
-        for (id, secret) in [("a", ""), ("", "a"), ("a b", "c"), ("a", "\u{e4}"), ("a\n", "b")] {
+        let secret = "se#cret-16-chars";
+        let both = parse("YXA6-id", secret).unwrap().unwrap();
+        assert_eq!((both.id.as_str(), both.secret.reveal()), ("YXA6-id", secret));
+        for (id, secret) in [("a", ""), ("", secret), ("a b", secret), ("a\n", secret)] {
             assert!(parse(id, secret).is_err(), "{id:?} and {secret:?} were taken");
         }
-        assert!(parse("a", &"b".repeat(129)).is_err());
+        for bad in [&secret[1..], "0123456789abcde\u{e4}", "0123456789 abcdef", &"b".repeat(129)] {
+            assert!(parse("a", bad).is_err(), "{bad:?} was taken");
+        }
+        assert!(parse("a", &"b".repeat(128)).is_ok());
     }
 }

@@ -75,6 +75,27 @@ impl Places {
     }
 }
 
+/// A place of a holder, which is free again when this is dropped.
+#[derive(Debug)]
+pub struct TakenPlace {
+    places: Arc<Places>,
+    held: Arc<Held>,
+}
+
+impl TakenPlace {
+    /// Takes a place; `None` when the holder has its share already.
+    #[must_use]
+    pub fn of(places: &Arc<Places>, held: Arc<Held>) -> Option<Self> {
+        places.take(&held).then(|| Self { places: Arc::clone(places), held })
+    }
+}
+
+impl Drop for TakenPlace {
+    fn drop(&mut self) {
+        self.places.give_back(&self.held);
+    }
+}
+
 /// What each holder holds, by the holder's key. It is kept for as long as somebody uses it.
 #[derive(Debug)]
 pub struct Holders<K, H>(Mutex<HashMap<K, Weak<H>>>);
@@ -114,11 +135,13 @@ mod tests {
         let places = Places::new(max);
         let all: Vec<Held> = (0..holders).map(|_| Held::default()).collect();
         let mut shares = vec![0; holders];
-        while all.iter().zip(&mut shares).any(|(held, share)| {
-            let took = places.take(held);
-            *share += usize::from(took);
-            took
-        }) {}
+        let mut round = || {
+            let took = all.iter().map(|held| places.take(held));
+            let took: Vec<bool> = took.collect();
+            shares.iter_mut().zip(&took).for_each(|(share, took)| *share += usize::from(*took));
+            took.contains(&true)
+        };
+        while round() {}
         assert_eq!(places.taken(), shares.iter().sum::<usize>());
         shares
     }

@@ -41,7 +41,7 @@ pub use error::{Credential, Error, Outage, Scope, with_causes};
 pub use event::{
     Attempt, Event, EventFilter, EventId, EventPosition, EventState, EventType, NewEvent, StateName,
 };
-pub use fair_share::{Held, Holders, Places, room_for};
+pub use fair_share::{Held, Holders, Places, TakenPlace, room_for};
 pub use friend::{EntryChange, Extension, Friend, FriendEntry, ImportOutcome, Remark};
 pub use invalid::Invalid;
 pub use keyring::Keyring;

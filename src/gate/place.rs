@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How many calls of callers without credentials may run at once.
-const MAX_ANONYMOUS: usize = 128;
+const MAX_ANONYMOUS: usize = 256;
 
 /// How many requests may be coming, for each call that may run.
 const ARRIVING: usize = 4;

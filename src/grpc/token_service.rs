@@ -11,10 +11,7 @@ use super::{
 use crate::{
     domain::{Error, Secret},
     gate::bearer,
-    ops::{
-        Core,
-        access::{login_throttle::Login, tokens},
-    },
+    ops::{Core, access::tokens},
     proto::{self, token_service_server::TokenService},
 };
 
@@ -29,9 +26,9 @@ impl TokenService for TokenApi {
         let (deadline, from) = (start(&request)?, address(request.extensions()));
         let message = request.into_inner();
         let ttl = message.ttl.map_or(Ok(Duration::ZERO), |ttl| duration("ttl", ttl))?;
-        let login = Login { from, client_id: Some(message.client_id) };
         let secret = Secret::presented(&message.client_secret);
-        let issued = tokens::issue(&self.0, deadline, login, None, &secret, ttl).await?;
+        let shown = (message.client_id.as_str(), &secret);
+        let issued = tokens::issue(&self.0, deadline, from, None, shown, ttl).await?;
         Ok(Response::new(proto::IssueTokenResponse {
             access_token: issued.token.reveal().to_owned(),
             expires_in: issued.expires_in.try_into().ok(),

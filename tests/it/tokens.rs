@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use befriend::{clock::Clock, server::upkeep};
+use befriend::{clock::Clock, proto, server::upkeep};
 use time::{Duration as Span, OffsetDateTime};
 use tonic::{Code, Status};
 
@@ -177,6 +177,46 @@ async fn too_many_failed_logins_throttle_that_client_id_and_no_other() {
     }
     app.login(&other.app.client_id, &other.client_secret, None).await.unwrap();
     tenant.create(&["alice"]).await; // Tokens issued before are not affected.
+}
+
+#[tokio::test]
+async fn of_many_guesses_at_once_no_more_are_looked_at_than_may_fail() {
+    let app = TestApp::with(&[], Clock::system()).await;
+    let tenant = app.tenant("acme#chat").await;
+    let guesses: Vec<_> = (0..120)
+        .map(|number| {
+            let (mut logins, client_id) = (app.logins(), tenant.app.client_id.clone());
+            let client_secret = format!("a-guess-of-the-secret-{number}");
+            let request = proto::IssueTokenRequest { client_id, client_secret, ttl: None };
+            tokio::spawn(async move { logins.issue_token(request).await })
+        })
+        .collect();
+    let mut looked_at = 0;
+    for guess in guesses {
+        let refused = guess.await.unwrap().unwrap_err();
+        match refused.code() {
+            Code::Unauthenticated => looked_at += 1,
+            _ => drop(expect_error(Err::<(), _>(refused), Code::ResourceExhausted, "RATE_LIMITED")),
+        }
+    }
+    assert_eq!(looked_at, 10);
+}
+
+#[tokio::test]
+async fn right_logins_at_once_wait_for_each_other_and_all_succeed() {
+    let app = TestApp::with(&["--failed-logins", "1"], Clock::system()).await;
+    let tenant = app.tenant("acme#chat").await;
+    let logins: Vec<_> = (0..20)
+        .map(|_| {
+            let (mut logins, client_id) = (app.logins(), tenant.app.client_id.clone());
+            let client_secret = tenant.client_secret.clone();
+            let request = proto::IssueTokenRequest { client_id, client_secret, ttl: None };
+            tokio::spawn(async move { logins.issue_token(request).await })
+        })
+        .collect();
+    for login in logins {
+        login.await.unwrap().unwrap();
+    }
 }
 
 #[tokio::test]

@@ -77,7 +77,7 @@ async fn netease_secret(
     deadline: Instant,
     key: &AppKey,
 ) -> Result<Option<Secret>, Error> {
-    if let Some((caller, secret)) = authenticate::netease_app(core, NETEASE_APP_KEY).await?
+    if let Some((caller, secret)) = authenticate::netease_app(core, NETEASE_APP_KEY, None).await?
         && caller.app.key == *key
     {
         return Ok(Some(secret));

@@ -14,7 +14,7 @@ mod response;
 mod token;
 mod users;
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     Router,
@@ -172,7 +172,7 @@ pub(super) fn router(endpoint: &Arc<Endpoint<Easemob>>) -> Router {
 
 impl VendorApi for Easemob {
     /// The app that the path names, and the token.
-    type Credentials = (AppKey, Option<Secret>);
+    type Credentials = (AppKey, Option<Secret>, Option<IpAddr>);
     type Head = EasemobRequest;
     type Request = EasemobRequest;
     type Error = EasemobError;
@@ -180,23 +180,23 @@ impl VendorApi for Easemob {
     fn read_head(head: RequestHead) -> Result<(Self::Credentials, EasemobRequest), EasemobError> {
         let token = gate::bearer(&head.parts.headers);
         let request = EasemobRequest::new(head)?;
-        Ok(((request.key.clone(), token), request))
+        Ok(((request.key.clone(), token, request.address()), request))
     }
 
     /// The app of the token, which must be the one that the path names.
     async fn authenticate(
         &self,
         core: &Core,
-        (key, token): Self::Credentials,
+        (key, token, from): Self::Credentials,
     ) -> Result<CallingApp, EasemobError> {
-        let error = match authenticate::app(core, token.as_ref()).await {
+        let error = match authenticate::app(core, token.as_ref(), from).await {
             Ok(caller) if caller.app.key == key => return Ok(caller),
             Ok(_) => Error::TokenScope { required: Scope::App },
             Err(error @ (Error::Unauthenticated | Error::TokenScope { .. })) => error,
             Err(other) => return Err(other.into()),
         };
         // The vendor reports an app that does not exist before a wrong token.
-        authenticate::named_app(core, &key).await?;
+        authenticate::named_app(core, &key, from).await?;
         Err(error.into())
     }
 

@@ -11,7 +11,7 @@ use crate::{
     http::schema::{Schema, closed_object, constant, integer, object, of_types, string, uuid},
     ops::{
         Core,
-        access::{apps, login_throttle::Login, tokens},
+        access::{apps, tokens},
     },
 };
 
@@ -30,9 +30,9 @@ pub(super) async fn issue(
     let secret = text(&members, "client_secret")
         .ok_or_else(|| EasemobError::illegal_argument("client_secret must be provided"))?;
     let ttl = lifetime(members.get("ttl"), &core.lifetimes)?;
-    let login = Login { from: request.address(), client_id: Some(client_id.to_owned()) };
     let (key, secret) = (Some(&request.key), Secret::presented(secret));
-    let issued = tokens::issue(&core, deadline, login, key, &secret, ttl).await;
+    let shown = (client_id, &secret);
+    let issued = tokens::issue(&core, deadline, request.address(), key, shown, ttl).await;
     let issued = match issued {
         Err(why @ Error::InvalidCredentials(Credential::ClientId)) => {
             // The vendor reports an app that does not exist before wrong credentials.

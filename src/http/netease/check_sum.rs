@@ -1,16 +1,16 @@
 //! Authentication by the CheckSum headers, with protection from replays, and the penalty for apps
 //! that exceeded their rate.
 
-use std::{fmt, time::Duration};
+use std::{fmt, net::IpAddr, time::Duration};
 
 use axum::http::HeaderMap;
-use moka::{policy::EvictionPolicy, sync::Cache};
+use moka::sync::Cache;
 use sha1::{Digest as _, Sha1};
 use subtle::ConstantTimeEq as _;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::error::NetEaseError;
+use super::{error::NetEaseError, replays::Replays};
 use crate::{
     domain::Secret,
     ops::{
@@ -25,8 +25,8 @@ const VALIDITY: time::Duration = time::Duration::minutes(5);
 /// The longest Nonce, in bytes.
 const MAX_NONCE: usize = 128;
 
-/// How many CheckSums are remembered at most; the oldest are forgotten first.
-const MAX_REMEMBERED: u64 = 1_000_000;
+/// How many CheckSums are remembered at most.
+const MAX_REMEMBERED: usize = 1_000_000;
 
 /// How many penalized apps are remembered at most.
 const MAX_PENALIZED: u64 = 100_000;
@@ -43,7 +43,7 @@ pub struct NetEaseSettings {
 /// The authentication of callers, with the CheckSums and penalties that it remembers.
 pub(super) struct CheckSumAuth {
     settings: NetEaseSettings,
-    seen: Cache<(Uuid, [u8; 20]), ()>,
+    seen: Replays,
     /// Until when an app is refused.
     penalized: Cache<Uuid, OffsetDateTime>,
 }
@@ -57,11 +57,7 @@ impl fmt::Debug for CheckSumAuth {
 impl CheckSumAuth {
     pub(super) fn new(settings: NetEaseSettings) -> Self {
         Self {
-            seen: Cache::builder()
-                .max_capacity(MAX_REMEMBERED)
-                .eviction_policy(EvictionPolicy::lru())
-                .time_to_live(2 * VALIDITY.unsigned_abs())
-                .build(),
+            seen: Replays::new(MAX_REMEMBERED),
             penalized: Cache::builder().max_capacity(MAX_PENALIZED).build(),
             settings,
         }
@@ -72,6 +68,7 @@ impl CheckSumAuth {
         &self,
         core: &Core,
         headers: &HeaderMap,
+        from: Option<IpAddr>,
     ) -> Result<CallingApp, NetEaseError> {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let missing = |name: &str| NetEaseError::parameter(format!("the header {name} is missing"));
@@ -85,22 +82,22 @@ impl CheckSumAuth {
             )));
         }
         let now = core.clock.now();
-        if !is_current(cur_time, now) {
-            return Err(NetEaseError::parameter(
+        let made = made_at(cur_time, now).ok_or_else(|| {
+            NetEaseError::parameter(
                 "CurTime must be the UTC time in seconds, and at most 5 minutes off",
-            ));
-        }
+            )
+        })?;
         let wrong = || NetEaseError::parameter("AppKey or CheckSum does not match");
-        let (caller, secret) = authenticate::netease_app(core, app_key).await?.ok_or_else(wrong)?;
-        let sum = checksum(&secret, nonce, cur_time);
-        if !bool::from(hex::encode(sum).as_bytes().ct_eq(shown.as_bytes())) {
-            return Err(wrong());
-        }
-        if self.settings.refuse_replays {
-            let entry = self.seen.entry((caller.app.id, sum)).or_insert(());
-            if !entry.is_fresh() {
-                return Err(NetEaseError::parameter("the CheckSum was used before"));
-            }
+        let mut sum = [0; 20];
+        let caller = authenticate::netease_caller(core, app_key, from, |secret| {
+            sum = checksum(secret, nonce, cur_time);
+            hex::encode(sum).as_bytes().ct_eq(shown.as_bytes()).into()
+        });
+        let caller = caller.await?.ok_or_else(wrong)?;
+        // From then on CurTime is too old.
+        let until = made + VALIDITY;
+        if self.settings.refuse_replays && !self.seen.is_new(caller.app.id, sum, until, now) {
+            return Err(NetEaseError::parameter("the CheckSum was used before"));
         }
         match self.penalized.get(&caller.app.id) {
             Some(until) if until > now => Err(NetEaseError::penalized(until - now)),
@@ -115,12 +112,12 @@ impl CheckSumAuth {
     }
 }
 
-/// Whether a CurTime is a time in whole seconds and close enough to now.
-fn is_current(cur_time: &str, now: OffsetDateTime) -> bool {
+/// The time that a CurTime says, if it is in whole seconds and close enough to now.
+fn made_at(cur_time: &str, now: OffsetDateTime) -> Option<OffsetDateTime> {
     let digits = !cur_time.is_empty() && cur_time.bytes().all(|b| b.is_ascii_digit());
-    let seconds = cur_time.parse::<i64>().ok().filter(|_| digits);
-    let made = seconds.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
-    made.is_some_and(|made| (now - made).abs() <= VALIDITY)
+    let seconds = cur_time.parse::<i64>().ok().filter(|_| digits)?;
+    let made = OffsetDateTime::from_unix_timestamp(seconds).ok()?;
+    ((now - made).abs() <= VALIDITY).then_some(made)
 }
 
 /// The vendor's CheckSum: SHA-1 of AppSecret, Nonce and CurTime, concatenated.
@@ -148,10 +145,10 @@ mod tests {
     fn a_curtime_is_valid_for_five_minutes_either_way() {
         let now = OffsetDateTime::from_unix_timestamp(1_443_592_222).unwrap();
         for good in ["1443592222", "1443591922", "1443592522"] {
-            assert!(is_current(good, now), "{good} was refused");
+            assert!(made_at(good, now).is_some(), "{good} was refused");
         }
         for bad in ["1443591921", "1443592523", "", "+1443592222", "1443592222000", "now", "-1"] {
-            assert!(!is_current(bad, now), "{bad} was taken");
+            assert!(made_at(bad, now).is_none(), "{bad} was taken");
         }
     }
 }

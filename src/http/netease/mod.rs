@@ -8,9 +8,10 @@ mod description;
 mod error;
 mod form;
 mod friends;
+mod replays;
 mod users;
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     Router,
@@ -30,6 +31,7 @@ use super::{
 };
 use crate::{
     domain::App,
+    gate::Connection,
     ops::{Core, access::caller_cache::CallingApp},
 };
 
@@ -105,21 +107,22 @@ impl NetEase {
 }
 
 impl VendorApi for NetEase {
-    type Credentials = HeaderMap;
+    type Credentials = (HeaderMap, Option<IpAddr>);
     type Head = ();
     type Request = Form;
     type Error = NetEaseError;
 
-    fn read_head(head: RequestHead) -> Result<(HeaderMap, ()), NetEaseError> {
-        Ok((head.parts.headers, ()))
+    fn read_head(head: RequestHead) -> Result<(Self::Credentials, ()), NetEaseError> {
+        let from = Connection::of(&head.parts.extensions).and_then(|connection| connection.address);
+        Ok(((head.parts.headers, from), ()))
     }
 
     async fn authenticate(
         &self,
         core: &Core,
-        headers: HeaderMap,
+        (headers, from): Self::Credentials,
     ) -> Result<CallingApp, NetEaseError> {
-        self.0.authenticate(core, &headers).await
+        self.0.authenticate(core, &headers, from).await
     }
 
     fn read_body((): (), body: Bytes) -> Result<Form, NetEaseError> {

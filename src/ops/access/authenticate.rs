@@ -15,13 +15,17 @@ use crate::{
     store,
 };
 
-/// The app whose token was shown.
+/// The app whose token was shown, by a caller at the address `from`.
 ///
 /// # Errors
 /// `Unauthenticated`; `TokenScope` for the operator's token.
-pub async fn app(core: &Core, bearer: Option<&Secret>) -> Result<CallingApp, Error> {
+pub async fn app(
+    core: &Core,
+    bearer: Option<&Secret>,
+    from: Option<IpAddr>,
+) -> Result<CallingApp, Error> {
     let token = bearer.ok_or(Error::Unauthenticated)?;
-    if let Some(app) = app_of(core, token).await? {
+    if let Some(app) = app_of(core, token, from).await? {
         return Ok(app);
     }
     if is_operator(core, token) {
@@ -45,12 +49,11 @@ pub async fn operator(
     if is_operator(core, token) {
         return Ok(());
     }
-    let login = Login { from, client_id: None };
-    core.login_throttle.check(&login)?;
-    if app_of(core, token).await?.is_some() {
+    let attempt = core.login_throttle.begin(Login::operator(from)).await?;
+    if app_of(core, token, from).await?.is_some() {
         return Err(Error::TokenScope { required: Scope::Operator });
     }
-    core.login_throttle.record_failure(login);
+    attempt.fail();
     Err(Error::Unauthenticated)
 }
 
@@ -58,7 +61,11 @@ fn is_operator(core: &Core, token: &Secret) -> bool {
     core.operator_token.is_some_and(|operator| operator.matches(token.hash().as_bytes()))
 }
 
-async fn app_of(core: &Core, token: &Secret) -> Result<Option<CallingApp>, Error> {
+async fn app_of(
+    core: &Core,
+    token: &Secret,
+    from: Option<IpAddr>,
+) -> Result<Option<CallingApp>, Error> {
     if !token.has_form_of(SecretKind::AppToken) {
         return Ok(None);
     }
@@ -67,7 +74,7 @@ async fn app_of(core: &Core, token: &Secret) -> Result<Option<CallingApp>, Error
     let session = match core.callers.known_session(hash).await {
         Some(session) => Some(session),
         // Boxed, because every call moves this function's future around, and few calls need a look-up.
-        None => Box::pin(look_up(core, hash, now)).await?,
+        None => Box::pin(look_up(core, hash, from, now)).await?,
     };
     Ok(session.filter(|session| session.expires_at > now).map(|session| session.caller))
 }
@@ -75,28 +82,54 @@ async fn app_of(core: &Core, token: &Secret) -> Result<Option<CallingApp>, Error
 async fn look_up(
     core: &Core,
     token: SecretHash,
+    from: Option<IpAddr>,
     now: OffsetDateTime,
 ) -> Result<Option<Session>, Error> {
     let session = async {
         let found = core.db.read(async |db| store::tokens::app_of(db, token, now).await).await?;
         Ok(found.map(|(app, expires_at)| Session { caller: core.callers.calling(app), expires_at }))
     };
-    core.callers.session(token, session).await
+    core.callers.session(token, from, session).await
 }
 
 /// Makes sure that an app exists, for a caller who showed nothing that is valid for it.
 ///
 /// # Errors
 /// `AppNotFound`.
-pub async fn named_app(core: &Core, key: &AppKey) -> Result<(), Error> {
-    core.callers.queued(apps::get(core, key)).await.map(drop)
+pub async fn named_app(core: &Core, key: &AppKey, from: Option<IpAddr>) -> Result<(), Error> {
+    core.callers.queued(from, apps::get(core, key)).await.map(drop)
+}
+
+/// The app that a NetEase AppKey belongs to, when `matches` says so of its AppSecret; `None` when there is
+/// no such app, or the secret is another one.
+///
+/// # Errors
+/// `LoginThrottled` after too many failures with this AppKey; `Internal` when the secret was sealed with a
+/// key that this instance does not have.
+pub async fn netease_caller(
+    core: &Core,
+    app_key: &str,
+    from: Option<IpAddr>,
+    matches: impl FnOnce(&Secret) -> bool,
+) -> Result<Option<CallingApp>, Error> {
+    let Some((caller, secret)) = netease_app(core, app_key, from).await? else { return Ok(None) };
+    let attempt = core.login_throttle.begin_call(Login::netease(from, app_key)).await?;
+    if matches(&secret) {
+        return Ok(Some(caller));
+    }
+    attempt.fail();
+    Ok(None)
 }
 
 /// The app that a NetEase AppKey belongs to, with its AppSecret; `None` when there is none.
 ///
 /// # Errors
 /// `Internal` when the secret was sealed with a key that this instance does not have.
-pub async fn netease_app(core: &Core, app_key: &str) -> Result<Option<NetEaseApp>, Error> {
+pub async fn netease_app(
+    core: &Core,
+    app_key: &str,
+    from: Option<IpAddr>,
+) -> Result<Option<NetEaseApp>, Error> {
     if !is_credential(app_key) {
         return Ok(None);
     }
@@ -109,5 +142,5 @@ pub async fn netease_app(core: &Core, app_key: &str) -> Result<Option<NetEaseApp
         })?;
         Ok(Some((core.callers.calling(app), secret)))
     };
-    core.callers.netease_app(app_key, app).await
+    core.callers.netease_app(app_key, from, app).await
 }

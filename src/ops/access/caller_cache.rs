@@ -1,17 +1,22 @@
 //! The callers that were verified a short time ago, so that not every call asks the database.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use moka::future::Cache;
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use crate::domain::{App, Error, Held, Holders, Secret, SecretHash};
+use super::network::network_of;
+use crate::domain::{App, Error, Held, Holders, Outage, Places, Secret, SecretHash, TakenPlace};
 
 /// How many look-ups of unknown callers run at once. More unknown callers than that wait in a queue, so
 /// that the other connections stay free for known callers.
 const LOOK_UPS: usize = 8;
+
+/// How many look-ups run or wait. They are shared by address, so that somebody who shows made-up tokens does
+/// not hold up the look-ups of others for long.
+const WAITING_LOOK_UPS: usize = 512;
 
 /// An app that calls.
 #[derive(Clone, Debug)]
@@ -47,6 +52,8 @@ pub struct CallerCache {
     netease_apps: Cache<String, NetEaseApp>,
     calls: Holders<Uuid, HeldCalls>,
     look_ups: Semaphore,
+    waiting: Arc<Places>,
+    waiting_of: Holders<Option<IpAddr>, Held>,
 }
 
 impl fmt::Debug for CallerCache {
@@ -73,6 +80,8 @@ impl CallerCache {
                 .build(),
             calls: Holders::default(),
             look_ups: Semaphore::new(LOOK_UPS),
+            waiting: Arc::new(Places::new(WAITING_LOOK_UPS)),
+            waiting_of: Holders::default(),
         }
     }
 
@@ -103,22 +112,34 @@ impl CallerCache {
     pub(super) async fn session(
         &self,
         token: SecretHash,
+        from: Option<IpAddr>,
         look_up: impl Future<Output = Result<Option<Session>, Error>>,
     ) -> Result<Option<Session>, Error> {
-        shared(self.sessions.try_get_with(token, self.loaded(look_up)).await)
+        shared(self.sessions.try_get_with(token, self.loaded(from, look_up)).await)
     }
 
     /// The app of a NetEase AppKey. Callers who show the same unknown key at once share one `look_up`.
     pub(super) async fn netease_app(
         &self,
         app_key: &str,
+        from: Option<IpAddr>,
         look_up: impl Future<Output = Result<Option<NetEaseApp>, Error>>,
     ) -> Result<Option<NetEaseApp>, Error> {
-        shared(self.netease_apps.try_get_with_by_ref(app_key, self.loaded(look_up)).await)
+        shared(self.netease_apps.try_get_with_by_ref(app_key, self.loaded(from, look_up)).await)
     }
 
-    /// Runs a look-up for an unknown caller, when fewer than [`LOOK_UPS`] others are running.
-    pub(super) async fn queued<T>(&self, look_up: impl Future<Output = T>) -> T {
+    /// Runs a look-up for an unknown caller at an address, when fewer than [`LOOK_UPS`] others are running.
+    ///
+    /// # Errors
+    /// `Unavailable` when too many callers at the address wait for theirs.
+    pub(super) async fn queued<T>(
+        &self,
+        from: Option<IpAddr>,
+        look_up: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let held = self.waiting_of.of(from.map(network_of));
+        let place = TakenPlace::of(&self.waiting, held);
+        let _place = place.ok_or(Error::Unavailable(Outage::Overloaded))?;
         let _permit = self.look_ups.acquire().await;
         look_up.await
     }
@@ -127,9 +148,10 @@ impl CallerCache {
     /// keep it.
     async fn loaded<T>(
         &self,
+        from: Option<IpAddr>,
         look_up: impl Future<Output = Result<Option<T>, Error>>,
     ) -> Result<T, Option<Error>> {
-        self.queued(look_up).await.map_err(Some)?.ok_or(None)
+        self.queued(from, look_up).await.map_err(Some)?.ok_or(None)
     }
 }
 
@@ -144,5 +166,39 @@ fn shared<T>(found: Result<T, Arc<Option<Error>>>) -> Result<Option<T>, Error> {
             Some(Error::Internal(detail)) => Err(Error::Internal(detail.clone())),
             Some(other) => Err(Error::Internal(other.to_string())),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn made_up_tokens_from_one_address_leave_look_ups_to_the_others() {
+        let callers = CallerCache::new(Duration::from_secs(1));
+        let address = |last| Some(IpAddr::from([192, 0, 2, last]));
+        let mut waiting = Vec::new();
+        let mut refused = 0;
+        for _ in 0..1000 {
+            let mut look_up = Box::pin(callers.queued(address(1), pending::<Result<(), Error>>()));
+            match (&mut look_up).now_or_never() {
+                None => waiting.push(look_up),
+                Some(answer) => {
+                    assert!(matches!(answer, Err(Error::Unavailable(Outage::Overloaded))));
+                    refused += 1;
+                }
+            }
+        }
+        assert_eq!((waiting.len(), refused), (320, 680));
+        let mut other = Box::pin(callers.queued(address(2), async { Ok(()) }));
+        assert!((&mut other).now_or_never().is_none(), "it waits, and is not refused");
+        drop(waiting);
+        other.await.unwrap();
+        let again = callers.queued(address(1), async { Ok(()) });
+        again.await.unwrap();
     }
 }

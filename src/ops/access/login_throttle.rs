@@ -1,5 +1,8 @@
 //! Slows down the guessing of credentials: after too many failed logins within a time, further logins are
 //! refused.
+//!
+//! A login is counted before its credentials are looked at. Of many guesses at once no more are looked at
+//! than may fail; the others wait until it is known whether those did.
 
 use std::{
     fmt,
@@ -12,8 +15,12 @@ use std::{
 };
 
 use moka::sync::Cache;
-use tokio::time::Instant;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 
+use super::network::network_of;
 use crate::domain::Error;
 
 /// How many failed logins are allowed.
@@ -26,31 +33,58 @@ pub struct LoginSettings {
     pub window: Duration,
 }
 
-/// From where a login comes, and for which client.
+/// From where a login comes, and as whom.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Login {
-    /// The address of the connection, where it has one.
-    pub from: Option<IpAddr>,
-    /// The client_id; `None` stands for the operator.
-    pub client_id: Option<String>,
+    from: Option<IpAddr>,
+    claims: Claim,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Claim {
+    Operator,
+    Client(String),
+    NetEase(String),
+    /// Stands for all logins from the address.
+    Anybody,
 }
 
 impl Login {
-    /// The key under which all logins from the address are counted.
-    fn any_client(&self) -> Self {
-        Self { from: self.from, client_id: Some(String::new()) }
+    /// Somebody who shows an operator's token.
+    #[must_use]
+    pub fn operator(from: Option<IpAddr>) -> Self {
+        Self { from: from.map(network_of), claims: Claim::Operator }
+    }
+
+    /// Somebody who shows a client_id and a client_secret.
+    #[must_use]
+    pub fn client(from: Option<IpAddr>, client_id: &str) -> Self {
+        Self { from: from.map(network_of), claims: Claim::Client(client_id.to_owned()) }
+    }
+
+    /// Somebody who calls with a NetEase AppKey and a CheckSum.
+    #[must_use]
+    pub fn netease(from: Option<IpAddr>, app_key: &str) -> Self {
+        Self { from: from.map(network_of), claims: Claim::NetEase(app_key.to_owned()) }
     }
 }
 
-struct Failures {
+/// The logins of one kind within a window.
+struct Tries {
     first: Instant,
-    count: AtomicU32,
+    failed: AtomicU32,
+    allowed: u32,
+    /// A permit for each login that may still fail. Closed when none may.
+    left: Arc<Semaphore>,
 }
+
+/// A login whose credentials may be looked at. Unless it fails it does not count.
+pub(super) struct Attempt(Vec<(Arc<Tries>, OwnedSemaphorePermit)>);
 
 /// Counts the failed logins.
 pub struct LoginThrottle {
     settings: LoginSettings,
-    failures: Cache<Login, Arc<Failures>>,
+    tries: Cache<Login, Arc<Tries>>,
 }
 
 impl fmt::Debug for LoginThrottle {
@@ -63,36 +97,58 @@ impl LoginThrottle {
     /// Starts without failures.
     #[must_use]
     pub fn new(settings: LoginSettings) -> Self {
-        let failures = Cache::builder().max_capacity(100_000).time_to_live(settings.window).build();
-        Self { settings, failures }
+        let tries = Cache::builder().max_capacity(100_000).time_to_live(settings.window).build();
+        Self { settings, tries }
     }
 
-    /// Refuses a login after too many failures. Called before the credentials are compared, so that
-    /// the right guess is as slow as a wrong one.
-    pub(super) fn check(&self, login: &Login) -> Result<(), Error> {
+    /// Begins a login, and refuses it after too many failures: the right guess is as slow as a wrong one.
+    ///
+    /// # Errors
+    /// `LoginThrottled`.
+    pub(super) async fn begin(&self, login: Login) -> Result<Attempt, Error> {
         let allowed = self.settings.failed_logins;
-        self.check_count(login, allowed)?;
-        self.check_count(&login.any_client(), allowed.saturating_mul(10))
+        let anybody = Login { from: login.from, claims: Claim::Anybody };
+        // In this order, so that those who wait for their turn as one client hold up no other client.
+        let own = self.try_one(login, allowed).await?;
+        Ok(Attempt(vec![own, self.try_one(anybody, allowed.saturating_mul(10)).await?]))
     }
 
-    fn check_count(&self, login: &Login, allowed: u32) -> Result<(), Error> {
-        match self.failures.get(login) {
-            Some(failures) if failures.count.load(Ordering::Relaxed) >= allowed => {
-                let elapsed = failures.first.elapsed();
-                let retry_after = self.settings.window.saturating_sub(elapsed);
+    /// Like [`Self::begin`], for credentials that come with every call: those of one app that fail keep no
+    /// other app behind the same address from calling.
+    ///
+    /// # Errors
+    /// `LoginThrottled`.
+    pub(super) async fn begin_call(&self, login: Login) -> Result<Attempt, Error> {
+        Ok(Attempt(vec![self.try_one(login, self.settings.failed_logins).await?]))
+    }
+
+    async fn try_one(
+        &self,
+        login: Login,
+        allowed: u32,
+    ) -> Result<(Arc<Tries>, OwnedSemaphorePermit), Error> {
+        let tries = self.tries.get_with(login, || {
+            let left = Arc::new(Semaphore::new(allowed as usize));
+            Arc::new(Tries { first: Instant::now(), failed: AtomicU32::new(0), allowed, left })
+        });
+        match Arc::clone(&tries.left).acquire_owned().await {
+            Ok(permit) => Ok((tries, permit)),
+            Err(_closed) => {
+                let retry_after = self.settings.window.saturating_sub(tries.first.elapsed());
                 Err(Error::LoginThrottled { retry_after })
             }
-            _ => Ok(()),
         }
     }
+}
 
-    /// Counts a failed login.
-    pub(super) fn record_failure(&self, login: Login) {
-        for login in [login.any_client(), login] {
-            let failures = self.failures.get_with(login, || {
-                Arc::new(Failures { first: Instant::now(), count: AtomicU32::new(0) })
-            });
-            failures.count.fetch_add(1, Ordering::Relaxed);
+impl Attempt {
+    /// Counts the login as failed.
+    pub(super) fn fail(self) {
+        for (tries, permit) in self.0 {
+            permit.forget();
+            if tries.failed.fetch_add(1, Ordering::AcqRel) + 1 >= tries.allowed {
+                tries.left.close();
+            }
         }
     }
 }

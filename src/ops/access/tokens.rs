@@ -1,6 +1,6 @@
 //! App tokens: issue and revoke.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use tokio::time::Instant;
 
@@ -22,27 +22,26 @@ pub struct IssuedToken {
     pub app_id: uuid::Uuid,
 }
 
-/// Issues a token for an app's client_id and client_secret. If `key` names an app, the credentials must
-/// be that app's. A `ttl` of zero stands for the default.
+/// Issues a token for an app's client_id and client_secret, which somebody at the address `from` shows. If
+/// `key` names an app, the credentials must be that app's. A `ttl` of zero stands for the default.
 ///
 /// # Errors
 /// `InvalidCredentials`, `Invalid` (ttl), `LoginThrottled` after too many failures.
 pub async fn issue(
     core: &Core,
     deadline: Instant,
-    login: Login,
+    from: Option<IpAddr>,
     key: Option<&AppKey>,
-    secret: &Secret,
+    (client_id, secret): (&str, &Secret),
     ttl: Duration,
 ) -> Result<IssuedToken, Error> {
     let ttl = core.lifetimes.choose(ttl)?;
-    core.login_throttle.check(&login)?;
-    let client_id = login.client_id.as_deref().unwrap_or_default();
     // A text that can't be a client_id is neither looked up nor counted as a failure, so that junk does
     // not fill the throttle's memory.
     if !is_credential(client_id) {
         return Err(Error::InvalidCredentials(Credential::ClientId));
     }
+    let attempt = core.login_throttle.begin(Login::client(from, client_id)).await?;
     let wrong =
         match core.db.read(async |db| store::apps::by_client_id(db, client_id).await).await? {
             None => Credential::ClientId,
@@ -53,7 +52,7 @@ pub async fn issue(
                 return create(core, deadline, app.id, ttl).await;
             }
         };
-    core.login_throttle.record_failure(login);
+    attempt.fail();
     Err(Error::InvalidCredentials(wrong))
 }
 

@@ -16,13 +16,14 @@ use tokio::{
     time::Instant,
 };
 
-use self::registry::WatcherSlot;
 use super::{
     Call, Core,
     access::authenticate,
     sync::{List, changes},
 };
-use crate::domain::{Error, Outage, PageSize, PageSizes, Secret, SyncPage, SyncPosition, Username};
+use crate::domain::{
+    Error, Outage, PageSize, PageSizes, Secret, SyncPage, SyncPosition, TakenPlace, Username,
+};
 
 /// Changes in one message.
 const PAGE: PageSizes = PageSizes { max: 100, default: 100 };
@@ -53,7 +54,7 @@ pub async fn watch<L: List>(
     since_version: i64,
 ) -> Result<Messages<L::Change>, Error> {
     let watches = &call.core.watches;
-    let slot = watches.slot(call.app.id)?;
+    let place = watches.place(call.app.id)?;
     // Subscribed before the first read, so that no change between the two is missed.
     let changed = watches.subscribe(call.key(&owner));
     let size = PAGE.choose(0)?;
@@ -61,7 +62,7 @@ pub async fn watch<L: List>(
     let first = changes(&call, list, &owner, position, size).await?;
     let (sender, pages) = mpsc::channel(QUEUE);
     let (reason, end) = oneshot::channel();
-    let watcher = Watcher { call, list, owner, size, sender, changed, _slot: slot };
+    let watcher = Watcher { call, list, owner, size, sender, changed, _place: place };
     tokio::spawn(watcher.run(bearer, first, reason));
     Ok(Messages { pages, end })
 }
@@ -71,7 +72,7 @@ pub async fn watch<L: List>(
 async fn until_refused(core: &Core, bearer: &Secret) -> Error {
     loop {
         tokio::time::sleep(core.watches.settings.token_check_interval).await;
-        let app = authenticate::app(core, Some(bearer)).await;
+        let app = authenticate::app(core, Some(bearer), None).await;
         if let Err(refused @ (Error::Unauthenticated | Error::TokenScope { .. })) = app {
             return refused;
         }
@@ -85,7 +86,7 @@ struct Watcher<L: List> {
     size: PageSize,
     sender: mpsc::Sender<SyncPage<L::Change>>,
     changed: watch::Receiver<i64>,
-    _slot: WatcherSlot,
+    _place: TakenPlace,
 }
 
 impl<L: List> Watcher<L> {

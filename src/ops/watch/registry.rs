@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::domain::{Error, Held, Holders, Outage, OwnerKey, Places};
+use crate::domain::{Error, Held, Holders, Outage, OwnerKey, Places, TakenPlace};
 
 /// How watching works.
 #[derive(Clone, Copy, Debug)]
@@ -65,13 +65,10 @@ impl Watches {
         self.places.taken()
     }
 
-    /// Counts one more watcher of an app until the slot is dropped.
-    pub(super) fn slot(&self, app_id: Uuid) -> Result<WatcherSlot, Error> {
-        let held = self.held.of(app_id);
-        if !self.places.take(&held) {
-            return Err(Error::Unavailable(Outage::Overloaded));
-        }
-        Ok(WatcherSlot { places: Arc::clone(&self.places), held })
+    /// Counts one more watcher of an app until the place is dropped.
+    pub(super) fn place(&self, app_id: Uuid) -> Result<TakenPlace, Error> {
+        let place = TakenPlace::of(&self.places, self.held.of(app_id));
+        place.ok_or(Error::Unavailable(Outage::Overloaded))
     }
 
     fn versions(&self) -> MutexGuard<'_, HashMap<OwnerKey, watch::Sender<i64>>> {
@@ -107,18 +104,5 @@ impl Watches {
         let mut versions = self.versions();
         versions.retain(|_, known| known.receiver_count() > 0);
         versions.keys().copied().collect()
-    }
-}
-
-/// The place of one watcher, which is free again when this is dropped.
-#[derive(Debug)]
-pub(super) struct WatcherSlot {
-    places: Arc<Places>,
-    held: Arc<Held>,
-}
-
-impl Drop for WatcherSlot {
-    fn drop(&mut self) {
-        self.places.give_back(&self.held);
     }
 }

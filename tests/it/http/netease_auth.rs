@@ -1,6 +1,8 @@
 //! Who may call NetEase's API: AppKey, Nonce, CurTime and CheckSum.
 
-use befriend::{clock::Clock, proto};
+use std::sync::Arc;
+
+use befriend::{clock::Clock, domain::Secret, proto};
 use time::{Duration, OffsetDateTime};
 
 use crate::support::{
@@ -35,13 +37,15 @@ async fn the_vendors_own_checksum_opens() {
     let clock = Clock::stopped_at(OffsetDateTime::from_unix_timestamp(1_443_592_222).unwrap());
     let (app, tenant, _) = netease_with(&[], clock).await;
     tenant.create(&["alice"]).await;
-    let request = proto::SetCredentialsRequest {
-        app_key: tenant.app.app_key.clone(),
-        netease_app_key: "go9dnk49bkd9jd9vmel1kglw0803mgq3".to_owned(),
-        netease_app_secret: "secret".to_owned(),
-        ..proto::SetCredentialsRequest::default()
-    };
-    app.apps().set_credentials(request).await.unwrap();
+    // The vendor's secret is shorter than one that can be chosen: it was set by an older version.
+    let sealed =
+        app.core.keyring.seal(&Secret::presented("secret"), tenant.app.uuid.parse().unwrap());
+    sqlx::query("update apps set netease_app_key = $1, netease_secret = $2")
+        .bind("go9dnk49bkd9jd9vmel1kglw0803mgq3")
+        .bind(sealed)
+        .execute(app.pool())
+        .await
+        .unwrap();
     let client = NetEase::new(&app, "go9dnk49bkd9jd9vmel1kglw0803mgq3", "secret");
     let headers = [
         ("AppKey", "go9dnk49bkd9jd9vmel1kglw0803mgq3"),
@@ -216,4 +220,27 @@ async fn of_many_who_come_with_one_checksum_at_once_one_gets_in() {
     let mut codes = codes.await;
     codes.sort_unstable();
     assert_eq!(codes, [200, 414, 414, 414, 414, 414, 414, 414]);
+}
+
+#[tokio::test]
+async fn wrong_checksums_are_counted_by_app_key_and_the_right_one_is_refused_after_ten_too() {
+    let (app, _tenant, client) = netease(&["alice"]).await;
+    let theirs = app.tenant("other#app").await;
+    let other = app.netease_of(&theirs, "another-app-key").await;
+    theirs.create(&["alice"]).await;
+    let guesser = Arc::new(NetEase::new(&app, &client.app_key, "a-guess-of-the-secret"));
+    let guesses: Vec<_> = (0..60)
+        .map(|_| {
+            let guesser = Arc::clone(&guesser);
+            tokio::spawn(async move { guesser.code(GET, &[("accid", "alice")]).await })
+        })
+        .collect();
+    let mut codes = Vec::new();
+    for guess in guesses {
+        codes.push(guess.await.unwrap());
+    }
+    assert_eq!(codes.iter().filter(|code| **code == 414).count(), 10, "{codes:?}");
+    assert_eq!(codes.iter().filter(|code| **code == 416).count(), 50, "{codes:?}");
+    assert_eq!(client.code(GET, &[("accid", "alice")]).await, 416, "a guesser learns nothing");
+    assert_eq!(other.code(GET, &[("accid", "alice")]).await, 200, "no other app is concerned");
 }

@@ -21,6 +21,9 @@ use crate::support::{
 const GET: &str = "/friend/get.action";
 const ALICE: &[(&str, &str)] = &[("accid", "alice")];
 
+/// A secret that an app's owner chose.
+const SECRET: &str = "a-secret-of-ours";
+
 /// Another key that seals AppSecrets.
 const NEW_KEY: &str = "HyAhIiMkJSYnKCkqKywtLi8wMTIzNDU2Nzg5Ojs8PT4=";
 
@@ -76,9 +79,9 @@ async fn changed_credentials_are_void_at_once() {
     let pair = ("a-new-app-key", "a new secret? no: no blanks");
     assert_eq!(refused_field(set(&app, "acme#chat", ("", ""), pair).await), "netease_app_secret");
     assert_eq!(second.code(GET, ALICE).await, 200, "nothing changed");
-    set(&app, "acme#chat", ("", ""), ("a-new-app-key", "n3w")).await.unwrap();
+    set(&app, "acme#chat", ("", ""), ("a-new-app-key", "n3w-secret-of-the-app")).await.unwrap();
     assert_eq!(second.code(GET, ALICE).await, 414, "another AppSecret");
-    let third = NetEase::new(&app, "a-new-app-key", "n3w");
+    let third = NetEase::new(&app, "a-new-app-key", "n3w-secret-of-the-app");
     assert_eq!(third.code(GET, ALICE).await, 200);
 
     remove(&app, "acme#chat").await;
@@ -90,7 +93,7 @@ async fn changed_credentials_are_void_at_once() {
 #[tokio::test]
 async fn credentials_of_a_deleted_app_open_nothing_and_are_free_again() {
     let (app, tenant, client) = netease(&["alice"]).await;
-    let pair = ("YXA6-brought-along", "YXA6-secret");
+    let pair = ("YXA6-brought-along", "YXA6-secret-brought-along");
     set(&app, "acme#chat", pair, ("", "")).await.unwrap();
     assert_eq!(client.code(GET, ALICE).await, 200);
     delete(&app, "acme#chat").await;
@@ -110,12 +113,12 @@ async fn credentials_of_a_deleted_app_open_nothing_and_are_free_again() {
 async fn what_another_app_has_is_refused_and_nothing_changes() {
     let (app, tenant, client) = netease(&["alice"]).await;
     let theirs = app.tenant("other#app").await;
-    let taken = (client.app_key.as_str(), "another");
+    let taken = (client.app_key.as_str(), "another-chosen-secret");
     assert_eq!(refused_field(set(&app, "other#app", ("", ""), taken).await), "netease_app_key");
-    let pair = (tenant.app.client_id.as_str(), "another");
+    let pair = (tenant.app.client_id.as_str(), "another-chosen-secret");
     assert_eq!(refused_field(set(&app, "other#app", pair, ("", "")).await), "client_id");
     // One half that can't be has the other stay as well.
-    let fresh = ("a-fresh-client-id", "secret");
+    let fresh = ("a-fresh-client-id", SECRET);
     assert_eq!(refused_field(set(&app, "other#app", fresh, taken).await), "netease_app_key");
     app.login(fresh.0, fresh.1, None).await.unwrap_err();
     app.login(&theirs.app.client_id, &theirs.client_secret, None).await.unwrap();
@@ -138,7 +141,7 @@ async fn of_two_apps_that_take_one_app_key_at_once_one_gets_it() {
     let answers = crate::support::race::race(2, |number| {
         let app = std::sync::Arc::clone(&app);
         let name = ["one#app", "two#app"][number];
-        async move { set(&app, name, ("", ""), ("wanted-by-both", "secret")).await }
+        async move { set(&app, name, ("", ""), ("wanted-by-both", SECRET)).await }
     });
     let answers = answers.await;
     crate::support::race::only(&answers, &[Code::InvalidArgument]);
@@ -193,14 +196,14 @@ async fn keys_change_without_a_client_noticing() {
     assert_eq!(asks(&only_new, &client).await, 500, "no key for it");
 
     // What is set from now on is sealed with the new one.
-    set(&both, "acme#chat", ("", ""), ("key-2", "secret-2")).await.unwrap();
-    let client = NetEase::new(&both, "key-2", "secret-2");
+    set(&both, "acme#chat", ("", ""), ("key-2", "secret-2-of-the-app")).await.unwrap();
+    let client = NetEase::new(&both, "key-2", "secret-2-of-the-app");
     assert_eq!(asks(&both, &client).await, 200);
     assert_eq!(asks(&only_new, &client).await, 200);
     assert_eq!(asks(&on(CREDENTIALS_KEY).await, &client).await, 500, "the old key alone");
     // A key that is lost loses nothing but its secrets: they are set again.
-    set(&app, "acme#chat", ("", ""), ("key-2", "secret-3")).await.unwrap();
-    let client = NetEase::new(&app, "key-2", "secret-3");
+    set(&app, "acme#chat", ("", ""), ("key-2", "secret-3-of-the-app")).await.unwrap();
+    let client = NetEase::new(&app, "key-2", "secret-3-of-the-app");
     assert_eq!(asks(&app, &client).await, 200);
     tenant.profile("alice").await.unwrap();
 }
@@ -209,16 +212,41 @@ async fn keys_change_without_a_client_noticing() {
 async fn without_a_key_an_appsecret_is_refused_and_all_else_goes_on() {
     let app = TestApp::start().await;
     let tenant = app.tenant("acme#chat").await;
-    let refused = set(&app, "acme#chat", ("id", "secret"), ("key", "secret")).await;
+    let refused = set(&app, "acme#chat", ("id", SECRET), ("key", SECRET)).await;
     let said = refused.as_ref().unwrap_err().message().to_owned();
     assert!(said.contains("--credentials-key"), "{said}");
     assert_eq!(refused_field(refused), "netease_app_secret");
-    app.login("id", "secret", None).await.unwrap_err();
-    set(&app, "acme#chat", ("id", "secret"), ("", "")).await.unwrap();
-    app.login("id", "secret", None).await.unwrap();
+    app.login("id", SECRET, None).await.unwrap_err();
+    set(&app, "acme#chat", ("id", SECRET), ("", "")).await.unwrap();
+    app.login("id", SECRET, None).await.unwrap();
     remove(&app, "acme#chat").await;
-    assert_eq!(NetEase::new(&app, "key", "secret").code(GET, ALICE).await, 414);
+    assert_eq!(NetEase::new(&app, "key", SECRET).code(GET, ALICE).await, 414);
     tenant.create(&["alice"]).await;
+}
+
+#[tokio::test]
+async fn a_secret_of_less_than_16_characters_is_refused_wherever_it_is_chosen() {
+    let (app, _tenant, client) = netease(&["alice"]).await;
+    let short = &SECRET[1..];
+    for (pair, netease, field) in [
+        (("an-id", short), ("", ""), "client_secret"),
+        (("", ""), ("a-key", short), "netease_app_secret"),
+    ] {
+        let refused = set(&app, "acme#chat", pair, netease).await;
+        let said = refused.as_ref().unwrap_err().message().to_owned();
+        assert!(said.contains("16-128 visible ASCII characters"), "{said}");
+        assert_eq!(refused_field(refused), field);
+    }
+    let typing = ["app", "set-credentials", "acme#chat"];
+    for (id, secret) in [("CLIENT_ID", "CLIENT_SECRET"), ("NETEASE_APP_KEY", "NETEASE_APP_SECRET")]
+    {
+        let refused = typed(&app, &typing, &[(id, "an-id"), (secret, short)]);
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && said.contains("16-128"), "{said}");
+        assert!(!said.contains(short), "{said}");
+    }
+    assert_eq!(client.code(GET, ALICE).await, 200, "nothing changed");
+    set(&app, "acme#chat", ("an-id", SECRET), ("a-key", SECRET)).await.unwrap();
 }
 
 /// Types a command on a database with a key.
@@ -234,9 +262,9 @@ async fn credentials_are_set_at_the_console_and_secrets_come_as_variables() {
     let set = ["app", "set-credentials", "acme#chat"];
     let variables = [
         ("CLIENT_ID", "an-id"),
-        ("CLIENT_SECRET", "a-client-secret"),
+        ("CLIENT_SECRET", "a-chosen-client-secret"),
         ("NETEASE_APP_KEY", "an-app-key"),
-        ("NETEASE_APP_SECRET", "an-app-secret"),
+        ("NETEASE_APP_SECRET", "a-chosen-app-secret"),
     ];
     let done = typed(&app, &set, &variables);
     let printed = String::from_utf8([done.stdout, done.stderr].concat()).unwrap();
@@ -244,9 +272,9 @@ async fn credentials_are_set_at_the_console_and_secrets_come_as_variables() {
     assert!(printed.contains("an-id") && printed.contains("an-app-key"), "{printed}");
     assert!(!printed.contains("-secret"), "{printed}");
     // Another process has set them: this one never looked at them before.
-    let client = NetEase::new(&app, "an-app-key", "an-app-secret");
+    let client = NetEase::new(&app, "an-app-key", "a-chosen-app-secret");
     assert_eq!(client.code(GET, ALICE).await, 200);
-    app.login("an-id", "a-client-secret", None).await.unwrap();
+    app.login("an-id", "a-chosen-client-secret", None).await.unwrap();
 
     let keyless = binary::run(&[
         "app",
@@ -257,7 +285,7 @@ async fn credentials_are_set_at_the_console_and_secrets_come_as_variables() {
         "--netease-app-key",
         "key",
         "--netease-app-secret",
-        "secret",
+        SECRET,
     ]);
     let said = String::from_utf8(keyless.stderr).unwrap();
     assert!(!keyless.status.success() && said.contains("--credentials-key"), "{said}");

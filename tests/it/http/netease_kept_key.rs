@@ -15,14 +15,19 @@ const ALICE: &[(&str, &str)] = &[("accid", "alice")];
 /// A client of a running service.
 fn client(service: &Service) -> NetEase {
     let url = format!("http://{}", service.address());
-    NetEase::at(&url, "an-app-key", "an-app-secret", Clock::system())
+    NetEase::at(&url, "an-app-key", "a-chosen-app-secret", Clock::system())
 }
 
 /// Types `set-credentials` for the folder's service.
 fn set_credentials(folder: &Folder) -> Output {
     let mut command = binary(&["app", "set-credentials", "acme#chat"]);
     command.arg("--data-dir").arg(folder.data());
-    command.args(["--netease-app-key", "an-app-key", "--netease-app-secret", "an-app-secret"]);
+    command.args([
+        "--netease-app-key",
+        "an-app-key",
+        "--netease-app-secret",
+        "a-chosen-app-secret",
+    ]);
     command.output().unwrap()
 }
 

@@ -1,9 +1,11 @@
 //! What odd clients send, and what nobody should: every answer is HTTP 200 with a code that SDKs can
 //! read.
 
+use befriend::clock::Clock;
+
 use crate::support::{
     http::{Answer, ask, exchange},
-    netease::{NetEase, code, form_of, members, netease, text_of},
+    netease::{NOON, NetEase, code, form_of, members, netease, netease_with, text_of},
 };
 
 const ADD: &str = "/friend/add.action";
@@ -261,7 +263,9 @@ async fn hostile_values_in_every_member_of_every_call_are_never_a_fault_of_ours(
 
 #[tokio::test]
 async fn hostile_headers_are_refused_in_the_same_form() {
-    let (_app, _tenant, client) = netease(&["alice"]).await;
+    let flags = ["--failed-logins", "1000"];
+    let (_app, tenant, client) = netease_with(&flags, Clock::stopped_at(NOON)).await;
+    tenant.create(&["alice"]).await;
     for place in 0..4 {
         for value in ["\t", "a\tb", "\u{e4}\u{f6}", "a, b", "'--", "%00", &"x".repeat(4000)] {
             let mut headers = client.headers();

@@ -18,7 +18,7 @@ async fn an_appsecret_can_not_be_read_in_the_database() {
     let (app, _tenant, client) = netease(&["alice"]).await;
     app.tenant("other#app").await;
     let pair = ("another-app-key", client.app_secret.as_str());
-    set(&app, "other#app", ("client-of-other", "clients-secret"), pair).await.unwrap();
+    set(&app, "other#app", ("client-of-other", "the-clients-secret"), pair).await.unwrap();
     let rows: Vec<(String, Vec<u8>)> = sqlx::query_as(
         "select a::text || encode(a.netease_secret, 'escape'), a.netease_secret
          from apps a
@@ -30,7 +30,7 @@ async fn an_appsecret_can_not_be_read_in_the_database() {
     assert_eq!(rows.len(), 2);
     for (row, sealed) in &rows {
         assert!(row.contains("app-key") || row.contains(&client.app_key), "{row}");
-        for secret in [client.app_secret.as_str(), "clients-secret", CREDENTIALS_KEY] {
+        for secret in [client.app_secret.as_str(), "the-clients-secret", CREDENTIALS_KEY] {
             assert!(!row.contains(secret), "{row}");
         }
         let length = sealed.len();
@@ -62,12 +62,12 @@ fn a_key_that_is_none_is_refused_at_the_start_and_not_shown() {
 
 #[test]
 fn no_secret_shows_in_debug_output() {
-    let pair = ("an-id", "a-client-secret");
-    let change = CredentialsChange::parse(pair, ("a-key", "an-app-secret"), false).unwrap();
+    let pair = ("an-id", "a-chosen-client-secret");
+    let change = CredentialsChange::parse(pair, ("a-key", "a-chosen-app-secret"), false).unwrap();
     let keyring = Keyring::parse(&Secret::presented(CREDENTIALS_KEY)).unwrap();
     let settings = settings(&["--credentials-key", CREDENTIALS_KEY]);
     let shown = format!("{change:?} {keyring:?} {settings:?}");
-    for secret in ["a-client-secret", "an-app-secret", CREDENTIALS_KEY] {
+    for secret in ["a-chosen-client-secret", "a-chosen-app-secret", CREDENTIALS_KEY] {
         assert!(!shown.contains(secret), "{shown}");
     }
 }
