@@ -14,6 +14,7 @@ use super::{
     client::{Client, Outcome, Pace, Response, base},
     error::PullError,
     lists::{Lists, ListsAnswer, UNKNOWN, UserPage, VANISHED},
+    pages::Pages,
 };
 use crate::{
     domain::Secret,
@@ -53,6 +54,7 @@ struct Token {
 #[derive(Deserialize)]
 struct Users {
     entities: Vec<Entity>,
+    count: Option<u64>,
     cursor: Option<String>,
 }
 
@@ -74,6 +76,7 @@ struct Contacts {
 #[derive(Deserialize)]
 struct ContactsPage {
     contacts: Vec<Contact>,
+    count: Option<u64>,
     cursor: Option<String>,
 }
 
@@ -86,6 +89,7 @@ struct Contact {
 #[derive(Deserialize)]
 struct Blocks {
     data: Vec<String>,
+    count: Option<u64>,
     cursor: Option<String>,
 }
 
@@ -138,6 +142,7 @@ impl Easemob {
             call: "GET /users".to_owned(),
             why: format!("there is no app {} at {}", self.settings.app_key, self.settings.url),
         })?;
+        let (count, next) = (page.count, page.cursor);
         let users = page.entities.into_iter().map(|entity| UserLine {
             username: entity.username,
             nickname: Some(entity.nickname.unwrap_or_default()),
@@ -146,7 +151,7 @@ impl Easemob {
             created_at: entity.created.and_then(rfc3339),
             modified_at: entity.modified.and_then(rfc3339),
         });
-        Ok(UserPage { users: users.collect(), next: next_cursor(page.cursor, cursor, "/users")? })
+        Ok(UserPage { users: users.collect(), count, next })
     }
 
     /// A user's friends and blocked users, or why the vendor does not return them.
@@ -154,30 +159,34 @@ impl Easemob {
         let name = encoded(username);
         let mut lists = Lists { friends: Vec::new(), blocked: Vec::new() };
         let path = format!("/user/{name}/contacts?limit=50&needReturnRemark=true");
-        let mut cursor = None;
+        let (mut pages, mut cursor) =
+            (Pages::new(format!("GET /user/{name}/contacts"), None), None);
         loop {
             let page: Option<Contacts> = self.page(&path, cursor.as_deref()).await?;
             let Some(Contacts { data }) = page else {
                 let why = if cursor.is_none() { UNKNOWN } else { VANISHED };
                 return Ok(ListsAnswer::Unknown(why.to_owned()));
             };
+            let entries = data.contacts.len();
             lists.friends.extend(data.contacts.into_iter().map(|contact| FriendLine {
                 owner: username.to_owned(),
                 friend: contact.username,
                 remark: Some(contact.remark.unwrap_or_default()),
                 ..FriendLine::default()
             }));
-            cursor = next_cursor(data.cursor, cursor.as_deref(), &path)?;
+            cursor = pages.turn(entries, data.count, data.cursor)?;
             if cursor.is_none() {
                 break;
             }
         }
         let path = format!("/users/{name}/blocks/users?pageSize=50");
+        let mut pages = Pages::new(format!("GET /users/{name}/blocks/users"), None);
         loop {
             let page: Option<Blocks> = self.page(&path, cursor.as_deref()).await?;
             let Some(page) = page else { return Ok(ListsAnswer::Unknown(VANISHED.to_owned())) };
+            let entries = page.data.len();
             lists.blocked.extend(page.data);
-            cursor = next_cursor(page.cursor, cursor.as_deref(), &path)?;
+            cursor = pages.turn(entries, page.count, page.cursor)?;
             if cursor.is_none() {
                 return Ok(ListsAnswer::Lists(lists));
             }
@@ -273,21 +282,6 @@ fn classify<T: DeserializeOwned>(response: &Response) -> Outcome<PageAnswer<T>> 
         status if status.is_server_error() => Outcome::Retry(response.summary()),
         _ => Outcome::Failed(response.summary()),
     }
-}
-
-/// The cursor of the next page. A vendor that returns the cursor of this page again is refused, because
-/// the pull would never end.
-fn next_cursor(
-    next: Option<String>,
-    before: Option<&str>,
-    path: &str,
-) -> Result<Option<String>, PullError> {
-    let next = next.filter(|cursor| !cursor.is_empty());
-    if next.is_some() && next.as_deref() == before {
-        let why = "the cursor does not move on".to_owned();
-        return Err(PullError::Refused { call: format!("GET {path}"), why });
-    }
-    Ok(next)
 }
 
 fn encoded(text: &str) -> String {

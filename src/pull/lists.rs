@@ -11,7 +11,9 @@ pub(super) const VANISHED: &str = "became unknown to the vendor while the lists 
 /// A page of the users of an app.
 pub(super) struct UserPage {
     pub(super) users: Vec<UserLine>,
-    /// Where the next page begins; `None` on the last page.
+    /// How many users the vendor says there are in it, if it says so.
+    pub(super) count: Option<u64>,
+    /// Where the next page begins; `None` or empty on the last page.
     pub(super) next: Option<String>,
 }
 

@@ -12,6 +12,7 @@ mod folder;
 mod lists;
 mod names;
 mod netease;
+mod pages;
 mod run;
 mod vendor;
 

@@ -18,6 +18,10 @@ pub(super) struct Names {
 impl Names {
     /// Reads a file. Empty lines and a byte order mark are skipped.
     pub(super) fn read(path: &Path) -> Result<Self, PullError> {
+        if !fs::metadata(path).map_err(PullError::file(path))?.is_file() {
+            let path = path.display();
+            return Err(PullError::Setting(format!("--users: {path} is not a regular file")));
+        }
         let text = fs::read(path).map_err(PullError::file(path))?;
         let (mut names, mut bad, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
         for (at, line) in without_byte_order_mark(&text).split(|byte| *byte == b'\n').enumerate() {

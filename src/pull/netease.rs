@@ -13,6 +13,7 @@ use super::{
     client::{Client, Outcome, Pace, Response, base},
     error::PullError,
     lists::{Lists, ListsAnswer, UNKNOWN, VANISHED},
+    pages::Pages,
 };
 use crate::{
     clock::Clock,
@@ -54,6 +55,8 @@ struct ResultBody {
 
 #[derive(Deserialize)]
 struct Friends {
+    /// How many friends the answer holds.
+    size: Option<u64>,
     #[serde(default)]
     friends: Vec<Friend>,
 }
@@ -107,11 +110,17 @@ impl NetEase {
     pub(super) async fn lists(&self, accid: &str) -> Result<ListsAnswer, PullError> {
         // All entries that changed since 1970. Not 0, which some servers take for a missing parameter.
         let since = [("accid", accid), ("updatetime", "1")];
-        let friends = match self.post::<Friends>(accid, "/friend/get.action", &since).await? {
+        let path = "/friend/get.action";
+        let friends = match self.post::<Friends>(accid, path, &since).await? {
             UserAnswer::Found(friends) => friends,
             UserAnswer::Unknown => return Ok(ListsAnswer::Unknown(UNKNOWN.to_owned())),
             UserAnswer::Banned(why) => return Ok(ListsAnswer::Refused(why)),
         };
+        Pages::new(format!("POST {path} of {accid}"), None).turn(
+            friends.friends.len(),
+            friends.size,
+            None,
+        )?;
         let path = "/user/listBlackAndMuteList.action";
         let blacklist = match self.post::<Blacklist>(accid, path, &[("accid", accid)]).await? {
             UserAnswer::Found(Blacklist { blacklist }) => blacklist,

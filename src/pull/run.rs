@@ -17,6 +17,7 @@ use super::{
     folder::{Folder, MissingLine, PullFile},
     lists::ListsAnswer,
     names::Names,
+    pages::Pages,
     vendor::Vendor,
 };
 use crate::transfer::{BlockLine, ProgressSink, UserLine};
@@ -108,19 +109,21 @@ async fn list_users(
     progress: &mut dyn ProgressSink,
 ) -> Result<(), PullError> {
     let mut saved_at = Instant::now();
+    let mut pages = Pages::new("GET /users", folder.checkpoint.cursor.as_deref());
     while !folder.checkpoint.all_listed {
         let cursor = folder.checkpoint.cursor.clone();
         let page = tokio::select! {
             page = vendor.users(cursor.as_deref()) => page?,
             () = stop.cancelled() => return Err(PullError::Stopped),
         };
+        let next = pages.turn(page.users.len(), page.count, page.next)?;
         for user in &page.users {
             folder.append(PullFile::Listed, user)?;
         }
         folder.checkpoint.listed += page.users.len() as u64;
         progress.advance(page.users.len() as u64);
-        folder.checkpoint.all_listed = page.next.is_none();
-        folder.checkpoint.cursor = page.next;
+        folder.checkpoint.all_listed = next.is_none();
+        folder.checkpoint.cursor = next;
         if saved_at.elapsed() >= CHECKPOINT_INTERVAL {
             folder.save()?;
             saved_at = Instant::now();

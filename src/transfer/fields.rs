@@ -322,12 +322,14 @@ fn uuid(text: &str) -> Result<Uuid, BadLine> {
     Uuid::parse_str(text).map_err(|_| BadLine("uuid: is not a UUID".to_owned()))
 }
 
-/// Parses a time, and turns it to UTC. Only the years 1970 to 9999 are accepted: others are mistakes,
+/// Parses a time, turns it to UTC, and cuts it to whole microseconds: Postgres keeps no more, and would round
+/// the last moment of 9999 up to the year 10000. Only the years 1970 to 9999 are accepted: others are mistakes,
 /// and neither Postgres nor RFC 3339 can write all of them.
 fn time(field: &str, text: &str) -> Result<OffsetDateTime, BadLine> {
     let time = OffsetDateTime::parse(text, &Rfc3339)
         .map_err(|_| BadLine(format!("{field}: must be a time as 2026-11-21T12:00:00Z")))?;
     time.checked_to_offset(UtcOffset::UTC)
+        .map(|time| time.truncate_to_microsecond())
         .filter(|time| (1970..=9999).contains(&time.year()))
         .ok_or_else(|| BadLine(format!("{field}: must be from 1970 to 9999, in UTC")))
 }

@@ -64,7 +64,8 @@ pub struct Source {
     pub format: Format,
 }
 
-/// The files to import, users first. A path is a file or a folder. A file's name must say what the file
+/// The files to import, users first. A path is a file or a folder. Pipes and devices are refused: an import
+/// may have to read a file again, and nobody knows where they end. A file's name must say what the file
 /// holds, as "friends.jsonl" or "users-2.csv"; other files of a folder are left out.
 ///
 /// # Errors
@@ -88,6 +89,11 @@ pub fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, TransferError> {
                            or .csv";
                 TransferError::content(path, why)
             })?);
+        }
+    }
+    for Source { path, .. } in &sources {
+        if !fs::metadata(path).map_err(TransferError::file(path))?.is_file() {
+            return Err(TransferError::content(path, "is not a regular file"));
         }
     }
     sources.sort_by(|a, b| (a.kind, &a.path).cmp(&(b.kind, &b.path)));

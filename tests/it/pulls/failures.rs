@@ -91,6 +91,23 @@ async fn what_does_not_pass_ends_it_with_a_word_and_keeps_what_was_pulled() {
 }
 
 #[tokio::test]
+async fn a_list_with_fewer_entries_than_the_vendor_counts_is_reported_and_not_taken() {
+    let (app, tenant) = target().await;
+    let vendor = FakeVendor::start(ring(5), |asked| {
+        let lacking = r#"{"data":{"contacts":[{"username":"user02"}],"count":2}}"#.to_owned();
+        let contacts = asked.call == "GET /org/app/user/user01/contacts";
+        contacts.then_some(Instead::Answer(200, "", lacking))
+    })
+    .await;
+    let folder = TempDir::new().unwrap();
+    let moved = ran(easemob(&app, &vendor, folder.path(), &[])).await;
+    let why = "user01: GET /user/user01/contacts: 1 entries came where 2 were promised";
+    assert!(!moved.ok && moved.stderr.contains(why), "{}", moved.stderr);
+    assert!(moved.printed.contains("1 refused by the vendor"), "{}", moved.printed);
+    assert!(!tenant.friends_of("user03").await.unwrap().is_empty(), "the others are moved");
+}
+
+#[tokio::test]
 async fn a_vendor_that_leads_in_circles_is_not_followed() {
     let (app, _tenant) = target().await;
     let vendor = FakeVendor::start(ring(5), |asked| {
@@ -98,13 +115,23 @@ async fn a_vendor_that_leads_in_circles_is_not_followed() {
         users.then(|| Instead::Answer(200, "", r#"{"entities":[],"cursor":"again"}"#.to_owned()))
     })
     .await;
-    let folder = TempDir::new().unwrap();
-    let failed = ran(easemob(&app, &vendor, folder.path(), &[])).await;
-    assert!(
-        !failed.ok && failed.stderr.contains("the cursor does not move on"),
-        "{}",
-        failed.stderr
-    );
+    // A circle of three pages.
+    let wider = FakeVendor::start(ring(5), |asked| {
+        let cursor = ["A", "B", "C"][asked.before % 3];
+        let page = format!(r#"{{"entities":[],"cursor":"{cursor}"}}"#);
+        (asked.call == "GET /org/app/users").then_some(Instead::Answer(200, "", page))
+    })
+    .await;
+    for vendor in [vendor, wider] {
+        let folder = TempDir::new().unwrap();
+        let failed = ran(easemob(&app, &vendor, folder.path(), &[])).await;
+        assert!(
+            !failed.ok && failed.stderr.contains("the cursor does not move on"),
+            "{}",
+            failed.stderr
+        );
+        assert!(vendor.asked("GET /org/app/users").len() <= 4);
+    }
     let unknown = FakeVendor::start(Data::default(), |_| {
         Some(Instead::Answer(404, "", not_found().replace("service_resource", "application")))
     })

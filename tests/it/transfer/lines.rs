@@ -108,6 +108,41 @@ async fn every_bad_line_is_named_by_its_number_and_the_rest_goes_in() {
 }
 
 #[tokio::test]
+async fn a_time_is_cut_to_what_the_database_keeps() {
+    let (app, tenant) = acme(&["alice", "bob", "carol"]).await;
+    // Rounded up, this is in the year 10000.
+    let last = "9999-12-31T23:59:59.9999999Z";
+    let fine = "2020-02-02T02:02:02.1234567Z";
+    let users = format!(r#"{{"username":"dave","created_at":"{last}"}}"#);
+    let friends = format!(
+        "{{\"owner\":\"alice\",\"friend\":\"bob\",\"created_at\":\"{fine}\"}}\n\
+         {{\"owner\":\"alice\",\"friend\":\"carol\",\"created_at\":\"{last}\"}}\n"
+    );
+    let blocks = format!(r#"{{"owner":"alice","blocked":"bob","created_at":"{last}"}}"#);
+    let files =
+        folder(&[("users.jsonl", &users), ("friends.jsonl", &friends), ("blocks.jsonl", &blocks)]);
+    let ran = import(&app, "acme#chat", files.path(), &[]);
+    assert!(ran.ok, "{}", ran.stderr);
+    let begun = tenant.entry("alice", "bob").await.unwrap().create_time.unwrap();
+    assert_eq!((begun.seconds, begun.nanos), (1_580_608_922, 123_456_000));
+    assert_eq!(tenant.friends_of("alice").await.unwrap(), ["bob", "carol"]);
+}
+
+#[test]
+fn pipes_and_devices_are_refused() {
+    let files = folder(&[("users.jsonl", "")]);
+    let pipe = files.path().join("friends.jsonl");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let device = files.path().join("elsewhere").join("blocks.csv");
+    fs::create_dir(device.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &device).unwrap();
+    for path in [files.path().to_owned(), pipe, device] {
+        let refused = befriend::transfer::sources(&[path]).unwrap_err().to_string();
+        assert!(refused.contains("is not a regular file"), "{refused}");
+    }
+}
+
+#[tokio::test]
 async fn a_csv_line_is_named_by_the_line_it_begins_at() {
     let (app, tenant) = acme(&["alice", "bob", "carol", "dave"]).await;
     let friends = "friend,owner,remark\r\n\
