@@ -17,6 +17,9 @@
 //! [`clock`] tells the time, [`outbox_signals`] wakes the dispatcher, and [`page_token`] is the form of
 //! page tokens on all surfaces.
 
+// A line that can't be printed is an error, and no panic: `cli::output`.
+#![deny(clippy::print_stdout)]
+
 pub mod cli;
 pub mod clock;
 pub mod config;

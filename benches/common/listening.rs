@@ -20,7 +20,7 @@ impl Listening {
     pub async fn start(url: &str, flags: &[&str]) -> Result<Self, Failure> {
         let flags = [&["--listen", "127.0.0.1:0"], flags].concat();
         let (core, args) = in_process::core(url, &flags)?;
-        let listener = TcpListener::bind(args.listener.listen).await?;
+        let listener = TcpListener::bind(args.listener.listen.host_and_port()).await?;
         let address = format!("http://{}", listener.local_addr()?);
         let stop = CancellationToken::new();
         let stopping = stop.clone();

@@ -6,12 +6,13 @@ use clap::{Args, Subcommand};
 use tokio::time::Instant;
 
 use super::{
-    core::{app_key, deadline},
+    core::{app_key, deadline, shown},
     error::CommandError,
+    output::{OutputError, print},
 };
 use crate::{
     config,
-    domain::{App, AppLimitsChange, CredentialsChange, PageSizes, Secret},
+    domain::{App, AppLimitsChange, CredentialsChange, Error, PageSizes, Secret},
     ops::{Core, access::apps, maintenance::deleted_apps},
 };
 
@@ -172,34 +173,31 @@ pub(super) async fn run(core: &Core, command: AppCommand) -> Result<(), CommandE
     let deadline = deadline();
     match command {
         AppCommand::Create { app_key: key, limits } => {
-            let (app, secret) =
-                apps::create(core, deadline, &app_key(&key)?, limits.into()).await?;
-            print_app(&app, Some(&secret));
+            apps::create(core, deadline, &app_key(&key)?, limits.into(), show_secret).await?;
         }
         AppCommand::Get { app_key: key } => {
-            print_app(&apps::get(core, &app_key(&key)?).await?, None);
+            print_app(&apps::get(core, &app_key(&key)?).await?, None)?;
         }
         AppCommand::List => {
             let size = PageSizes { max: 100, default: 100 }.choose(0)?;
             let mut next = Some(String::new());
             while let Some(after) = next {
                 let page = apps::list(core, &after, size).await?;
-                page.items.iter().for_each(|app| print_app(app, None));
+                page.items.iter().try_for_each(|app| print_app(app, None))?;
                 next = page.next;
             }
         }
         AppCommand::Update { app_key: key, limits } => {
             let app = apps::update(core, deadline, &app_key(&key)?, limits.into()).await?;
-            print_app(&app, None);
+            print_app(&app, None)?;
         }
         AppCommand::RotateSecret { app_key: key, revoke_tokens } => {
-            let (app, secret) =
-                apps::rotate_secret(core, deadline, &app_key(&key)?, revoke_tokens).await?;
-            print_app(&app, Some(&secret));
+            let key = app_key(&key)?;
+            apps::rotate_secret(core, deadline, &key, revoke_tokens, show_secret).await?;
         }
         AppCommand::SetCredentials { app_key: key, credentials } => {
             let (key, change) = (app_key(&key)?, credentials.change()?);
-            print_app(&apps::set_credentials(core, deadline, &key, &change).await?, None);
+            print_app(&apps::set_credentials(core, deadline, &key, &change).await?, None)?;
         }
         AppCommand::Delete { app_key: key, yes } => {
             if !yes {
@@ -208,25 +206,29 @@ pub(super) async fn run(core: &Core, command: AppCommand) -> Result<(), CommandE
             }
             apps::delete(core, deadline, &app_key(&key)?).await?;
             deleted_apps::purge(core, Instant::now() + PURGE_TIMEOUT).await?;
-            println!("{key} is deleted");
+            print(format_args!("{key} is deleted"))?;
         }
     }
     Ok(())
 }
 
+/// Prints an app with its new secret before the change is committed: a secret that can't be shown is lost.
+fn show_secret(app: &App, secret: &Secret) -> Result<(), Error> {
+    shown(print_app(app, Some(secret)))
+}
+
 /// Prints an app as "name: value" lines and an empty line: to be read by people and by `awk`.
-fn print_app(app: &App, secret: Option<&Secret>) {
-    println!("app_key: {}", app.key);
-    println!("uuid: {}", app.id);
-    println!("client_id: {}", app.client_id);
+fn print_app(app: &App, secret: Option<&Secret>) -> Result<(), OutputError> {
+    let App { key, id, client_id, limits, .. } = app;
+    let mut lines = format!("app_key: {key}\nuuid: {id}\nclient_id: {client_id}\n");
     if let Some(secret) = secret {
-        println!("client_secret: {}", secret.reveal());
+        lines += &format!("client_secret: {}\n", secret.reveal());
     }
     if let Some(netease_app_key) = &app.netease_app_key {
-        println!("netease_app_key: {netease_app_key}");
+        lines += &format!("netease_app_key: {netease_app_key}\n");
     }
-    println!("friend_limit: {}", app.limits.friend_limit);
-    println!("block_limit: {}", app.limits.block_limit);
-    println!("requests_per_second: {}", app.limits.requests_per_second);
-    println!();
+    lines += &format!("friend_limit: {}\n", limits.friend_limit);
+    lines += &format!("block_limit: {}\n", limits.block_limit);
+    lines += &format!("requests_per_second: {}\n", limits.requests_per_second);
+    print(lines)
 }

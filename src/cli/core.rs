@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{database::Database, error::CommandError};
+use super::{database::Database, error::CommandError, output::OutputError};
 use crate::{
     clock::Clock,
     config::{DatabaseArgs, ServeArgs},
-    domain::AppKey,
+    domain::{AppKey, Error},
     ops::{Call, Context, Core, access::apps},
     server, store,
 };
@@ -42,6 +42,11 @@ pub(super) async fn with_core<T>(
 pub(super) fn deadline() -> Instant {
     Instant::now() + TIMEOUT
 }
+/// The outcome of printing, for an operation that makes nothing which could not be shown.
+pub(super) fn shown(printed: Result<(), OutputError>) -> Result<(), Error> {
+    printed.map_err(|error| Error::Internal(format!("{error}; nothing was changed")))
+}
+
 
 /// An app key of the command line.
 pub(super) fn app_key(text: &str) -> Result<AppKey, CommandError> {

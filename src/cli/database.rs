@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{error::CommandError, secrets::load_or_generate};
+use super::{error::CommandError, output::print, secrets::load_or_generate};
 use crate::{
     config::{AccessArgs, DatabaseArgs},
     domain::{Error, Secret, SecretKind},
@@ -47,7 +47,13 @@ impl Database {
             fsync: true,
             max_connections: PRIVATE_CONNECTIONS,
         };
-        let keeper = tokio::task::spawn_blocking(move || Keeper::start(settings)).await??;
+        let keeper = tokio::task::spawn_blocking(move || Keeper::start(settings)).await?;
+        let keeper = keeper.map_err(|error| {
+            format!(
+                "no database is named by --database-url or DATABASE_URL, and a private Postgres can't be \
+                 started: {error}"
+            )
+        })?;
         let url = keeper.url().to_owned();
         Ok(Self { url, private: Some(Private { keeper, data_dir }) })
     }
@@ -102,6 +108,6 @@ pub(super) async fn wait_for_database(core: &Core, longest: Duration) {
 pub(super) async fn migrate(args: &DatabaseArgs) -> Result<(), CommandError> {
     let database = Database::open(args).await?;
     store::migrate(&database.url).await?;
-    println!("the schema is at version {}", store::expected_version());
-    database.close().await
+    database.close().await?;
+    Ok(print(format_args!("the schema is at version {}", store::expected_version()))?)
 }

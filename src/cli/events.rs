@@ -6,7 +6,11 @@ use clap::{Args, Subcommand, ValueEnum};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
-use super::{core::call, error::CommandError};
+use super::{
+    core::call,
+    error::CommandError,
+    output::{OutputError, print},
+};
 use crate::{
     domain::{
         Event, EventFilter, EventId, EventPosition, EventState, EventType, PageSizes, StateName,
@@ -105,19 +109,19 @@ pub(super) async fn run(core: &Arc<Core>, command: EventsCommand) -> Result<(), 
         EventsCommand::RetryFailed { app_key, rule, range } => {
             let call = call(core, &app_key).await?;
             let count = events::retry_failed(&call, rule, (range.from, range.to)).await?;
-            println!("{count} events are sent again");
+            print(format_args!("{count} events are sent again"))?;
         }
         EventsCommand::Show { app_key, event_id } => {
             let call = call(core, &app_key).await?;
             let (event, attempts) = events::get(&call, parse_id(&event_id)?).await?;
-            print_event(&event);
+            print_event(&event)?;
             for attempt in attempts {
-                println!("  {}", serde_json::to_string(&attempt)?);
+                print(format_args!("  {}", serde_json::to_string(&attempt)?))?;
             }
         }
         EventsCommand::Retry { app_key, event_id } => {
             let call = call(core, &app_key).await?;
-            print_event(&events::retry(&call, parse_id(&event_id)?).await?);
+            print_event(&events::retry(&call, parse_id(&event_id)?).await?)?;
         }
     }
     Ok(())
@@ -144,7 +148,7 @@ async fn list(core: &Arc<Core>, args: ListArgs) -> Result<(), CommandError> {
     while let Some(before) = next.filter(|_| left > 0) {
         let size = PageSizes { max: 100, default: 100 }.choose(left.min(100))?;
         let page = events::list(&call, &filter, &before, size).await?;
-        page.items.iter().for_each(print_event);
+        page.items.iter().try_for_each(print_event)?;
         left -= i32::try_from(page.items.len())?;
         next = page.next;
     }
@@ -152,7 +156,7 @@ async fn list(core: &Arc<Core>, args: ListArgs) -> Result<(), CommandError> {
 }
 
 /// Prints an event as one line: id, time, type, users, state, attempts.
-fn print_event(event: &Event) {
+fn print_event(event: &Event) -> Result<(), OutputError> {
     let state = match event.state {
         EventState::Pending { next_attempt_at } => {
             format!("pending, next attempt {next_attempt_at}")
@@ -160,7 +164,7 @@ fn print_event(event: &Event) {
         EventState::Delivered { at } => format!("delivered {at}"),
         EventState::Failed { at } => format!("failed {at}"),
     };
-    println!(
+    print(format_args!(
         "{} {} {} {} -> {} {} (attempts: {})",
         event.id.render(),
         event.created_at,
@@ -169,5 +173,5 @@ fn print_event(event: &Event) {
         event.friend,
         state,
         event.attempts,
-    );
+    ))
 }

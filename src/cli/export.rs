@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use clap::{Args, ValueEnum};
 
-use super::{core::call, error::CommandError, progress::Progress};
+use super::{core::call, error::CommandError, output::print, progress::Progress};
 use crate::{
     ops::Core,
     transfer::{self, Format, Kind},
@@ -45,7 +45,7 @@ pub(super) async fn export(core: &Arc<Core>, args: ExportArgs) -> Result<(), Com
     let exported = transfer::export(&call, &args.out, args.format.into(), &mut progress).await;
     progress.end();
     for (kind, lines) in Kind::ALL.into_iter().zip(exported?.lines) {
-        println!("{}: {lines}", kind.as_str());
+        print(format_args!("{}: {lines}", kind.as_str()))?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `befriend health`: what a container's health check runs.
 
-use std::{fs, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Args;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
@@ -8,15 +8,16 @@ use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-use super::error::CommandError;
+use super::{error::CommandError, output::print};
+use crate::config::ListenAddress;
 
 /// How long the connection may take, and how long the answer.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 #[derive(Args, Debug)]
 pub(super) struct HealthArgs {
-    /// The address of the service; https:// for TLS [default: this machine, at the port of
-    /// BEFRIEND_LISTEN].
+    /// The address of the service; https:// for TLS [default: where BEFRIEND_LISTEN is reached from
+    /// this machine].
     #[arg(long, env = "BEFRIEND_HEALTH_URL", value_name = "URL")]
     url: Option<String>,
     /// The certificate of the authority that signed the server's certificate (PEM).
@@ -31,8 +32,11 @@ pub(super) struct HealthArgs {
 }
 
 /// Asks the service at `--url`, else the one that listens on `listen` on this machine.
-pub(super) async fn health(args: HealthArgs, listen: SocketAddr) -> Result<ExitCode, CommandError> {
-    let url = args.url.unwrap_or_else(|| format!("http://127.0.0.1:{}", listen.port()));
+pub(super) async fn health(
+    args: HealthArgs,
+    listen: &ListenAddress,
+) -> Result<ExitCode, CommandError> {
+    let url = args.url.unwrap_or_else(|| format!("http://{}", listen.from_here()));
     let mut endpoint =
         Endpoint::from_shared(url.clone())?.connect_timeout(TIMEOUT).timeout(TIMEOUT);
     if url.starts_with("https:") {
@@ -48,6 +52,7 @@ pub(super) async fn health(args: HealthArgs, listen: SocketAddr) -> Result<ExitC
     let channel = endpoint.connect().await?;
     let request = HealthCheckRequest { service: String::new() };
     let status = HealthClient::new(channel).check(request).await?.into_inner().status();
-    println!("{}", status.as_str_name());
+    // The exit code is the answer for whoever reads no output.
+    let _ = print(status.as_str_name());
     Ok(if status == ServingStatus::Serving { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,13 +1,19 @@
 //! Listening on the address that `--listen` names.
 
-use std::{io, net::SocketAddr};
+use std::io;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, lookup_host};
 
 use super::error::CommandError;
+use crate::config::ListenAddress;
 
-pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, CommandError> {
-    TcpListener::bind(address).await.map_err(|error| {
+/// Listens on the first of the addresses that can be had; IPv4 first, because what connects to "localhost"
+/// by its number mostly means 127.0.0.1.
+pub(super) async fn listen(address: &ListenAddress) -> Result<TcpListener, CommandError> {
+    let found = lookup_host(address.host_and_port()).await;
+    let found = found.map_err(|error| format!("--listen: can't resolve {address}: {error}"))?;
+    let (v4, v6): (Vec<_>, Vec<_>) = found.partition(std::net::SocketAddr::is_ipv4);
+    TcpListener::bind(&*[v4, v6].concat()).await.map_err(|error| {
         let why = match error.kind() {
             io::ErrorKind::AddrInUse => format!(
                 "--listen: another program listens on {address}; choose another port, or port 0 for \

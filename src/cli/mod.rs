@@ -10,6 +10,7 @@ mod export;
 mod health;
 mod import;
 mod listener;
+mod output;
 mod progress;
 mod secrets;
 mod serve;
@@ -165,7 +166,7 @@ async fn run(cli: Cli) -> Result<ExitCode, CommandError> {
             with_core(&database, &settings, async |core| events::run(core, command).await).await?;
         }
         Command::Receiver(args) => receiver::run(args).await?,
-        Command::Health(args) => return health(args, settings.listener.listen).await,
+        Command::Health(args) => return health(args, &settings.listener.listen).await,
     }
     Ok(ExitCode::SUCCESS)
 }

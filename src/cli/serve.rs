@@ -5,6 +5,7 @@ use super::{
     dev::demo,
     error::CommandError,
     listener::listen,
+    output::print,
     signals::stop_on_signal,
 };
 use crate::{
@@ -21,7 +22,7 @@ pub(super) async fn serve(
     telemetry::start(args.log.log_format, &args.log.log);
     let stop = stop_on_signal();
     // Before the database is started: a port that is in use is reported at once.
-    let listener = listen(args.listener.listen).await?;
+    let listener = listen(&args.listener.listen).await?;
     let database = Database::open(&database_args).await?;
     database.set_credentials_key(&mut args.access)?;
     let kept_token = match args.access.operator_token {
@@ -44,9 +45,10 @@ pub(super) async fn serve(
     let (address, tls) = (listener.local_addr()?, args.listener.tls_cert.is_some());
     tracing::info!(%address, tls, "listening");
     if args.demo {
-        demo::prepare(&core, address, tls, operator_token.as_ref(), stop.clone()).await?;
+        let stop = stop.clone();
+        show(&demo::prepare(&core, address, tls, operator_token.as_ref(), stop).await?);
     } else if let Some(token) = kept_token {
-        println!("operator token: {}", token.reveal());
+        show(&format!("operator token: {}", token.reveal()));
     }
     let webhook = args.callbacks.webhook(database.is_private());
     if args.callbacks.deliver && webhook.allow_private {
@@ -58,4 +60,11 @@ pub(super) async fn serve(
     database.close().await?;
     tracing::info!("stopped");
     Ok(served?)
+}
+
+/// Prints what an operator can also find elsewhere: the service starts without it.
+fn show(text: &str) {
+    if let Err(error) = print(text) {
+        tracing::warn!(%error, "the start could not print what it has to say");
+    }
 }

@@ -1,4 +1,5 @@
-//! SIGINT and SIGTERM: the first one asks the command to stop, the second one ends the process.
+//! Signals: the first SIGINT or SIGTERM asks the command to stop, the second one ends the process. SIGHUP,
+//! by which a terminal says that it is gone and an operator that a log was moved, changes nothing.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -9,19 +10,26 @@ use crate::telemetry;
 pub(super) fn stop_on_signal() -> CancellationToken {
     let stop = CancellationToken::new();
     let token = stop.clone();
+    // From here on, and not from the first turn of the task on, no signal ends the process by itself.
+    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hang_up)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+        signal(SignalKind::hangup()),
+    ) else {
+        tracing::error!("can't listen for signals");
+        return stop;
+    };
     tokio::spawn(async move {
-        let (Ok(mut interrupt), Ok(mut terminate)) =
-            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-        else {
-            tracing::error!("can't listen for signals");
-            return;
-        };
-        for count in 1.. {
+        loop {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
+                _ = hang_up.recv() => {
+                    tracing::info!("SIGHUP changes nothing: settings and certificates are read at the start");
+                    continue;
+                }
             }
-            if count > 1 {
+            if token.is_cancelled() {
                 telemetry::flush();
                 std::process::exit(1);
             }

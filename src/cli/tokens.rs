@@ -5,11 +5,12 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{
-    core::{app_key, deadline},
+    core::{app_key, deadline, shown},
     error::CommandError,
+    output::print,
 };
 use crate::{
-    domain::parse_duration,
+    domain::{Secret, parse_duration},
     ops::{Core, access::tokens},
 };
 
@@ -23,10 +24,11 @@ pub(super) struct TokenArgs {
     ttl: Option<Duration>,
 }
 
-/// Issues a token, and prints it.
+/// Issues a token, and prints it. One that can't be printed is not issued.
 pub(super) async fn issue(core: &Core, args: TokenArgs) -> Result<(), CommandError> {
     let ttl = args.ttl.unwrap_or_default();
-    let issued = tokens::issue_as_operator(core, deadline(), &app_key(&args.app_key)?, ttl).await?;
-    println!("{}", issued.token.reveal());
+    let key = app_key(&args.app_key)?;
+    let show = |token: &Secret| shown(print(token.reveal()));
+    tokens::issue_as_operator(core, deadline(), &key, ttl, show).await?;
     Ok(())
 }

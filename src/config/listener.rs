@@ -1,7 +1,6 @@
 //! Settings of the listener: address, TLS, and bounds of connections and calls.
 
 use std::{
-    net::SocketAddr,
     num::{NonZeroU32, NonZeroUsize},
     path::PathBuf,
     time::Duration,
@@ -9,7 +8,7 @@ use std::{
 
 use clap::{ArgAction, Args, builder::BoolishValueParser};
 
-use super::values::positive_duration;
+use super::{listen::ListenAddress, values::positive_duration};
 use crate::{domain::parse_duration, gate::GateSettings};
 
 /// The listener.
@@ -23,7 +22,7 @@ pub struct ListenerArgs {
         value_name = "ADDRESS:PORT",
         default_value = "127.0.0.1:50051"
     )]
-    pub listen: SocketAddr,
+    pub listen: ListenAddress,
 
     /// The server's certificate chain (PEM), for TLS. Needs --tls-key.
     #[arg(long, env = "BEFRIEND_TLS_CERT", value_name = "FILE", requires = "tls_key")]

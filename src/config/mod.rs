@@ -10,6 +10,7 @@ mod database;
 mod error;
 mod following;
 mod limits;
+mod listen;
 mod listener;
 mod log;
 mod values;
@@ -23,6 +24,7 @@ pub use self::{
     error::SettingError,
     following::FollowingArgs,
     limits::LimitArgs,
+    listen::ListenAddress,
     listener::ListenerArgs,
     log::{LogArgs, LogFormat},
     values::secret,
@@ -71,7 +73,7 @@ impl ServeArgs {
         self.access.check()?;
         self.callbacks.check()?;
         error::require(
-            !self.demo || self.listener.listen.ip().is_loopback(),
+            !self.demo || self.listener.listen.is_loopback(),
             "--demo",
             "creates an app with known users: --listen must be a loopback address",
         )

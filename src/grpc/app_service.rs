@@ -27,7 +27,7 @@ impl AppService for AppApi {
         let message = request.into_inner();
         let key = AppKey::parse("app_key", &message.app_key)?;
         let limits = limits_change(message.limits);
-        let (app, secret) = apps::create(&self.0, deadline, &key, limits).await?;
+        let (app, secret) = apps::create(&self.0, deadline, &key, limits, |_, _| Ok(())).await?;
         Ok(Response::new(proto::CreateAppResponse {
             app: Some(app.into()),
             client_secret: secret.reveal().to_owned(),
@@ -80,7 +80,8 @@ impl AppService for AppApi {
         let message = request.into_inner();
         let key = AppKey::parse("app_key", &message.app_key)?;
         let (app, secret) =
-            apps::rotate_secret(&self.0, deadline, &key, message.revoke_tokens).await?;
+            apps::rotate_secret(&self.0, deadline, &key, message.revoke_tokens, |_, _| Ok(()))
+                .await?;
         Ok(Response::new(proto::RotateClientSecretResponse {
             app: Some(app.into()),
             client_secret: secret.reveal().to_owned(),

@@ -1,7 +1,9 @@
 //! The migration guides, and what the README shows of HTTP: each ```sh block is run as it stands, in
 //! order, against a fresh demo, and the ```json block behind it has the answers that come.
 
-use std::{env, fs, iter, path::Path, process::Command, process::Stdio};
+use std::{
+    env, fs, iter, os::unix::fs::PermissionsExt as _, path::Path, process::Command, process::Stdio,
+};
 
 use befriend::proto::DESCRIPTORS;
 use prost_reflect::DescriptorPool;
@@ -163,6 +165,44 @@ fn the_readme_gets_the_answers_that_it_shows_of_http() {
     steps.retain(|step| step.commands.split_whitespace().any(|word| word.ends_with("curl")));
     steps.retain(|step| !step.commands.contains("grpcurl"));
     try_out("README.md", &steps);
+}
+
+#[test]
+fn the_readmes_block_about_callbacks_finds_the_operators_token_and_shows_events() {
+    let block = steps("README.md");
+    let block = block.iter().find(|step| step.commands.contains("befriend receiver")).unwrap();
+    let folder = Folder::new();
+    let mut demo = process::serve(&folder.data());
+    demo.arg("--demo");
+    let demo = Service::spawn(demo);
+    demo.logs("serving");
+    // A machine without grpcurl has to know what it would be asked for.
+    let programs = folder.0.join("bin");
+    fs::create_dir(&programs).unwrap();
+    let asked = folder.0.join("asked");
+    let stand_in = format!("#!/bin/sh\necho \"$*\" >>'{}'\n", asked.display());
+    fs::write(programs.join("grpcurl"), stand_in).unwrap();
+    let executable = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(programs.join("grpcurl"), executable).unwrap();
+
+    let path = env::var_os("PATH").unwrap_or_default();
+    let binary = Path::new(BINARY).parent().unwrap().to_owned();
+    let path = [programs, binary].into_iter().chain(env::split_paths(&path));
+    let mut shell = Command::new("sh");
+    let script = format!("trap 'kill $receiver' EXIT\n{}", block.commands);
+    let script = script.replace("receiver &", "receiver & receiver=$!");
+    shell.args(["-eu", "-c", &script]).stdin(Stdio::null()).env_clear();
+    for name in ["HOME", "LD_LIBRARY_PATH", "PG_BIN_DIR"] {
+        shell.envs(env::var_os(name).map(|value| (name, value)));
+    }
+    shell.env("PATH", env::join_paths(path).unwrap()).env("BEFRIEND_DATA_DIR", folder.data());
+    shell.env("BEFRIEND_RECEIVER_LISTEN", "127.0.0.1:0");
+    let output = shell.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let asked = fs::read_to_string(asked).unwrap();
+    let token = fs::read_to_string(folder.data().join("operator-token")).unwrap();
+    assert!(asked.contains(&format!("authorization: Bearer {token} -d ")), "{asked}");
+    assert!(asked.contains("authorization: Bearer bft_"), "{asked}");
 }
 
 #[tokio::test]

@@ -38,6 +38,8 @@ mod model;
 mod mutual;
 mod outbox;
 mod pages;
+#[cfg(target_os = "linux")]
+mod outputs;
 mod plans;
 #[cfg(target_os = "linux")]
 mod private_postgres;

@@ -28,21 +28,22 @@ const RECEIVER_PATH: &str = "/befriend-demo";
 const USERS: [(&str, &str); 5] =
     [("alice", "Alice"), ("bob", "Bob"), ("carol", "Carol"), ("dave", "Dave"), ("erin", "Erin")];
 
-/// Creates the demo app, if it does not exist yet, and prints commands that use it.
+/// Creates the demo app, if it does not exist yet. Returns a text with commands that use it.
 pub(in crate::cli) async fn prepare(
     core: &Arc<Core>,
     address: SocketAddr,
     tls: bool,
     operator_token: Option<&Secret>,
     stop: CancellationToken,
-) -> Result<(), Error> {
+) -> Result<String, Error> {
     let deadline = Instant::now() + Duration::from_secs(30);
     let key = AppKey::parse("app_key", APP_KEY)?;
-    let app = match apps::create(core, deadline, &key, AppLimitsChange::default()).await {
-        Ok((app, _)) => app,
-        Err(Error::AppAlreadyExists(_)) => apps::get(core, &key).await?,
-        Err(error) => return Err(error),
-    };
+    let app =
+        match apps::create(core, deadline, &key, AppLimitsChange::default(), |_, _| Ok(())).await {
+            Ok((app, _)) => app,
+            Err(Error::AppAlreadyExists(_)) => apps::get(core, &key).await?,
+            Err(error) => return Err(error),
+        };
     let context = Context { core: Arc::clone(core), app: Arc::new(app), deadline };
     let call = Call::alone(context);
     for (username, nickname) in USERS {
@@ -60,15 +61,15 @@ pub(in crate::cli) async fn prepare(
         }
         Err(error) => return Err(error),
     }
-    let issued = tokens::issue_as_operator(core, deadline, &key, Duration::ZERO).await?;
+    let issued =
+        tokens::issue_as_operator(core, deadline, &key, Duration::ZERO, |_| Ok(())).await?;
     let secret = netease_secret(core, deadline, &key).await?;
     let credentials = Credentials {
         token: issued.token.reveal(),
         operator_token: operator_token.map(Secret::reveal),
         netease_secret: secret.as_ref().map(Secret::reveal),
     };
-    print!("{}", instructions(address, tls, &credentials));
-    Ok(())
+    Ok(instructions(address, tls, &credentials))
 }
 
 /// The demo app's AppSecret, generated at the first start; `None` without a key to seal it with.
@@ -168,7 +169,7 @@ const CALLS: [(&str, &str, &str); 7] = [
     ("Which callbacks were sent?", r#"{"page_size":5}"#, "EventService/ListEvents"),
 ];
 
-/// The text that the demo prints. Every line that is no comment can be pasted as it is.
+/// The text for the terminal. Every line that is no comment can be pasted as it is.
 fn instructions(address: SocketAddr, tls: bool, credentials: &Credentials<'_>) -> String {
     let token = credentials.token;
     let grpcurl = env::var("BEFRIEND_GRPCURL").unwrap_or_else(|_| "grpcurl".to_owned());
@@ -210,6 +211,5 @@ fn instructions(address: SocketAddr, tls: bool, credentials: &Credentials<'_>) -
     if let Some(operator) = credentials.operator_token {
         text += &call("All apps, as the operator", operator, "{}", "AppService/ListApps");
     }
-    text.push('\n');
     text
 }

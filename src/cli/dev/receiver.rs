@@ -1,7 +1,7 @@
 //! `befriend receiver`: receives callbacks during development. It checks signatures, prints each
 //! callback, and answers as its settings say.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -15,8 +15,12 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cli::{error::CommandError, listener::listen, signals::stop_on_signal},
+    cli::{
+        error::CommandError, listener::listen, output::print, progress::print_error,
+        signals::stop_on_signal,
+    },
     clock::Clock,
+    config::ListenAddress,
     delivery::sign,
     domain::{Invalid, SigningSecret, parse_duration},
 };
@@ -36,7 +40,7 @@ pub(in crate::cli) struct ReceiverArgs {
         value_name = "ADDRESS:PORT",
         default_value = "127.0.0.1:8090"
     )]
-    listen: SocketAddr,
+    listen: ListenAddress,
 
     /// The secret of the callback rule. Without it, signatures are not checked.
     #[arg(long, env = "BEFRIEND_RECEIVER_SECRET", value_name = "SECRET", hide_env_values = true)]
@@ -79,8 +83,12 @@ pub(super) struct Behavior {
 pub(in crate::cli) async fn run(args: ReceiverArgs) -> Result<(), CommandError> {
     let behavior = args.behavior()?;
     let stop = stop_on_signal();
-    let listener = listen(args.listen).await?;
-    println!("receiving callbacks on http://{}", listener.local_addr()?);
+    let listener = listen(&args.listen).await?;
+    if let Err(error) =
+        print(format_args!("receiving callbacks on http://{}", listener.local_addr()?))
+    {
+        print_error(&format!("befriend: {error}; callbacks are answered all the same"));
+    }
     Ok(serve(listener, behavior, stop).await?)
 }
 
@@ -105,7 +113,8 @@ async fn receive(State(behavior): State<Arc<Behavior>>, request: Request<Body>) 
         Some(_) => ("SIGNATURE WRONG", true),
     };
     let id = header(&parts.headers, "webhook-id");
-    println!("callback {id} ({verdict}): {}", String::from_utf8_lossy(&body));
+    // The sender needs an answer also when nobody reads what is printed.
+    let _ = print(format_args!("callback {id} ({verdict}): {}", String::from_utf8_lossy(&body)));
     if forged {
         return StatusCode::UNAUTHORIZED;
     }

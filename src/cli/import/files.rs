@@ -31,6 +31,6 @@ pub(super) async fn import(core: &Arc<Core>, args: FilesArgs) -> Result<bool, Co
     let report = transfer::import(&call, &sources, options, &mut progress).await;
     progress.end();
     let report = report?;
-    print_report(&report, options);
+    print_report(&report, options)?;
     Ok(report.is_clean())
 }

@@ -18,6 +18,7 @@ use crate::{
     cli::{
         core::call,
         error::CommandError,
+        output::{OutputError, print},
         progress::{Progress, print_error},
         secrets::from_file_or_variable,
         signals::stop_on_signal,
@@ -163,13 +164,13 @@ async fn pull_and_import(
     };
     progress.end();
     let report = report.ok_or("stopped; the same command goes on from here")??;
-    print_pulled(&pulled);
-    print_report(&report, options);
+    print_pulled(&pulled)?;
+    print_report(&report, options)?;
     let left_out = pulled.unknown + pulled.refused + pulled.bad_names;
     Ok(report.is_clean() && left_out == 0)
 }
 
-fn print_pulled(pulled: &Pulled) {
+fn print_pulled(pulled: &Pulled) -> Result<(), OutputError> {
     let mut words = vec![
         format!("{} users", pulled.users),
         format!("{} unknown to the vendor", pulled.unknown),
@@ -178,5 +179,5 @@ fn print_pulled(pulled: &Pulled) {
         (pulled.refused, "refused by the vendor"),
         (pulled.bad_names, "bad names"),
     ]));
-    println!("pulled: {}", words.join(", "));
+    print(format_args!("pulled: {}", words.join(", ")))
 }

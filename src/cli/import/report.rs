@@ -1,9 +1,12 @@
 //! What an import prints at its end.
 
-use crate::transfer::{Kind, Options, Report};
+use crate::{
+    cli::output::{OutputError, print},
+    transfer::{Kind, Options, Report},
+};
 
 /// Prints a line for each kind of record, then the differences, if the import was compared.
-pub(super) fn print_report(report: &Report, options: Options) {
+pub(super) fn print_report(report: &Report, options: Options) -> Result<(), OutputError> {
     for (kind, lines) in Kind::ALL.into_iter().zip(report.lines) {
         let tally = lines.tally;
         let mut words = vec![format!("{} lines", lines.read)];
@@ -20,17 +23,18 @@ pub(super) fn print_report(report: &Report, options: Options) {
             (lines.bad, "bad"),
             (lines.cut, "imported without an invalid value"),
         ]));
-        println!("{}: {}", kind.as_str(), words.join(", "));
+        print(format_args!("{}: {}", kind.as_str(), words.join(", ")))?;
     }
     if options.compare {
         match report.differences.values().sum::<u64>() {
-            0 => println!("differences: none"),
-            all => println!("differences: {all}"),
+            0 => print("differences: none")?,
+            all => print(format_args!("differences: {all}"))?,
         }
         for (kind, count) in &report.differences {
-            println!("  {kind}: {count}");
+            print(format_args!("  {kind}: {count}"))?;
         }
     }
+    Ok(())
 }
 
 /// "5 bad" for each count that is not zero.

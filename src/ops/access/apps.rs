@@ -14,15 +14,17 @@ use crate::{
 };
 
 /// Creates an app with the default limits, changed by `limits`. Returns the app with its client_secret,
-/// of which only the hash is stored.
+/// of which only the hash is stored. `show` gets both before the app is there for good: when it fails, no app
+/// is created.
 ///
 /// # Errors
-/// `AppAlreadyExists`, `Invalid` (limits).
+/// `AppAlreadyExists`, `Invalid` (limits); that of `show`.
 pub async fn create(
     core: &Core,
     deadline: Instant,
     key: &AppKey,
     limits: AppLimitsChange,
+    show: impl Fn(&App, &Secret) -> Result<(), Error>,
 ) -> Result<(App, Secret), Error> {
     let limits = limits.apply(AppLimits::default())?;
     let secret = Secret::generate(SecretKind::ClientSecret);
@@ -42,6 +44,7 @@ pub async fn create(
             };
             let created = apps::create(&mut tx, &app, secret.hash()).await?;
             let created = created.ok_or_else(|| Error::AppAlreadyExists(key.clone()))?;
+            show(&created, &secret)?;
             tx.commit().await?;
             Ok(created)
         })
@@ -98,15 +101,16 @@ pub async fn update(
 }
 
 /// Replaces an app's client_secret, and revokes all its tokens if `revoke_tokens`. Returns the app with
-/// the new secret, of which only the hash is stored.
+/// the new secret, of which only the hash is stored. `show` gets both before: when it fails, nothing changes.
 ///
 /// # Errors
-/// `AppNotFound`.
+/// `AppNotFound`; that of `show`.
 pub async fn rotate_secret(
     core: &Core,
     deadline: Instant,
     key: &AppKey,
     revoke_tokens: bool,
+    show: impl Fn(&App, &Secret) -> Result<(), Error>,
 ) -> Result<(App, Secret), Error> {
     let secret = Secret::generate(SecretKind::ClientSecret);
     let app = core
@@ -118,6 +122,7 @@ pub async fn rotate_secret(
             if revoke_tokens {
                 tokens::revoke_all(&mut tx, app.id).await?;
             }
+            show(&app, &secret)?;
             tx.commit().await?;
             Ok(app)
         })

@@ -49,26 +49,28 @@ pub async fn issue(
             Some((_, kept)) if !secret.hash().matches(&kept) => Credential::ClientSecret,
             Some((app, _)) => {
                 core.rate_limits.check(&app, "TokenService/IssueToken")?;
-                return create(core, deadline, app.id, ttl).await;
+                return create(core, deadline, app.id, ttl, |_| Ok(())).await;
             }
         };
     attempt.fail();
     Err(Error::InvalidCredentials(wrong))
 }
 
-/// Issues a token for an app without its secret, for the operator at the command line.
+/// Issues a token for an app without its secret, for the operator at the command line. `show` gets the token
+/// before it is valid: when it fails, no token is issued.
 ///
 /// # Errors
-/// `AppNotFound`, `Invalid` (ttl).
+/// `AppNotFound`, `Invalid` (ttl); that of `show`.
 pub async fn issue_as_operator(
     core: &Core,
     deadline: Instant,
     app_key: &AppKey,
     ttl: Duration,
+    show: impl Fn(&Secret) -> Result<(), Error>,
 ) -> Result<IssuedToken, Error> {
     let ttl = core.lifetimes.choose(ttl)?;
     let app = apps::get(core, app_key).await?;
-    create(core, deadline, app.id, ttl).await
+    create(core, deadline, app.id, ttl, show).await
 }
 
 async fn create(
@@ -76,6 +78,7 @@ async fn create(
     deadline: Instant,
     app_id: uuid::Uuid,
     ttl: Duration,
+    show: impl Fn(&Secret) -> Result<(), Error>,
 ) -> Result<IssuedToken, Error> {
     let token = Secret::generate(SecretKind::AppToken);
     core.db
@@ -83,6 +86,7 @@ async fn create(
             let mut tx = core.db.begin(deadline).await?;
             let now = core.clock.now();
             tokens::create(&mut tx, token.hash(), app_id, now, now + ttl).await?;
+            show(&token)?;
             tx.commit().await
         })
         .await?;

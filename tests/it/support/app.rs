@@ -100,7 +100,8 @@ impl TestApp {
         let args = settings(flags);
         let operator = Secret::presented(OPERATOR_TOKEN);
         let core = server::core(database_url, &args, Some(operator), clock).expect("a core");
-        let listener = TcpListener::bind(args.listener.listen).await.expect("a free port");
+        let listener =
+            TcpListener::bind(args.listener.listen.host_and_port()).await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let stop = CancellationToken::new();
         let (served, stopping) = (Arc::clone(&core), stop.clone());

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Read},
+    io::{self, BufRead as _, BufReader, Read},
     net::SocketAddr,
     os::unix::{fs::PermissionsExt as _, process::ExitStatusExt as _},
     path::{Path, PathBuf},
@@ -184,6 +184,16 @@ impl Service {
         let stdout = Output::of(child.stdout.take().unwrap());
         let stderr = Output::of(child.stderr.take().unwrap());
         Self { child, stdout, stderr }
+    }
+
+    /// Starts a service by this command, of which nobody reads the standard output.
+    pub fn spawn_unread(mut command: Command) -> Self {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let stderr = Output::of(child.stderr.take().unwrap());
+        Self { child, stdout: Output::of(io::empty()), stderr }
     }
 
     /// The address on which the service listens; waits until it does.
