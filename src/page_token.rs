@@ -225,23 +225,30 @@ impl Position for EventPosition {
     }
 }
 
-/// After a version of a list's changes, with the version up to which tombstones were purged.
+/// After a version of a list's changes, with the version up to which tombstones were purged; and whether
+/// that is in the middle of a full resync.
 impl Position for SyncPosition {
     fn start() -> Self {
         Self::at(0)
     }
     fn encode(self) -> String {
-        format!("{}/{}", self.version, self.purged_to.unwrap_or(-1))
+        let resync = if self.in_resync { RESYNC } else { "" };
+        format!("{}/{}{resync}", self.version, self.purged_to.unwrap_or(-1))
     }
     fn decode(text: String) -> Option<Self> {
-        let (version, purged_to) = text.split_once('/')?;
+        let versions = text.strip_suffix(RESYNC);
+        let (version, purged_to) = versions.unwrap_or(&text).split_once('/')?;
         let purged_to = purged_to.parse().ok()?;
         Some(Self {
             version: version.parse().ok()?,
             purged_to: (purged_to >= 0).then_some(purged_to),
+            in_resync: versions.is_some(),
         })
     }
 }
+
+/// Ends the text of a [`SyncPosition`] in the middle of a full resync.
+const RESYNC: &str = "/resync";
 
 #[cfg(test)]
 mod tests {
@@ -267,8 +274,10 @@ mod tests {
         assert_eq!(versions().read("").unwrap(), i64::MAX);
         assert_eq!(versions().read_or("", 7).unwrap(), 7);
         let changes = PageTokens::new(METHOD, None, "alice");
-        for purged_to in [None, Some(0), Some(5)] {
-            let position = SyncPosition { version: 9, purged_to };
+        for (purged_to, in_resync) in
+            [(None, false), (Some(0), false), (Some(5), false), (Some(5), true)]
+        {
+            let position = SyncPosition { version: 9, purged_to, in_resync };
             assert_eq!(changes.read(&changes.write(Some(position))).unwrap(), position);
         }
     }

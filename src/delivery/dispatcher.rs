@@ -291,7 +291,9 @@ impl Dispatcher {
         if attempted.is_empty() {
             return;
         }
-        while let Err(error) = settle(&self.db, &self.clock, &self.leases, attempted).await {
+        while let Err(error) =
+            settle(&self.db, &self.clock, &self.leases, attempted, &self.rules).await
+        {
             if self.leases.have_ended() {
                 tracing::warn!(%error, count = attempted.len(), "callbacks stay unsettled and are sent again");
                 return;
@@ -302,6 +304,7 @@ impl Dispatcher {
                 self.renew_leases().await;
             }
         }
+        self.rules.pauses_are_saved();
     }
 
     async fn measure_backlog(&mut self) {

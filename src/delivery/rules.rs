@@ -1,4 +1,5 @@
-//! The callback rules that are on, as the dispatcher last read them, and which of them are paused.
+//! The callback rules that are on, as the dispatcher last read them, and which of them are paused. A pause
+//! that one instance begins is kept in the database, where the others find it.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -12,7 +13,7 @@ use crate::{
     domain::Error,
     store::{
         Db,
-        callback_rules::{self, EnabledRule},
+        callback_rules::{self, EnabledRule, Pause},
     },
 };
 
@@ -30,9 +31,9 @@ pub(super) struct Rules {
 #[derive(Debug)]
 struct RuleState {
     enabled: Arc<EnabledRule>,
-    paused_until: Option<OffsetDateTime>,
-    /// How many times in a row the receiver could not keep up.
-    slow_downs: u32,
+    pause: Pause,
+    /// The pause is not in the database yet.
+    unsaved: bool,
     /// Ends the rule's running streams, each after its current attempt.
     halt: CancellationToken,
 }
@@ -59,7 +60,10 @@ impl Rules {
         for enabled in enabled {
             let id = enabled.rule.id;
             let state = match before.remove(&id) {
-                Some(state) if state.enabled.rule.modified_at == enabled.rule.modified_at => state,
+                Some(mut state) if state.enabled.rule.modified_at == enabled.rule.modified_at => {
+                    state.learn(enabled.pause);
+                    state
+                }
                 // A changed rule may name another receiver: the old one's pause does not count for it.
                 changed => {
                     changed.inspect(|state| state.halt.cancel());
@@ -77,7 +81,7 @@ impl Rules {
 
     /// The rules that are not paused.
     pub(super) fn ready(&self, now: OffsetDateTime) -> impl Iterator<Item = Uuid> {
-        let ready = move |state: &RuleState| state.paused_until.is_none_or(|until| until <= now);
+        let ready = move |state: &RuleState| !state.is_paused(now);
         self.by_id.iter().filter(move |(_, state)| ready(state)).map(|(id, _)| *id)
     }
 
@@ -91,41 +95,70 @@ impl Rules {
     pub(super) fn apply(&mut self, rule_id: Uuid, effect: RuleEffect, at: OffsetDateTime) {
         let Some(state) = self.by_id.get_mut(&rule_id) else { return };
         match effect {
-            RuleEffect::Works => state.slow_downs = 0,
+            RuleEffect::Works => {
+                state.unsaved |= state.pause.slow_downs > 0;
+                state.pause.slow_downs = 0;
+            }
             RuleEffect::Unchanged => {}
             RuleEffect::SlowDown { asked } => state.slow_down(at, asked),
             RuleEffect::SwitchOff => {
                 tracing::info!(%rule_id, "callback rule switched off: 410");
                 // The rules are read again before this pause ends.
-                state.pause(at + MAX_AGE * 2);
+                state.pause_until(at + MAX_AGE * 2);
                 self.expire();
             }
         }
+    }
+
+    /// The pauses that the other instances do not know yet, each with its rule's id and version.
+    pub(super) fn unsaved_pauses(&self) -> Vec<((Uuid, OffsetDateTime), Pause)> {
+        let unsaved = self.by_id.iter().filter(|(_, state)| state.unsaved);
+        unsaved.map(|(id, state)| ((*id, state.enabled.rule.modified_at), state.pause)).collect()
+    }
+
+    /// Notes that all pauses are in the database.
+    pub(super) fn pauses_are_saved(&mut self) {
+        self.by_id.values_mut().for_each(|state| state.unsaved = false);
     }
 }
 
 impl RuleState {
     fn new(enabled: EnabledRule) -> Self {
         Self {
+            pause: enabled.pause,
             enabled: Arc::new(enabled),
-            paused_until: None,
-            slow_downs: 0,
+            unsaved: false,
             halt: CancellationToken::new(),
         }
     }
 
+    fn is_paused(&self, now: OffsetDateTime) -> bool {
+        self.pause.until.is_some_and(|until| until > now)
+    }
+
+    /// Takes over what the instances have written, unless this one has to write first.
+    fn learn(&mut self, stored: Pause) {
+        if let Some(until) = stored.until.filter(|_| stored.until > self.pause.until) {
+            self.pause_until(until);
+        }
+        if !self.unsaved {
+            self.pause.slow_downs = stored.slow_downs;
+        }
+    }
+
     /// Sends nothing before `until`.
-    fn pause(&mut self, until: OffsetDateTime) {
-        self.paused_until = self.paused_until.max(Some(until));
+    fn pause_until(&mut self, until: OffsetDateTime) {
+        self.pause.until = self.pause.until.max(Some(until));
         std::mem::take(&mut self.halt).cancel();
     }
 
     /// Pauses the rule because its receiver can't keep up. Attempts that were running when a pause began
     /// do not lengthen the next one: they belong to the same overload.
     fn slow_down(&mut self, at: OffsetDateTime, asked: Option<Duration>) {
-        if self.paused_until.is_none_or(|until| until <= at) {
-            self.slow_downs += 1;
+        if !self.is_paused(at) {
+            self.pause.slow_downs += 1;
         }
-        self.pause(at + pause(asked, self.slow_downs));
+        self.pause_until(at + pause(asked, self.pause.slow_downs));
+        self.unsaved = true;
     }
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use tokio::time::Instant;
 
-use super::{partition_leases::PartitionLeases, schedule::RuleEffect, stream::AttemptedEvent};
+use super::{
+    partition_leases::PartitionLeases, rules::Rules, schedule::RuleEffect, stream::AttemptedEvent,
+};
 use crate::{
     clock::Clock,
     domain::{Error, EventState},
@@ -19,13 +21,14 @@ const HELD_BACK: i64 = 100;
 /// The `disabled_reason` of a rule whose receiver answered 410.
 const GONE: &str = "gone";
 
-/// Writes the new states of events: delivered and failed ones move to the history, the others wait for
+/// Writes the pauses of rules, and the new states of events: delivered and failed ones move to the history, the others wait for
 /// their next attempt. Skips events of partitions whose lease was lost: the new holder sends them again.
 pub(super) async fn settle(
     db: &Db,
     clock: &Clock,
     leases: &PartitionLeases,
     attempted: &[AttemptedEvent],
+    rules: &Rules,
 ) -> Result<(), Error> {
     let mut tx = db.begin(Instant::now() + leases.renewal()).await?;
     let lease = |a: &AttemptedEvent| (partition_of(a.stored.event.id.owner), a.fencing_token);
@@ -55,6 +58,12 @@ pub(super) async fn settle(
         outbox_dispatch::postpone(&mut tx, &postponed).await?;
         let heads: Vec<_> = postponed.iter().map(|e| (e.event.id, e.event.state.at())).collect();
         outbox_dispatch::hold_back(&mut tx, &heads, HELD_BACK).await?;
+    }
+    // One after the other in one order, so that two instances can't deadlock.
+    let mut pauses = rules.unsaved_pauses();
+    pauses.sort_unstable_by_key(|(rule, _)| *rule);
+    for (rule, pause) in pauses {
+        callback_rules::set_pause(&mut tx, rule, pause).await?;
     }
     for rule in gone {
         callback_rules::switch_off(&mut tx, rule, GONE, clock.now()).await?;

@@ -124,19 +124,20 @@ async fn attempt(
     stream: &Stream,
     mut stored: StoredEvent,
 ) -> AttemptedEvent {
-    let EnabledRule { rule, app_key } = &*stream.rule;
-    let (client, event) = (&context.webhook_client, &mut stored.event);
+    let EnabledRule { rule, app_key, .. } = &*stream.rule;
+    let client = &context.webhook_client;
     let started_at = context.clock.now();
-    let result = client.send(rule, app_key, event, started_at, Duration::MAX).await;
+    let result = client.send(rule, app_key, &stored.event, started_at, Duration::MAX).await;
     let ended_at = context.clock.now();
-    event.attempts += 1;
+    stored.event.attempts += 1;
+    let attempts = stored.scheduled_attempts();
     let (state, rule_effect) =
-        judge(&result, event.attempts, &context.schedule, random_fraction(), ended_at);
-    event.state = state;
+        judge(&result, attempts, &context.schedule, random_fraction(), ended_at);
+    stored.event.state = state;
     count(state, &result);
     let attempt = result.attempt(started_at);
     if let Some(error) = &attempt.error {
-        tracing::debug!(rule_id = %rule.id, attempts = event.attempts, %error, "callback not delivered");
+        tracing::debug!(rule_id = %rule.id, attempts, %error, "callback not delivered");
     }
     let line = serde_json::to_string(&attempt).unwrap_or_default();
     stored.attempt_log = with_line(&stored.attempt_log, &line);

@@ -69,13 +69,15 @@ pub struct SyncPosition {
     /// Up to which version tombstones had been purged when the follower read the first of these pages;
     /// `None` when there are no more pages.
     pub purged_to: Option<i64>,
+    /// The follower is in the middle of a full resync, of which nothing may be left out.
+    pub in_resync: bool,
 }
 
 impl SyncPosition {
     /// The position of a follower that has the list as of `version`.
     #[must_use]
     pub const fn at(version: i64) -> Self {
-        Self { version, purged_to: None }
+        Self { version, purged_to: None, in_resync: false }
     }
 }
 
@@ -139,9 +141,11 @@ impl<C: Change> SyncPage<C> {
         changes.truncate(size);
         let purged_to = position.purged_to.filter(|_| !full_resync).unwrap_or(head.purged_to);
         let next = match changes.last() {
-            Some(last) if has_more => {
-                SyncPosition { version: last.version(), purged_to: Some(purged_to) }
-            }
+            Some(last) if has_more => SyncPosition {
+                version: last.version(),
+                purged_to: Some(purged_to),
+                in_resync: full_resync || position.in_resync,
+            },
             // On the last page the head's version: versions beyond the last change belong to the user's
             // other lists, and need not be read again.
             _ => SyncPosition::at(head.version),
@@ -179,10 +183,10 @@ mod tests {
         assert_eq!(read_on(at(4), 9, 5), Some((0, true)));
         assert_eq!(read_on(at(5), 9, 5), Some((5, false)));
         assert_eq!(read_on(at(0), 9, 5), Some((0, false)), "nothing was missed");
-        let paging = SyncPosition { version: 2, purged_to: Some(5) };
+        let in_pages = |version| SyncPosition { version, purged_to: Some(5), in_resync: false };
+        let paging = in_pages(2);
         assert_eq!(read_on(paging, 9, 5), Some((2, false)), "the purge came before the first page");
         assert_eq!(read_on(paging, 9, 6), Some((0, true)), "more was purged between the pages");
-        let beyond = SyncPosition { version: 7, purged_to: Some(5) };
-        assert_eq!(read_on(beyond, 9, 6), Some((7, false)), "what was purged had been read");
+        assert_eq!(read_on(in_pages(7), 9, 6), Some((7, false)), "what was purged had been read");
     }
 }

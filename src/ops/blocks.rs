@@ -71,7 +71,7 @@ pub async fn unblock_all(
         heads.user(owner)?;
         let mut profiles = Vec::with_capacity(pairs.len());
         for [_, user] in &pairs {
-            profiles.push(found(users::get(&mut tx, user.key).await?, user.name)?.user);
+            profiles.push(found(users::get(&mut tx, user.key, None).await?, user.name)?.user);
         }
         let mut changes = ListChanges::new(core, heads);
         block::read_blocks(&mut changes, &mut tx, &pairs).await?;

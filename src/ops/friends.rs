@@ -197,10 +197,10 @@ pub async fn mutual(
     let pair = [call.user(username), call.user(other)];
     let rows = call.core.db.read(async |db| {
         for user in pair {
-            found(users::get(db, user.key).await?, user.name)?;
+            found(users::get(db, user.key, None).await?, user.name)?;
         }
         let keys = pair.map(|user| user.key);
-        friend_lists::mutual(db, keys, after, size.rows_to_read()).await
+        friend_lists::mutual(db, call.app.id, keys, after, size.rows_to_read()).await
     });
     Ok(Page::cut(rows.await?, size, |name| name.as_str().to_owned()))
 }
@@ -217,7 +217,7 @@ pub async fn get(call: &Call, owner: &Username, friend: &Username) -> Result<Fri
         }
         // Without an entry two more reads tell the caller what is missing.
         for user in pair {
-            found(users::get(db, user.key).await?, user.name)?;
+            found(users::get(db, user.key, None).await?, user.name)?;
         }
         Err(Error::NotFriends { owner: owner.clone(), friend: friend.clone() })
     });

@@ -51,15 +51,16 @@ pub async fn changes<L: List>(
     position: SyncPosition,
     size: PageSize,
 ) -> Result<SyncPage<L::Change>, Error> {
-    let read = async |version: i64| {
+    let read = async |list: L, version: i64| {
         let since = Since { owner: call.key(owner), version, rows: size.rows_to_read() };
         let item = SyncList { context: call.context.clone(), list, since };
         found(L::batcher(&call.batchers).submit(item).await?, owner)
     };
-    let (mut head, mut changes) = read(position.version).await?;
+    let list = if position.in_resync { list.whole() } else { list };
+    let (mut head, mut changes) = read(list, position.version).await?;
     let (_, full_resync) = position.read_on(head)?;
     if full_resync {
-        (head, changes) = read(0).await?;
+        (head, changes) = read(list.whole(), 0).await?;
     }
     Ok(SyncPage::cut(changes, size.entries(), head, position, full_resync))
 }

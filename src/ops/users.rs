@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     call::Call,
-    changes::{heads::Heads, list_changes::ListChanges},
+    changes::{heads::Heads, list_changes::ListChanges, request},
     found,
     maintenance::deleted_users,
 };
@@ -96,7 +96,9 @@ async fn try_to_create(call: &Call, new: &[(Username, Nickname)]) -> Result<Crea
 /// `UserNotFound`.
 pub async fn get(call: &Call, username: &Username) -> Result<(User, ListHead), Error> {
     let (db, key) = (&call.core.db, call.key(username));
-    let account = found(db.read(async |db| users::get(db, key).await).await?, username)?;
+    let overdue = request::overdue_before(&call.core);
+    let account = db.read(async |db| users::get(db, key, overdue).await).await?;
+    let account = found(account, username)?;
     Ok((account.user, account.head))
 }
 

@@ -44,7 +44,7 @@ where rule_id = $1
 -- callback_rules.enabled
 select r.rule_id, r.app_id, r.url, r.event_types, r.body_format, r.enabled, r.disabled_reason,
        r.ca_certificates, r.secret, r.old_secret, r.old_secret_until, r.created_at, r.modified_at,
-       a.app_key
+       r.paused_until, r.slow_downs, a.app_key
 from callback_rules r
 join apps a on a.app_id = r.app_id
 where r.enabled
@@ -61,8 +61,17 @@ set url = $2,
     secret = $8,
     old_secret = $9,
     old_secret_until = $10,
-    modified_at = $11
+    modified_at = $11,
+    paused_until = null,
+    slow_downs = 0
 where rule_id = $1";
+    SET_PAUSE = "\
+-- callback_rules.set_pause
+update callback_rules
+set paused_until = greatest(paused_until, $3),
+    slow_downs = $4
+where rule_id = $1
+  and modified_at = $2";
     DELETE = "\
 -- callback_rules.delete
 delete from callback_rules
@@ -101,6 +110,8 @@ struct EnabledRow {
     #[sqlx(flatten)]
     rule: RuleRow,
     app_key: String,
+    paused_until: Option<OffsetDateTime>,
+    slow_downs: i32,
 }
 
 impl TryFrom<RuleRow> for CallbackRule {
@@ -198,6 +209,16 @@ async fn one(
 pub(crate) struct EnabledRule {
     pub(crate) rule: CallbackRule,
     pub(crate) app_key: String,
+    pub(crate) pause: Pause,
+}
+
+/// How a receiver keeps up, as the instances tell each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pause {
+    /// Nothing is sent before.
+    pub(crate) until: Option<OffsetDateTime>,
+    /// How many times in a row the receiver could not keep up.
+    pub(crate) slow_downs: u32,
 }
 
 /// All rules that are on; and how many rows can't be read: such a row does not hold up the other rules.
@@ -207,14 +228,19 @@ pub(crate) async fn enabled(db: &mut PgConnection) -> Result<(Vec<EnabledRule>, 
     let rules: Vec<EnabledRule> = rows
         .into_iter()
         .filter_map(|row| {
-            Some(EnabledRule { rule: row.rule.try_into().ok()?, app_key: row.app_key })
+            let slow_downs = u32::try_from(row.slow_downs).unwrap_or_default();
+            Some(EnabledRule {
+                rule: row.rule.try_into().ok()?,
+                app_key: row.app_key,
+                pause: Pause { until: row.paused_until, slow_downs },
+            })
         })
         .collect();
     let unreadable = count - rules.len();
     Ok((rules, unreadable))
 }
 
-/// Writes a locked rule back.
+/// Writes a locked rule back, and ends its pause: it may name another receiver now.
 pub(crate) async fn update(db: &mut PgConnection, rule: &CallbackRule) -> Result<(), Error> {
     query(UPDATE)
         .bind(rule.id)
@@ -228,6 +254,24 @@ pub(crate) async fn update(db: &mut PgConnection, rule: &CallbackRule) -> Result
         .bind(rule.old_secret.as_ref().map(|(secret, _)| secret.reveal()))
         .bind(rule.old_secret.as_ref().map(|(_, until)| *until))
         .bind(rule.modified_at)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Pauses a rule; never for a shorter time than before. Leaves a rule that was changed after `modified_at`
+/// alone.
+pub(crate) async fn set_pause(
+    db: &mut PgConnection,
+    (rule_id, modified_at): (Uuid, OffsetDateTime),
+    pause: Pause,
+) -> Result<(), Error> {
+    let slow_downs = i32::try_from(pause.slow_downs).unwrap_or(i32::MAX);
+    query(SET_PAUSE)
+        .bind(rule_id)
+        .bind(modified_at)
+        .bind(pause.until)
+        .bind(slow_downs)
         .execute(db)
         .await?;
     Ok(())

@@ -14,11 +14,12 @@ statements! {
     PAGE = "\
 -- event_history.page
 select owner_key, rule_id, seq, message_id, type, owner_name, friend_name, detail, state, attempts,
-       attempt_log, at, created_at
+       earlier_attempts, attempt_log, at, created_at
 from (
     (
         select owner_key, rule_id, seq, message_id, type, owner_name, friend_name, detail,
-               'pending' as state, attempts, attempt_log, next_attempt_at as at, created_at
+               'pending' as state, attempts, earlier_attempts, attempt_log, next_attempt_at as at,
+               created_at
         from outbox
         where app_id = $1
           and rule_id = any($2)
@@ -34,7 +35,7 @@ from (
     union all
     (
         select owner_key, rule_id, seq, message_id, type, owner_name, friend_name, detail, state,
-               attempts, attempt_log, finished_at as at, created_at
+               attempts, attempts as earlier_attempts, attempt_log, finished_at as at, created_at
         from event_history
         where app_id = $1
           and rule_id = any($2)
@@ -53,7 +54,7 @@ limit $12";
     GET = "\
 -- event_history.get
 select owner_key, rule_id, seq, message_id, type, owner_name, friend_name, detail, state,
-       attempts, attempt_log, finished_at as at, created_at
+       attempts, attempts as earlier_attempts, attempt_log, finished_at as at, created_at
 from event_history
 where owner_key = $1
   and rule_id = $2
@@ -70,12 +71,13 @@ with again as (
       and seq = $3
       and app_id = $4
     returning owner_key, rule_id, seq, app_id, message_id, type, owner_name, friend_name, detail,
-              attempt_log, created_at
+              attempts, attempt_log, created_at
 )
 insert into outbox (owner_key, rule_id, seq, partition, app_id, message_id, type, owner_name,
-                    friend_name, detail, attempts, attempt_log, next_attempt_at, created_at)
+                    friend_name, detail, attempts, earlier_attempts, attempt_log, next_attempt_at,
+                    created_at)
 select owner_key, rule_id, seq, get_byte(uuid_send(owner_key), 0)::smallint, app_id, message_id,
-       type, owner_name, friend_name, detail, 0, attempt_log, $5, created_at
+       type, owner_name, friend_name, detail, attempts, attempts, attempt_log, $5, created_at
 from again
 on conflict (owner_key, rule_id, seq) do nothing";
     REVIVE_FAILED = "\
@@ -94,12 +96,13 @@ with again as (
         limit $5
     )
     returning owner_key, rule_id, seq, app_id, message_id, type, owner_name, friend_name, detail,
-              attempt_log, created_at
+              attempts, attempt_log, created_at
 )
 insert into outbox (owner_key, rule_id, seq, partition, app_id, message_id, type, owner_name,
-                    friend_name, detail, attempts, attempt_log, next_attempt_at, created_at)
+                    friend_name, detail, attempts, earlier_attempts, attempt_log, next_attempt_at,
+                    created_at)
 select owner_key, rule_id, seq, get_byte(uuid_send(owner_key), 0)::smallint, app_id, message_id,
-       type, owner_name, friend_name, detail, 0, attempt_log, $6, created_at
+       type, owner_name, friend_name, detail, attempts, attempts, attempt_log, $6, created_at
 from again
 on conflict (owner_key, rule_id, seq) do nothing";
     HAS_PARTITION = "\

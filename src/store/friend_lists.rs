@@ -2,6 +2,7 @@
 
 use sqlx::{FromRow, PgConnection, Row as _, postgres::PgRow, query, query_as, query_scalar};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::{statements, users::usernames};
 use crate::domain::{Error, Friend, FriendEntry, OwnerKey, PageSize, UserRef, Username};
@@ -64,6 +65,13 @@ join friends o on o.owner_key = $2 and o.friend_name = f.friend_name and not o.d
 where f.owner_key = $1
   and f.friend_name > $3
   and not f.deleted
+  and not exists (
+      select
+      from users
+      where app_id = $5
+        and username = f.friend_name
+        and leaving
+  )
 order by f.friend_name
 limit $4";
 }
@@ -179,9 +187,11 @@ pub(crate) async fn all(
     Ok(names.map(usernames))
 }
 
-/// Users who are friends of both, in name order after `after`.
+/// Users who are friends of both, in name order after `after`, without deleted ones whose entries wait to
+/// be removed.
 pub(crate) async fn mutual(
     db: &mut PgConnection,
+    app_id: Uuid,
     users: [OwnerKey; 2],
     after: &str,
     rows: i64,
@@ -191,6 +201,7 @@ pub(crate) async fn mutual(
         .bind(users[1].as_uuid())
         .bind(after)
         .bind(rows)
+        .bind(app_id)
         .fetch_all(db)
         .await?;
     Ok(usernames(names))

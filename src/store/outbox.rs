@@ -23,7 +23,7 @@ join callback_rules r
     GET = "\
 -- outbox.get
 select owner_key, rule_id, seq, message_id, type, owner_name, friend_name, detail,
-       'pending' as state, attempts, attempt_log, next_attempt_at as at, created_at
+       'pending' as state, attempts, earlier_attempts, attempt_log, next_attempt_at as at, created_at
 from outbox
 where owner_key = $1
   and rule_id = $2
@@ -35,7 +35,7 @@ update outbox
 set next_attempt_at = $5
 where owner_key = $1
   and rule_id = $2
-  and (seq <= $3 or attempts = 0)
+  and (seq <= $3 or attempts = earlier_attempts)
   and app_id = $4
   and next_attempt_at > $5";
     DELETED_RULES = "\
@@ -116,7 +116,7 @@ pub(crate) async fn get(
 }
 
 /// Makes a pending event due, together with the events before it, which go first, and the events after it
-/// that were never sent and wait only for their turn.
+/// that were not sent yet, or not since they were retried, and wait only for their turn.
 pub(crate) async fn make_due(
     db: &mut PgConnection,
     app_id: Uuid,

@@ -34,11 +34,12 @@ with due as (
     ) o
 )
 select o.owner_key, o.rule_id, o.seq, o.message_id, o.type, o.owner_name, o.friend_name, o.detail,
-       'pending' as state, o.attempts, o.attempt_log, o.next_attempt_at as at, o.created_at
+       'pending' as state, o.attempts, o.earlier_attempts, o.attempt_log, o.next_attempt_at as at,
+       o.created_at
 from due
 cross join lateral (
     select owner_key, rule_id, seq, message_id, type, owner_name, friend_name, detail, attempts,
-           attempt_log, next_attempt_at, created_at
+           earlier_attempts, attempt_log, next_attempt_at, created_at
     from outbox
     where owner_key = due.owner_key
       and rule_id = $1

@@ -1,5 +1,6 @@
 //! How a user stands to others: the most frequent read. It is one statement over one user's rows, found by
-//! primary keys only.
+//! primary keys only. An other who is deleted and still being removed from lists counts as nobody: the index
+//! of those few users tells.
 //!
 //! Each other user is looked up by a scalar subquery, which Postgres can't turn into a join. A join would
 //! read the user's whole list, however long, because it is planned for lists of average length.
@@ -17,22 +18,32 @@ select coalesce((
            select not deleted
            from friends
            where owner_key = $1
-             and friend_name = other.name
+             and friend_name = standing.name
        ), false) as is_friend,
        coalesce((
            select not deleted
            from blocks
            where owner_key = $1
-             and blocked_name = other.name
+             and blocked_name = standing.name
        ), false) as blocks,
        coalesce((
            select true
            from blocked_by
            where owner_key = $1
-             and blocker_name = other.name
+             and blocker_name = standing.name
        ), false) as blocked_by
 from users u
 cross join unnest($2::text[]) with ordinality as other (name, position)
+left join lateral (
+    select other.name
+    where not exists (
+        select
+        from users
+        where app_id = u.app_id
+          and username = other.name
+          and leaving
+    )
+) standing on true
 where u.owner_key = $1
   and u.deleted_at is null
 order by other.position";
@@ -43,22 +54,32 @@ select u.owner_key is not null as found,
            select not deleted
            from friends
            where owner_key = asked.owner_key
-             and friend_name = asked.name
+             and friend_name = standing.name
        ), false) as is_friend,
        coalesce((
            select not deleted
            from blocks
            where owner_key = asked.owner_key
-             and blocked_name = asked.name
+             and blocked_name = standing.name
        ), false) as blocks,
        coalesce((
            select true
            from blocked_by
            where owner_key = asked.owner_key
-             and blocker_name = asked.name
+             and blocker_name = standing.name
        ), false) as blocked_by
 from unnest($1::uuid[], $2::text[]) with ordinality as asked (owner_key, name, position)
 left join users u on u.owner_key = asked.owner_key and u.deleted_at is null
+left join lateral (
+    select asked.name
+    where not exists (
+        select
+        from users
+        where app_id = u.app_id
+          and username = asked.name
+          and leaving
+    )
+) standing on true
 order by asked.position";
 }
 

@@ -4,11 +4,20 @@ use sqlx::{FromRow, Row as _, postgres::PgRow};
 
 use crate::domain::{Event, EventId, EventState, EventType, OwnerKey, Username};
 
-/// An event, and the log of the attempts to deliver it, one JSON object a line.
+/// An event, the log of the attempts to deliver it, one JSON object a line, and how many of them were made
+/// before it was retried last.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredEvent {
     pub(crate) event: Event,
     pub(crate) attempt_log: String,
+    pub(crate) earlier_attempts: i32,
+}
+
+impl StoredEvent {
+    /// How many attempts there were since the event was recorded or retried last.
+    pub(crate) fn scheduled_attempts(&self) -> i32 {
+        self.event.attempts - self.earlier_attempts
+    }
 }
 
 /// Reads the columns of either table. `at` is the time that belongs to the `state`.
@@ -30,6 +39,10 @@ impl FromRow<'_, PgRow> for StoredEvent {
             attempts: row.try_get("attempts")?,
             state: EventState::from_store(row.try_get("state")?, row.try_get("at")?),
         };
-        Ok(Self { event, attempt_log: row.try_get("attempt_log")? })
+        Ok(Self {
+            event,
+            attempt_log: row.try_get("attempt_log")?,
+            earlier_attempts: row.try_get("earlier_attempts")?,
+        })
     }
 }

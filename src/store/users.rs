@@ -31,11 +31,21 @@ where stored.deleted_at is not null
 returning owner_key";
     GET = "\
 -- users.get
-select username, uuid, nickname, activated, created_at, modified_at, friend_count, block_count,
-       version, incoming_requests, outgoing_requests
-from users
-where owner_key = $1
-  and deleted_at is null";
+select u.username, u.uuid, u.nickname, u.activated, u.created_at, u.modified_at, u.friend_count,
+       u.block_count, u.version, u.incoming_requests - overdue.incoming as incoming_requests,
+       u.outgoing_requests - overdue.outgoing as outgoing_requests
+from users u
+cross join lateral (
+    select count(*) filter (where direction = 'incoming')::integer as incoming,
+           count(*) filter (where direction = 'outgoing')::integer as outgoing
+    from friend_requests
+    where owner_key = u.owner_key
+      and state = 'pending'
+      and created_at <= $2
+      and u.incoming_requests + u.outgoing_requests > 0
+) overdue
+where u.owner_key = $1
+  and u.deleted_at is null";
     PAGE = "\
 -- users.page
 select username, uuid, nickname, activated, created_at, modified_at, friend_count, block_count,
@@ -184,17 +194,15 @@ pub(crate) async fn set_profiles(
     all_changed(done.rows_affected(), profiles.len())
 }
 
-/// A user, with the head of the lists.
-pub(crate) async fn get(db: &mut PgConnection, key: OwnerKey) -> Result<Option<Account>, Error> {
-    one(db, GET, key).await
-}
-
-async fn one(
+/// A user, with the head of the lists. Pending requests that were sent at `overdue` or earlier are not
+/// counted.
+pub(crate) async fn get(
     db: &mut PgConnection,
-    statement: &'static str,
     key: OwnerKey,
+    overdue: Option<OffsetDateTime>,
 ) -> Result<Option<Account>, Error> {
-    let row: Option<UserRow> = query_as(statement).bind(key.as_uuid()).fetch_optional(db).await?;
+    let row: Option<UserRow> =
+        query_as(GET).bind(key.as_uuid()).bind(overdue).fetch_optional(db).await?;
     Ok(row.map(Account::from))
 }
 

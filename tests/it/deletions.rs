@@ -6,7 +6,7 @@ use tonic::{Code, Status};
 use crate::support::{Tenant, TestApp, expect_error, invariants, metadata, tenant::acme};
 
 /// Deletes users as far as DeleteUser's first transaction does: what a crash then would leave.
-async fn delete_half(app: &TestApp, usernames: &[&str]) {
+pub async fn delete_half(app: &TestApp, usernames: &[&str]) {
     let done = sqlx::query(
         "update users
          set deleted_at = modified_at, leaving = true, nickname = '', version = version + 1
@@ -156,6 +156,23 @@ async fn a_user_deleted_half_way_is_found_by_no_call_either() {
         let details = expect_error(Err::<(), _>(status), Code::NotFound, "USER_NOT_FOUND");
         assert_eq!(metadata(&details, "username"), "bob", "{call}");
     }
+}
+
+#[tokio::test]
+async fn a_user_deleted_half_way_stands_in_no_relation_and_cant_be_imported() {
+    let (app, tenant) = acme(&["alice", "bob", "carol"]).await;
+    for other in ["bob", "carol"] {
+        tenant.befriend("alice", other).await.unwrap();
+        tenant.block("alice", &[other]).await.unwrap();
+        tenant.block(other, &["alice"]).await.unwrap();
+    }
+    delete_half(&app, &["bob"]).await;
+    let (none, all) = ((false, false, false), (true, true, true));
+    assert_eq!(tenant.relations_of("alice", &["bob"]).await.unwrap(), [none]);
+    assert_eq!(tenant.relations_of("alice", &["carol"]).await.unwrap(), [all]);
+    assert_eq!(tenant.relations_of("alice", &["carol", "bob"]).await.unwrap(), [all, none]);
+    let import = tenant.import("alice", &["bob", "carol"]).await.unwrap();
+    assert_eq!((import.not_found, import.succeeded), (vec!["bob".into()], vec!["carol".into()]));
 }
 
 #[tokio::test]

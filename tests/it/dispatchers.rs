@@ -20,7 +20,8 @@ use tokio_util::sync::CancellationToken;
 use crate::support::{
     Tenant, TestApp,
     app::settings,
-    receiver::{Answer, Callback, Receiver, process, rule_to, until},
+    binary, postgres,
+    receiver::{Answer, Callback, Receiver, process, rule_to, status, until},
     tenant::strings,
 };
 
@@ -292,6 +293,47 @@ async fn an_attempt_under_a_lost_lease_settles_nothing_even_if_the_partition_was
     app.until_all_is_settled().await;
     assert!(receiver.rest().is_empty());
     instance.stop().await;
+}
+
+#[tokio::test]
+async fn a_receiver_that_asks_for_a_pause_is_left_alone_by_every_instance() {
+    let app = TestApp::with(&["--deliver", "false"], Clock::system()).await;
+    let tenant = app.tenant("acme#chat").await;
+    let owners = tenant.crowd("owner", 40).await;
+    let mut receiver = Receiver::start().await;
+    receiver.answer(|_| Answer::With(429, &[("retry-after", "600")], ""));
+    app.rule(rule_to(&receiver.url)).await;
+    tenant.befriend(&owners[0], &owners[1]).await.unwrap();
+    let first = Instance::start(&app);
+    receiver.next().await;
+    app.until_attempted(1).await;
+    first.stop().await;
+
+    // Another rule shows that the second instance delivers.
+    receiver.answer(|_| status(200));
+    app.rule(rule_to(&receiver.url.replace("callbacks", "b"))).await;
+    for owner in &owners[2..] {
+        tenant.befriend(owner, &owners[1]).await.unwrap();
+    }
+    let second = Instance::start(&app);
+    let came = receiver.take(38).await;
+    assert!(came.iter().all(|callback| callback.path == "/b"));
+    second.stop().await;
+    assert!(receiver.rest().is_empty());
+}
+
+#[tokio::test]
+async fn instances_that_differ_in_where_callbacks_may_go_say_so() {
+    let url = postgres::fresh_database().await;
+    let flags = ["--database-url", &url, "--callback-lease", "2s", "--callback-allow-private"];
+    let mut one = binary::Service::start(&[&flags[..], &["true"]].concat()).await;
+    let mut other = binary::Service::start(&[&flags[..], &["false"]].concat()).await;
+    let differ =
+        "instances differ in --callback-allow-private: some callbacks to private addresses fail";
+    assert_eq!(one.logs(differ).await["here"], true);
+    assert_eq!(other.logs(differ).await["here"], false);
+    assert!(other.stop().await);
+    one.logs("all instances agree in --callback-allow-private").await;
 }
 
 #[tokio::test]

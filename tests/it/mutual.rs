@@ -3,7 +3,10 @@
 use befriend::proto;
 use tonic::{Code, Status};
 
-use crate::support::{Tenant, expect_error, metadata, tenant::acme};
+use crate::{
+    deletions::delete_half,
+    support::{Tenant, expect_error, metadata, tenant::acme},
+};
 
 async fn mutual(
     tenant: &Tenant,
@@ -42,6 +45,20 @@ async fn mutual_friends_stand_in_both_lists() {
     assert_eq!(mutual(&tenant, ["alice", "bob"], 0, "").await.unwrap().0, ["carol"]);
     assert!(mutual(&tenant, ["alice", "erin"], 0, "").await.unwrap().0.contains(&"bob".to_owned()));
     assert!(mutual(&tenant, ["erin", "dave"], 0, "").await.unwrap().0.is_empty());
+}
+
+#[tokio::test]
+async fn a_deleted_user_who_is_still_leaving_is_nobodys_mutual_friend() {
+    let (app, tenant) = acme(&["alice", "bob", "carol", "dave"]).await;
+    for friend in ["carol", "dave"] {
+        tenant.befriend("alice", friend).await.unwrap();
+        tenant.befriend("bob", friend).await.unwrap();
+    }
+    delete_half(&app, &["carol"]).await;
+    assert_eq!(
+        mutual(&tenant, ["alice", "bob"], 1, "").await.unwrap(),
+        (vec!["dave".into()], String::new())
+    );
 }
 
 #[tokio::test]

@@ -67,6 +67,7 @@ const HOT: &[Expected] = &[
         arguments: "md5('user1')::uuid, $names",
         uses: &[
             "using users_pkey on users",
+            "using users_leaving_by_name on users",
             "Index Only Scan using friends_pkey on friends",
             "Index Only Scan using blocks_pkey on blocks",
             "Index Only Scan using blocked_by_pkey on blocked_by",
@@ -84,6 +85,7 @@ const HOT: &[Expected] = &[
         arguments: "array[md5('user1'), md5('user2')]::uuid[], array['user2', 'user3']",
         uses: &[
             "using users_pkey on users",
+            "using users_leaving_by_name on users",
             "Index Only Scan using friends_pkey on friends",
             "Index Only Scan using blocks_pkey on blocks",
             "Index Only Scan using blocked_by_pkey on blocked_by",
@@ -210,7 +212,7 @@ const HOT: &[Expected] = &[
     },
     Expected {
         statement: "users.get",
-        arguments: "md5('user1')::uuid",
+        arguments: "md5('user1')::uuid, 'epoch'",
         uses: &["Index Scan using users_pkey on users"],
         rows: 1.0,
     },

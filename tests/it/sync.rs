@@ -269,6 +269,27 @@ async fn updated_after_leaves_out_what_is_older() {
 }
 
 #[tokio::test]
+async fn a_full_resync_is_the_whole_list_on_all_its_pages_whatever_updated_after_says() {
+    let (app, clock, tenant) = stopped(&["alice", "bob", "carol", "dave"]).await;
+    for friend in ["bob", "carol", "dave"] {
+        tenant.befriend("alice", friend).await.unwrap();
+    }
+    tenant.unfriend("alice", "bob").await.unwrap();
+    clock.advance(Duration::HOUR);
+    upkeep::round(&app.core).await;
+    let after = datetime!(2026-01-02 0:00 UTC).unix_timestamp();
+    let wanted = proto::SyncFriendsRequest {
+        updated_after: Some(prost_types::Timestamp { seconds: after, nanos: 0 }),
+        ..request("alice", 2, 1)
+    };
+    let first = sync(&tenant, wanted.clone()).await.unwrap();
+    assert_eq!((brief(&first), first.full_resync), (vec!["+carol".into()], true));
+    let rest = proto::SyncFriendsRequest { page_token: first.next_page_token, ..wanted };
+    let rest = sync(&tenant, rest).await.unwrap();
+    assert_eq!((brief(&rest), rest.has_more), (vec!["+dave".into()], false));
+}
+
+#[tokio::test]
 async fn a_follower_of_a_name_that_is_used_again_ends_with_the_new_users_list() {
     let (app, tenant) = acme(&["alice", "bob", "carol"]).await;
     tenant.befriend("alice", "bob").await.unwrap();

@@ -26,6 +26,10 @@ pub trait FollowedList: Copy + Send + Sync + fmt::Debug + 'static {
     /// A change of such a list.
     type Change: Change + Send + 'static;
 
+    /// The list of which nothing is left out: a follower who drops their copy needs all of it.
+    #[must_use]
+    fn whole(self) -> Self;
+
     /// The heads of lists, and changes of each after a version, in the order of their versions.
     #[doc(hidden)]
     fn read(
@@ -45,6 +49,10 @@ pub struct Blocks;
 impl FollowedList for Friends {
     type Change = FriendChange;
 
+    fn whole(self) -> Self {
+        Self::default()
+    }
+
     async fn read(db: &mut PgConnection, items: &[SyncList<Self>]) -> Lists<FriendChange> {
         friend_changes::changes(db, items.iter().map(|item| (item.since, item.list.0))).await
     }
@@ -52,6 +60,10 @@ impl FollowedList for Friends {
 
 impl FollowedList for Blocks {
     type Change = BlockChange;
+
+    fn whole(self) -> Self {
+        self
+    }
 
     async fn read(db: &mut PgConnection, items: &[SyncList<Self>]) -> Lists<BlockChange> {
         blocks::changes(db, items.iter().map(|item| item.since)).await

@@ -43,6 +43,7 @@ async fn a_request_that_nobody_answers_expires_to_the_second() {
 
     clock.advance(Duration::SECOND);
     assert_eq!(tenant.state_of("alice", "bob").await, Some(State::Expired), "before the upkeep");
+    assert_eq!((tenant.pending("alice").await, tenant.pending("bob").await), ((0, 0), (0, 0)));
     let waiting = tenant.requests_of("bob", Direction::Incoming, &[State::Pending]).await.unwrap();
     assert!(waiting.is_empty());
     let expired = tenant.requests_of("bob", Direction::Incoming, &[State::Expired]).await.unwrap();
