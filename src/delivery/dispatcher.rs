@@ -90,7 +90,7 @@ impl Dispatcher {
         settings: DispatcherSettings,
     ) -> Self {
         let (sender, reports) = mpsc::channel(2 * MAX_BATCH);
-        let leases = PartitionLeases::new(settings.lease);
+        let leases = PartitionLeases::new(settings.lease, webhook_client.allows_private());
         let running = RunningStreams::new(settings.max_streams, settings.streams_per_rule);
         let (held, held_receiver) = watch::channel(leases.held());
         let context = StreamContext {

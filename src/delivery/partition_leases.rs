@@ -26,6 +26,10 @@ pub(super) struct PartitionLeases {
     dispatcher_id: Uuid,
     /// How long a lease lasts without a renewal.
     duration: Duration,
+    /// Whether this instance lets callbacks go to private addresses.
+    allows_private: bool,
+    /// Whether another instance said otherwise at the last renewal.
+    differs: bool,
     held: HeldPartitions,
     /// How many streams run in each partition. A partition is released only when none does.
     streams: BTreeMap<i16, usize>,
@@ -51,10 +55,12 @@ impl HeldPartitions {
 }
 
 impl PartitionLeases {
-    pub(super) fn new(duration: Duration) -> Self {
+    pub(super) fn new(duration: Duration, allows_private: bool) -> Self {
         Self {
             dispatcher_id: Uuid::new_v4(),
             duration,
+            allows_private,
+            differs: false,
             held: HeldPartitions { fencing_tokens: Arc::default(), until: Instant::now() },
             streams: BTreeMap::new(),
             surplus: BTreeSet::new(),
@@ -142,16 +148,33 @@ impl PartitionLeases {
     }
 
     /// Counts the dispatchers, this one included, and returns how many partitions each may hold.
-    async fn fair_share(&self, tx: &mut Tx) -> Result<i64, Error> {
+    async fn fair_share(&mut self, tx: &mut Tx) -> Result<i64, Error> {
         if self.retiring {
             outbox_leases::leave(tx, self.dispatcher_id).await?;
             return Ok(0);
         }
         let seconds = self.duration.as_secs_f64();
-        outbox_leases::mark_alive(tx, self.dispatcher_id).await?;
+        outbox_leases::mark_alive(tx, self.dispatcher_id, self.allows_private).await?;
         outbox_leases::remove_dead(tx, seconds * FORGOTTEN_AFTER).await?;
-        let alive = outbox_leases::count_alive(tx, seconds).await?.max(1);
+        let (alive, others) = outbox_leases::count_alive(tx, seconds, self.allows_private).await?;
+        self.tell_of_differences(others > 0);
+        let alive = alive.max(1);
         Ok((PARTITIONS + alive - 1) / alive)
+    }
+
+    /// Says once, when it begins and when it ends, that what becomes of a callback to a private address
+    /// depends on the instance that sends it.
+    fn tell_of_differences(&mut self, differs: bool) {
+        if differs && !self.differs {
+            let here = self.allows_private;
+            tracing::warn!(
+                here,
+                "instances differ in --callback-allow-private: some callbacks to private addresses fail"
+            );
+        } else if self.differs && !differs {
+            tracing::info!("all instances agree in --callback-allow-private");
+        }
+        self.differs = differs;
     }
 
     /// Releases the surplus partitions in which no stream runs.

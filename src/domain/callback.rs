@@ -5,6 +5,7 @@ use std::fmt;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::Uri;
 use time::{Duration, OffsetDateTime};
+use url::Url;
 use uuid::Uuid;
 
 use super::{EventType, Invalid};
@@ -114,7 +115,8 @@ impl BodyFormat {
     }
 }
 
-/// The URL of a receiver: http or https, with a host, without user, password and fragment.
+/// The URL of a receiver: http or https, with a host, without user, password and fragment. It is ASCII: an
+/// international host name stands as punycode, and other characters of the path are percent-encoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallbackUrl(Uri);
 
@@ -131,7 +133,9 @@ impl CallbackUrl {
         if url.len() > Self::MAX_BYTES {
             return refuse("must be at most 2048 bytes long");
         }
-        let Ok(uri) = url.parse::<Uri>() else {
+        // hyper's type takes a path with other characters too, and would send them as they are.
+        let as_it_stands = url.parse::<Uri>().ok().filter(|_| url.is_ascii());
+        let Some(uri) = as_it_stands.or_else(|| ascii(url)) else {
             return refuse("must be a URL, as https://example.com/callbacks");
         };
         let Some(authority) = uri.authority() else {
@@ -151,6 +155,9 @@ impl CallbackUrl {
         if !port.is_empty() && !port[1..].parse::<u16>().is_ok_and(|port| port > 0) {
             return refuse("must have a port between 1 and 65535, or none");
         }
+        if uri.to_string().len() > Self::MAX_BYTES {
+            return refuse("must be at most 2048 bytes long, also when it is percent-encoded");
+        }
         Ok(Self(uri))
     }
 
@@ -159,6 +166,16 @@ impl CallbackUrl {
     pub fn uri(&self) -> &Uri {
         &self.0
     }
+}
+
+/// Turns a URL with other characters than a request may hold into one without, as browsers do. Leaves what
+/// browsers would silently mend: spaces around it, line ends and backslashes.
+fn ascii(url: &str) -> Option<Uri> {
+    let mended = |c: char| c.is_control() || c == '\\';
+    if url.trim() != url || url.contains(mended) {
+        return None;
+    }
+    Url::parse(url).ok()?.as_str().parse().ok()
 }
 
 impl fmt::Display for CallbackUrl {
@@ -244,6 +261,31 @@ mod tests {
             "https://x:65536/",
             "https://[::1]:x/",
             &format!("https://x/{}", "a".repeat(2048)),
+        ] {
+            assert!(CallbackUrl::parse("url", bad).is_err(), "{bad:?} was taken");
+        }
+    }
+
+    #[test]
+    fn an_international_callback_url_is_taken_as_ascii() {
+        for (given, taken) in [
+            ("https://bücher.example/x", "https://xn--bcher-kva.example/x"),
+            ("https://例え.テスト:8443/", "https://xn--r8jz45g.xn--zckzah:8443/"),
+            ("https://example.com/a b/ü?q=ö c", "https://example.com/a%20b/%C3%BC?q=%C3%B6%20c"),
+            ("https://example.com/a%20b", "https://example.com/a%20b"),
+        ] {
+            assert_eq!(CallbackUrl::parse("url", given).unwrap().to_string(), taken);
+        }
+        let longer_encoded = format!("https://x/{}", "ü".repeat(400));
+        for bad in [
+            " https://x/ü",
+            "https://x/ü\n",
+            "https:\\\\x/ü",
+            "https://ü:p@x/",
+            "https://x/ü#f",
+            "https://x:0/ü",
+            "ftp://bücher.example/",
+            &longer_encoded,
         ] {
             assert!(CallbackUrl::parse("url", bad).is_err(), "{bad:?} was taken");
         }

@@ -3,7 +3,7 @@
 //! All times here are the database's own (`now()`), so that instances whose clocks differ agree on when a
 //! lease ends.
 
-use sqlx::{PgConnection, query, query_as, query_scalar};
+use sqlx::{PgConnection, query, query_as};
 use uuid::Uuid;
 
 use super::statements;
@@ -12,17 +12,18 @@ use crate::domain::Error;
 statements! {
     MARK_ALIVE = "\
 -- outbox_leases.mark_alive
-insert into dispatchers (dispatcher_id, seen_at)
-values ($1, now())
+insert into dispatchers (dispatcher_id, seen_at, allows_private)
+values ($1, now(), $2)
 on conflict (dispatcher_id) do update
-set seen_at = excluded.seen_at";
+set seen_at = excluded.seen_at,
+    allows_private = excluded.allows_private";
     REMOVE_DEAD = "\
 -- outbox_leases.remove_dead
 delete from dispatchers
 where seen_at < now() - make_interval(secs => $1)";
     COUNT_ALIVE = "\
 -- outbox_leases.count_alive
-select count(*)
+select count(*), count(*) filter (where allows_private <> $2)
 from dispatchers
 where seen_at > now() - make_interval(secs => $1)";
     LEAVE = "\
@@ -69,9 +70,13 @@ where l.holder = $1
 for share of l";
 }
 
-/// Writes that a dispatcher is alive now.
-pub(crate) async fn mark_alive(db: &mut PgConnection, dispatcher_id: Uuid) -> Result<(), Error> {
-    query(MARK_ALIVE).bind(dispatcher_id).execute(db).await?;
+/// Writes that a dispatcher is alive now, and whether it lets callbacks go to private addresses.
+pub(crate) async fn mark_alive(
+    db: &mut PgConnection,
+    dispatcher_id: Uuid,
+    allows_private: bool,
+) -> Result<(), Error> {
+    query(MARK_ALIVE).bind(dispatcher_id).bind(allows_private).execute(db).await?;
     Ok(())
 }
 
@@ -81,9 +86,14 @@ pub(crate) async fn remove_dead(db: &mut PgConnection, seconds: f64) -> Result<(
     Ok(())
 }
 
-/// How many dispatchers were alive within the last `seconds`.
-pub(crate) async fn count_alive(db: &mut PgConnection, seconds: f64) -> Result<i64, Error> {
-    Ok(query_scalar(COUNT_ALIVE).bind(seconds).fetch_one(db).await?)
+/// How many dispatchers were alive within the last `seconds`, and how many of them say otherwise than
+/// `allows_private`.
+pub(crate) async fn count_alive(
+    db: &mut PgConnection,
+    seconds: f64,
+    allows_private: bool,
+) -> Result<(i64, i64), Error> {
+    Ok(query_as(COUNT_ALIVE).bind(seconds).bind(allows_private).fetch_one(db).await?)
 }
 
 /// Deletes a dispatcher that is stopping, so that the others claim its share.

@@ -105,6 +105,21 @@ fn the_documents_signatures_are_right() {
         sign(&secret, &id, 1_795_262_400, &body)
     );
     assert!(DOCUMENT.contains(&headers), "not in the document:\n{headers}");
+    // Whoever copies the headers and the body out of the document can verify them.
+    let blocks: Vec<&str> = DOCUMENT.split("```text\n").skip(1).collect();
+    let block = |at: usize| blocks[at].split("\n```").next().unwrap();
+    let (shown, printed) = (block(0), block(1));
+    let of = |name: &str| {
+        let line = shown.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
+        line.unwrap_or_else(|| panic!("no {name} in {shown}"))
+    };
+    let expected = sign(
+        &secret,
+        of("webhook-id"),
+        of("webhook-timestamp").parse().unwrap(),
+        printed.as_bytes(),
+    );
+    assert_eq!(of("webhook-signature"), expected, "{printed}");
     let call_id = "acme#chat_2235128347312640001";
     let line = format!(
         "md5(\"{call_id}\" + \"{SECRET}\" + \"1795262400123\") = {}",

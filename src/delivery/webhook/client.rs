@@ -98,6 +98,12 @@ impl WebhookClient {
         Self { settings, clients }
     }
 
+    /// Whether callbacks may go to loopback and private addresses.
+    #[must_use]
+    pub fn allows_private(&self) -> bool {
+        self.settings.allow_private
+    }
+
     /// Posts an event to the receiver of a rule, once. Waits for the response as long as the setting
     /// says, but no longer than `at_most`. `now` is the time that is signed.
     pub async fn send(

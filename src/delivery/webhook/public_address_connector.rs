@@ -1,6 +1,7 @@
-//! The connector of callbacks: resolves a host name, and refuses addresses that are not public.
+//! The connector of callbacks: resolves a host name, refuses addresses that are not public, and races the
+//! others (Happy Eyeballs, RFC 8305), so that a dead address does not hide one that works.
 //!
-//! It checks the address that it is about to connect to, after resolving the name. So a name that
+//! It checks each address that it is about to connect to, after resolving the name. So a name that
 //! resolves to a public address when a rule is made, and to a private one later, is refused as well.
 
 use std::{
@@ -9,8 +10,10 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use http::Uri;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, lookup_host};
@@ -38,19 +41,52 @@ impl Service<Uri> for PublicAddressConnector {
             let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
             let https = uri.scheme_str() == Some("https");
             let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
-            let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-            for address in lookup_host((host, port)).await? {
-                match connector.connect(address).await {
-                    Ok(stream) => return Ok(TokioIo::new(stream)),
-                    Err(error) => last = error,
-                }
-            }
-            Err(last)
+            let addresses = alternate(lookup_host((host, port)).await?);
+            connector.race(addresses).await.map(TokioIo::new)
         })
     }
 }
 
+/// How long an address may take alone before the next one is tried beside it (RFC 8305, section 5).
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// The addresses, IPv6 and IPv4 in turn and each in the order of the resolver (RFC 8305, section 4).
+fn alternate(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+    let (v6, v4): (Vec<_>, Vec<_>) = addresses.partition(SocketAddr::is_ipv6);
+    let (mut v6, mut v4) = (v6.into_iter(), v4.into_iter());
+    let mut all = Vec::new();
+    loop {
+        let before = all.len();
+        all.extend(v6.next());
+        all.extend(v4.next());
+        if all.len() == before {
+            return all;
+        }
+    }
+}
+
 impl PublicAddressConnector {
+    /// Connects to the address that answers first. The next one is tried when one has failed, or has had its
+    /// head start. Fails with the error of the last one.
+    async fn race(self, addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+        let mut waiting = addresses.into_iter();
+        let mut trying = FuturesUnordered::new();
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        loop {
+            let next = waiting.next();
+            let may_wait = next.is_none();
+            trying.extend(next.map(|address| self.connect(address)));
+            tokio::select! {
+                tried = trying.next() => match tried {
+                    Some(Ok(stream)) => return Ok(stream),
+                    Some(Err(error)) => last = error,
+                    None => return Err(last),
+                },
+                () = tokio::time::sleep(HEAD_START), if !may_wait => {}
+            }
+        }
+    }
+
     async fn connect(self, address: SocketAddr) -> io::Result<TcpStream> {
         if !self.allow_private && !is_public(address.ip()) {
             return Err(io::Error::new(
@@ -109,6 +145,46 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A listener that takes no connection, because as many as it keeps are waiting: whoever tries another
+    /// one hears nothing. Returned with what keeps it full.
+    #[cfg(target_os = "linux")]
+    async fn deaf() -> (tokio::net::TcpListener, Vec<TcpStream>) {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(0).unwrap();
+        let waiting = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (listener, vec![waiting])
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_dead_address_does_not_hide_the_next_one() {
+        let (dead, _full) = deaf().await;
+        let alive = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (dead, alive) = (dead.local_addr().unwrap(), alive.local_addr().unwrap());
+        let connector = PublicAddressConnector { allow_private: true };
+        let won = tokio::time::timeout(Duration::from_secs(20), connector.race(vec![dead, alive]));
+        assert_eq!(won.await.expect("in time").unwrap().peer_addr().unwrap(), alive);
+    }
+
+    #[tokio::test]
+    async fn every_address_of_a_name_is_guarded() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let connector = PublicAddressConnector { allow_private: false };
+        let refused = connector.race(vec![address, address]).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+        let nowhere = connector.race(vec![]).await.unwrap_err();
+        assert_eq!(nowhere.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn addresses_of_both_kinds_alternate() {
+        let of = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let [a, b, c, x] = ["10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1", "[::1]:1"].map(of);
+        assert_eq!(alternate([a, b, x, c].into_iter()), [x, a, b, c]);
+    }
 
     #[test]
     fn only_public_addresses_are_public() {
