@@ -32,21 +32,25 @@ pub(super) async fn with_core<T>(
     let mut args = args.clone();
     database.set_credentials_key(&mut args.access)?;
     let core = server::core(&database.url, &args, None, Clock::system())?;
-    let done = command(&core).await;
+    // The times that a command writes are compared with those of the service.
+    let done = match server::read_clock(&core).await {
+        Ok(()) => command(&core).await,
+        Err(error) => Err(error.into()),
+    };
     core.db.close().await;
     database.close().await?;
     done
+}
+
+/// The outcome of printing, for an operation that makes nothing which could not be shown.
+pub(super) fn shown(printed: Result<(), OutputError>) -> Result<(), Error> {
+    printed.map_err(|error| Error::Internal(format!("{error}; nothing was changed")))
 }
 
 /// When an operation that starts now has to be done.
 pub(super) fn deadline() -> Instant {
     Instant::now() + TIMEOUT
 }
-/// The outcome of printing, for an operation that makes nothing which could not be shown.
-pub(super) fn shown(printed: Result<(), OutputError>) -> Result<(), Error> {
-    printed.map_err(|error| Error::Internal(format!("{error}; nothing was changed")))
-}
-
 
 /// An app key of the command line.
 pub(super) fn app_key(text: &str) -> Result<AppKey, CommandError> {

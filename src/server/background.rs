@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic_health::server::HealthReporter;
 
-use super::{health, upkeep};
+use super::{database_clock, health, upkeep};
 use crate::{
     config::ServeArgs,
     delivery::{Dispatcher, DispatcherSettings, WebhookClient},
@@ -21,6 +21,7 @@ pub(super) struct Background {
     upkeep: JoinHandle<()>,
     versions: JoinHandle<()>,
     health: JoinHandle<()>,
+    clock: JoinHandle<()>,
     /// `None` when this instance delivers no callbacks.
     dispatcher: Option<JoinHandle<()>>,
 }
@@ -47,6 +48,7 @@ impl Background {
             upkeep: tokio::spawn(upkeep::run(Arc::clone(core), stop.clone())),
             versions: tokio::spawn(versions::poll(Arc::clone(core))),
             health: tokio::spawn(health),
+            clock: tokio::spawn(database_clock::follow(Arc::clone(core), stop.clone())),
             dispatcher,
             stop,
         }
@@ -64,6 +66,7 @@ impl Background {
         let _ = self.upkeep.await;
         self.core.watches.end();
         let _ = self.versions.await;
+        let _ = self.clock.await;
         if let Some(mut dispatcher) = self.dispatcher {
             // An attempt that has not ended by then is made again, by this instance or another.
             if tokio::time::timeout(timeout, &mut dispatcher).await.is_err() {

@@ -2,6 +2,7 @@
 
 mod background;
 mod batched_writes;
+mod database_clock;
 mod error;
 mod health;
 mod listener;
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
 
 use self::background::Background;
-pub use self::error::ServeError;
+pub use self::{database_clock::read as read_clock, error::ServeError};
 use crate::{
     clock::Clock,
     config::ServeArgs,
@@ -35,6 +36,9 @@ use crate::{
 
 /// How long the database's connections may take to close at the end.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long the first reading of the database's clock may take.
+const CLOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What the operations of this process share: the database at `url`, and the settings in `args`.
 ///
@@ -79,6 +83,13 @@ pub async fn serve(
     let (reporter, health_service) = tonic_health::server::health_reporter();
     // Until the first probe of the database.
     health::set(&reporter, ServingStatus::NotServing).await;
+    // Before the first call, so that no time of this machine is written. Without the database there is no call.
+    let clock = tokio::time::timeout(CLOCK_TIMEOUT, database_clock::read(&core));
+    if core.clock.machine_ahead().is_some() && !matches!(clock.await, Ok(Ok(()))) {
+        tracing::warn!(
+            "the database's clock can't be read: the time is this machine's until it answers"
+        );
+    }
     let webhook_client = Arc::new(WebhookClient::new(webhook));
     let mut routes = grpc::routes(&core, &webhook_client, args.listener.max_message.get());
     routes.add_service(health_service);

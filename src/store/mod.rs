@@ -15,6 +15,7 @@ pub(crate) mod changes;
 pub(crate) mod comparisons;
 mod connection;
 mod copy;
+pub(crate) mod database_time;
 mod db;
 mod error;
 pub(crate) mod event_history;
@@ -63,6 +64,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         outbox::STATEMENTS,
         outbox_dispatch::STATEMENTS,
         outbox_leases::STATEMENTS,
+        database_time::STATEMENTS,
         event_history::STATEMENTS,
         export::STATEMENTS,
         // In this order: the temporary tables come first.

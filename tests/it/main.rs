@@ -12,6 +12,7 @@ mod admin;
 mod apps;
 mod blocks;
 mod callback_rules;
+mod clocks;
 mod concurrency;
 
 #[cfg(target_os = "linux")]
@@ -37,9 +38,9 @@ mod logs;
 mod model;
 mod mutual;
 mod outbox;
-mod pages;
 #[cfg(target_os = "linux")]
 mod outputs;
+mod pages;
 mod plans;
 #[cfg(target_os = "linux")]
 mod private_postgres;
