@@ -4,6 +4,8 @@
 ARGS =
 # How many requests `make fuzz-http` generates for each route.
 EXAMPLES = 30
+# How long `make fuzz` runs, in seconds.
+SECONDS = 3600
 # The name of the image that `make image` builds.
 IMAGE = befriend
 
@@ -13,7 +15,7 @@ RELEASED_PROTOS = proto/released.binpb
 COMPOSE = $$(if docker compose version >/dev/null 2>&1; then echo docker compose; else echo docker-compose; fi)
 
 .DEFAULT_GOAL = help
-.PHONY: help run test check fmt lint proto-lint proto-release deny tidy bench bench-quick bench-parts budget bench-outbox bench-watch measure-moving fuzz-http build release doc image compose-up compose-down
+.PHONY: help run test check fmt lint proto-lint proto-release deny tidy bench bench-quick bench-parts budget bench-outbox bench-watch measure-moving fuzz fuzz-http build release doc image compose-up compose-down
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -66,6 +68,10 @@ bench-quick: ## The same for the most frequent calls, on a small data set (5 min
 
 bench-parts: ## Measure functions that every call runs: keys, page tokens, names, JSON
 	cargo bench --locked --bench parts $(ARGS)
+
+fuzz: ## Fuzz all parsers and surfaces, guided by coverage (an hour after the build; SECONDS=3600)
+	@scripts/setup fuzz
+	scripts/fuzz $(SECONDS)
 
 fuzz-http: ## Test the HTTP APIs with schemathesis, from their OpenAPI description (two minutes; EXAMPLES=30)
 	@scripts/setup fuzz

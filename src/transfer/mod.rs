@@ -19,3 +19,4 @@ pub(crate) use fields::{BlockLine, FriendLine, UserLine, rfc3339};
 pub use files::{Format, Kind, Source, sources};
 pub use import::{LineCounts, Options, Report, import};
 pub use progress::ProgressSink;
+pub use read::{NumberedLine, Reader};

@@ -19,10 +19,10 @@ use crate::domain::{BadLine, Record, without_byte_order_mark};
 const LONGEST: usize = 64 * 1024;
 
 /// A line: its number, and the record with why values were left out of it.
-pub(super) type Numbered = (u64, Result<(Record, Vec<BadLine>), BadLine>);
+pub type NumberedLine = (u64, Result<(Record, Vec<BadLine>), BadLine>);
 
 /// Reads the lines of a file.
-pub(super) struct Reader<'a> {
+pub struct Reader<'a> {
     source: &'a Source,
     invalid_values: InvalidValues,
     parser: Parser,
@@ -40,10 +40,11 @@ struct CsvParser {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn open(
-        source: &'a Source,
-        invalid_values: InvalidValues,
-    ) -> Result<Self, TransferError> {
+    /// Opens a file. Of a CSV file it reads the names of the columns.
+    ///
+    /// # Errors
+    /// [`TransferError`] for a file that can't be read, and for unknown or missing columns.
+    pub fn open(source: &'a Source, invalid_values: InvalidValues) -> Result<Self, TransferError> {
         let path = &source.path;
         let mut file = BufReader::new(File::open(path).map_err(TransferError::file(path))?);
         skip_byte_order_mark(&mut file).map_err(TransferError::file(path))?;
@@ -55,7 +56,10 @@ impl<'a> Reader<'a> {
     }
 
     /// The next line that is not empty; `None` at the end.
-    pub(super) fn next(&mut self) -> Result<Option<Numbered>, TransferError> {
+    ///
+    /// # Errors
+    /// [`TransferError`] when the file can't be read any more.
+    pub fn next(&mut self) -> Result<Option<NumberedLine>, TransferError> {
         let path = &self.source.path;
         let read = match &mut self.parser {
             Parser::Json { file, line } => next_json(self.source, file, line),
@@ -141,7 +145,7 @@ impl CsvParser {
         &mut self,
         source: &Source,
         invalid_values: InvalidValues,
-    ) -> Result<Option<Numbered>, TransferError> {
+    ) -> Result<Option<NumberedLine>, TransferError> {
         let mut cells = csv::ByteRecord::new();
         let failed = |raw: &RefCell<Raw>, error: csv::Error| {
             let line = raw.borrow().begins_at();

@@ -25,6 +25,7 @@ mod errors;
 mod events;
 mod fields;
 mod friends;
+mod fuzz;
 #[cfg(target_os = "linux")]
 mod guides;
 mod hostile;
