@@ -1,6 +1,6 @@
 //! How a user stands to others: the most frequent read. It is one statement over one user's rows, found by
-//! primary keys only. An other who is deleted and still being removed from lists counts as nobody: the index
-//! of those few users tells.
+//! primary keys only. An other who is deleted and still being removed from lists counts as nobody: for each
+//! row that is found, the index of those few users tells.
 //!
 //! Each other user is looked up by a scalar subquery, which Postgres can't turn into a join. A join would
 //! read the user's whole list, however long, because it is planned for lists of average length.
@@ -15,35 +15,43 @@ statements! {
     CHECK = "\
 -- relations.check
 select coalesce((
-           select not deleted
+           select not deleted and not exists (
+               select
+               from users
+               where app_id = u.app_id
+                 and username = other.name
+                 and leaving
+           )
            from friends
            where owner_key = $1
-             and friend_name = standing.name
+             and friend_name = other.name
        ), false) as is_friend,
        coalesce((
-           select not deleted
+           select not deleted and not exists (
+               select
+               from users
+               where app_id = u.app_id
+                 and username = other.name
+                 and leaving
+           )
            from blocks
            where owner_key = $1
-             and blocked_name = standing.name
+             and blocked_name = other.name
        ), false) as blocks,
        coalesce((
-           select true
+           select not exists (
+               select
+               from users
+               where app_id = u.app_id
+                 and username = other.name
+                 and leaving
+           )
            from blocked_by
            where owner_key = $1
-             and blocker_name = standing.name
+             and blocker_name = other.name
        ), false) as blocked_by
 from users u
 cross join unnest($2::text[]) with ordinality as other (name, position)
-left join lateral (
-    select other.name
-    where not exists (
-        select
-        from users
-        where app_id = u.app_id
-          and username = other.name
-          and leaving
-    )
-) standing on true
 where u.owner_key = $1
   and u.deleted_at is null
 order by other.position";
@@ -51,35 +59,43 @@ order by other.position";
 -- relations.check_pairs
 select u.owner_key is not null as found,
        coalesce((
-           select not deleted
+           select not deleted and not exists (
+               select
+               from users
+               where app_id = u.app_id
+                 and username = asked.name
+                 and leaving
+           )
            from friends
            where owner_key = asked.owner_key
-             and friend_name = standing.name
+             and friend_name = asked.name
        ), false) as is_friend,
        coalesce((
-           select not deleted
+           select not deleted and not exists (
+               select
+               from users
+               where app_id = u.app_id
+                 and username = asked.name
+                 and leaving
+           )
            from blocks
            where owner_key = asked.owner_key
-             and blocked_name = standing.name
+             and blocked_name = asked.name
        ), false) as blocks,
        coalesce((
-           select true
+           select not exists (
+               select
+               from users
+               where app_id = u.app_id
+                 and username = asked.name
+                 and leaving
+           )
            from blocked_by
            where owner_key = asked.owner_key
-             and blocker_name = standing.name
+             and blocker_name = asked.name
        ), false) as blocked_by
 from unnest($1::uuid[], $2::text[]) with ordinality as asked (owner_key, name, position)
 left join users u on u.owner_key = asked.owner_key and u.deleted_at is null
-left join lateral (
-    select asked.name
-    where not exists (
-        select
-        from users
-        where app_id = u.app_id
-          and username = asked.name
-          and leaving
-    )
-) standing on true
 order by asked.position";
 }
 
