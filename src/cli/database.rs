@@ -7,10 +7,10 @@ use tokio::time::Instant;
 use super::{error::CommandError, output::print, secrets::load_or_generate};
 use crate::{
     config::{AccessArgs, DatabaseArgs},
-    domain::{Error, Secret, SecretKind},
+    domain::{Secret, SecretKind},
     ops::Core,
     private_postgres::{self, Keeper},
-    store,
+    store::{self, Unusable},
 };
 
 /// How long the private Postgres may take to start: enough to recover from a crash under load.
@@ -89,19 +89,22 @@ impl Database {
     }
 }
 
-/// Waits until the database answers, at most `longest`: it may be starting together with this process.
-/// The next use of the database reports what is wrong with one that still does not answer.
-pub(super) async fn wait_for_database(core: &Core, longest: Duration) {
+/// Waits until the database takes writes, at most `longest`: it may be starting together with this
+/// process.
+///
+/// # Errors
+/// Why it does not; at once if waiting does not help.
+pub(super) async fn wait_for_database(core: &Core, longest: Duration) -> Result<(), CommandError> {
     let deadline = Instant::now() + longest;
     while let Err(error) = core.db.probe().await {
-        // Waiting does not help against a wrong password, user or database.
-        let may_pass = matches!(error, Error::Unavailable(_));
-        if !may_pass || Instant::now() >= deadline {
-            return;
+        let permanent = matches!(&error, Unusable::Unreachable(error) if error.is_permanent());
+        if permanent || Instant::now() >= deadline {
+            return Err(format!("can't connect to the database: {error}").into());
         }
         tracing::info!(%error, "waiting for the database");
         tokio::time::sleep(RETRY_INTERVAL).await;
     }
+    Ok(())
 }
 
 /// `befriend migrate`.

@@ -3,13 +3,13 @@
 use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Args;
-use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
 use super::{error::CommandError, output::print};
-use crate::config::ListenAddress;
+use crate::{config::ListenAddress, server::health::parts};
 
 /// How long the connection may take, and how long the answer.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -49,10 +49,24 @@ pub(super) async fn health(
         }
         endpoint = endpoint.tls_config(tls)?;
     }
-    let channel = endpoint.connect().await?;
-    let request = HealthCheckRequest { service: String::new() };
-    let status = HealthClient::new(channel).check(request).await?.into_inner().status();
+    let mut client = HealthClient::new(endpoint.connect().await?);
+    let status = check(&mut client, "").await?;
     // The exit code is the answer for whoever reads no output.
     let _ = print(status.as_str_name());
+    for part in parts() {
+        // Servers of other versions have other parts.
+        let Ok(status) = check(&mut client, part).await else { continue };
+        if status != ServingStatus::Serving {
+            let _ = print(format_args!("{part}: {}", status.as_str_name()));
+        }
+    }
     Ok(if status == ServingStatus::Serving { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn check(
+    client: &mut HealthClient<Channel>,
+    name: &str,
+) -> Result<ServingStatus, tonic::Status> {
+    let request = HealthCheckRequest { service: name.to_owned() };
+    Ok(client.check(request).await?.into_inner().status())
 }

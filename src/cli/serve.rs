@@ -36,7 +36,7 @@ pub(super) async fn serve(
         );
     }
     let core = server::core(&database.url, &args, operator_token.clone(), Clock::system())?;
-    wait_for_database(&core, args.pool.db_wait).await;
+    wait_for_database(&core, args.pool.db_wait).await?;
     if args.pool.migrate {
         store::migrate(&database.url).await?;
     } else {

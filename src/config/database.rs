@@ -16,7 +16,8 @@ use crate::{domain::parse_duration, store::DbSettings};
 pub struct DatabaseArgs {
     /// The Postgres to use, as postgres://user:password@host:port/database.
     ///
-    /// Version 15 or newer. Without this setting befriend runs a private Postgres in the data folder,
+    /// Version 15 or newer. Several servers are written as host:port,host:port: the first that answers and
+    /// takes writes is used. Without this setting befriend runs a private Postgres in the data folder,
     /// from the server programs that are installed on this machine.
     #[arg(long, env = "DATABASE_URL", value_name = "URL", global = true, hide_env_values = true)]
     pub database_url: Option<String>,

@@ -25,6 +25,7 @@ use super::{
     webhook::WebhookClient,
 };
 use crate::{
+    background_work::{BackgroundWork, Work},
     clock::Clock,
     domain::{Error, EventId},
     outbox_signals::OutboxSignals,
@@ -69,6 +70,7 @@ pub struct Dispatcher {
     db: Db,
     clock: Clock,
     signals: Arc<OutboxSignals>,
+    work: Arc<BackgroundWork>,
     settings: DispatcherSettings,
     leases: PartitionLeases,
     rules: Rules,
@@ -80,12 +82,13 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// A dispatcher of the outbox in `db`, woken by `signals`.
+    /// A dispatcher of the outbox in `db`, woken by `signals`, which tells `work` how its rounds end.
     #[must_use]
     pub fn new(
         db: Db,
         clock: Clock,
         signals: Arc<OutboxSignals>,
+        work: Arc<BackgroundWork>,
         webhook_client: Arc<WebhookClient>,
         settings: DispatcherSettings,
     ) -> Self {
@@ -105,6 +108,7 @@ impl Dispatcher {
             db,
             clock,
             signals,
+            work,
             settings,
             leases,
             rules: Rules::default(),
@@ -144,8 +148,10 @@ impl Dispatcher {
                     false
                 }
             };
-            if may_start && let Err(error) = self.start_streams().await {
-                tracing::warn!(%error, "the outbox could not be read");
+            if may_start {
+                let db = self.db.clone();
+                let started = db.guard(self.start_streams()).await;
+                self.work.ended(Work::DueEvents, &started);
             }
         }
         self.shut_down(batch).await;
@@ -176,9 +182,8 @@ impl Dispatcher {
     }
 
     async fn renew_leases(&mut self) {
-        if let Err(error) = self.leases.renew(&self.db).await {
-            tracing::warn!(%error, "the leases of the outbox could not be renewed");
-        }
+        let renewed = self.db.guard(self.leases.renew(&self.db)).await;
+        self.work.ended(Work::Leases, &renewed);
         self.held.send_replace(self.leases.held());
     }
 
@@ -291,9 +296,11 @@ impl Dispatcher {
         if attempted.is_empty() {
             return;
         }
-        while let Err(error) =
-            settle(&self.db, &self.clock, &self.leases, attempted, &self.rules).await
-        {
+        loop {
+            let work = settle(&self.db, &self.clock, &self.leases, attempted, &self.rules);
+            let settled = self.db.guard(work).await;
+            self.work.ended(Work::Settling, &settled);
+            let Err(error) = settled else { break };
             if self.leases.have_ended() {
                 tracing::warn!(%error, count = attempted.len(), "callbacks stay unsettled and are sent again");
                 return;

@@ -179,11 +179,17 @@ impl fmt::Display for Credential {
 /// Why the service can't answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outage {
-    /// The database refused the connection, or the connection broke.
+    /// The connection to the database broke, or the database ended it.
     Database,
+    /// No connection to the database can be opened, which has been waited for or is known already.
+    Away,
+    /// The database takes no writes: it is a standby, or was made read-only.
+    ReadOnly,
+    /// The disk of the database is full.
+    DiskFull,
     /// The connection broke while a commit was under way: the change happened or not.
     DuringCommit,
-    /// All connections to the database are busy.
+    /// All connections to the database are busy, or the database lacks memory or connections.
     Busy,
     /// As many calls are under way as are allowed.
     Overloaded,
@@ -194,9 +200,12 @@ pub enum Outage {
 impl fmt::Display for Outage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Database => "the database is away",
+            Self::Database => "the connection to the database is lost",
+            Self::Away => "the database is away",
+            Self::ReadOnly => "the database takes no writes",
+            Self::DiskFull => "the disk of the database is full",
             Self::DuringCommit => "the database went away before it confirmed the change",
-            Self::Busy => "all database connections are busy",
+            Self::Busy => "the database is busy",
             Self::Overloaded => "too many calls are under way",
             Self::ShuttingDown => "this instance is shutting down",
         })

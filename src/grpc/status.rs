@@ -95,6 +95,9 @@ fn code_and_reason(error: &Error) -> (Code, ErrorReason) {
         ),
         Error::Unavailable(
             Outage::Database
+            | Outage::Away
+            | Outage::ReadOnly
+            | Outage::DiskFull
             | Outage::DuringCommit
             | Outage::Busy
             | Outage::Overloaded

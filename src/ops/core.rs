@@ -10,6 +10,7 @@ use super::{
     watch::registry::Watches,
 };
 use crate::{
+    background_work::BackgroundWork,
     clock::Clock,
     domain::{
         App, Bounds, Error, Keyring, MessageIds, OwnerKey, SecretHash, TokenLifetimes, UserRef,
@@ -50,6 +51,8 @@ pub struct Core {
     pub rate_limits: RateLimits,
     /// What wakes the dispatcher of this process.
     pub outbox_signals: Arc<OutboxSignals>,
+    /// Which background work of this process fails.
+    pub background_work: Arc<BackgroundWork>,
     /// Numbers the events.
     pub message_ids: MessageIds,
 }

@@ -89,7 +89,8 @@ async fn deliver(
     loop {
         let (db, clock) = (core.db.clone(), core.clock.clone());
         let (signals, client) = (Arc::clone(&core.outbox_signals), Arc::clone(&client));
-        let dispatcher = Dispatcher::new(db, clock, signals, client, settings.clone());
+        let work = Arc::clone(&core.background_work);
+        let dispatcher = Dispatcher::new(db, clock, signals, work, client, settings.clone());
         if AssertUnwindSafe(dispatcher.run(stop.clone())).catch_unwind().await.is_ok() {
             return;
         }

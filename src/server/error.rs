@@ -2,12 +2,14 @@
 
 use std::{io, path::PathBuf};
 
+use crate::store::DatabaseUrlError;
+
 /// Why the service could not start, or the listener failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The database's URL can't be parsed.
     #[error("--database-url: {0}")]
-    DatabaseUrl(#[source] sqlx::Error),
+    DatabaseUrl(#[source] DatabaseUrlError),
     /// The key for stored secrets can't be parsed.
     #[error("--credentials-key: must be 32 bytes in base64")]
     CredentialsKey,

@@ -4,7 +4,7 @@ mod background;
 mod batched_writes;
 mod database_clock;
 mod error;
-mod health;
+pub mod health;
 mod listener;
 mod tls;
 pub mod upkeep;
@@ -65,6 +65,7 @@ pub fn core(
         login_throttle: LoginThrottle::new(args.access.logins()),
         rate_limits: RateLimits::new(args.limits.rates()),
         outbox_signals: Arc::default(),
+        background_work: Arc::default(),
         message_ids: MessageIds::default(),
     }))
 }

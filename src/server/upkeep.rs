@@ -6,10 +6,13 @@ use futures_util::FutureExt as _;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::ops::{
-    Core,
-    maintenance::{
-        deleted_apps, deleted_users, event_retention, expired_tokens, expiry, tombstones,
+use crate::{
+    background_work::Work,
+    ops::{
+        Core,
+        maintenance::{
+            deleted_apps, deleted_users, event_retention, expired_tokens, expiry, tombstones,
+        },
     },
 };
 
@@ -36,28 +39,17 @@ pub async fn run(core: Arc<Core>, stop: CancellationToken) {
     }
 }
 
-/// Does one round. A failure is logged, and the next round tries again.
+/// Does one round. What fails is tried again by the next round.
 pub async fn round(core: &Arc<Core>) {
     let deadline = Instant::now() + ROUND;
     if let Err(error) = core.db.maintain_pool().await {
         tracing::debug!(%error, "idle connections can't be opened now; calls open them");
     }
-    if let Err(error) = event_retention::apply(core, deadline).await {
-        tracing::warn!(%error, "old events can't be removed now");
-    }
-    if let Err(error) = deleted_users::finish(core, deadline).await {
-        tracing::warn!(%error, "deleted users can't be removed from lists now");
-    }
-    if let Err(error) = expiry::expire(core, deadline).await {
-        tracing::warn!(%error, "overdue friend requests can't be ended now");
-    }
-    if let Err(error) = tombstones::purge(core, deadline).await {
-        tracing::warn!(%error, "old tombstones can't be purged now");
-    }
-    if let Err(error) = deleted_apps::purge(core, deadline).await {
-        tracing::warn!(%error, "the rows of deleted apps can't be removed now");
-    }
-    if let Err(error) = expired_tokens::purge(core, deadline).await {
-        tracing::warn!(%error, "expired tokens can't be removed now");
-    }
+    let (db, work) = (&core.db, &core.background_work);
+    work.ended(Work::OldEvents, &db.guard(event_retention::apply(core, deadline)).await);
+    work.ended(Work::DeletedUsers, &db.guard(deleted_users::finish(core, deadline)).await);
+    work.ended(Work::OverdueRequests, &db.guard(expiry::expire(core, deadline)).await);
+    work.ended(Work::Tombstones, &db.guard(tombstones::purge(core, deadline)).await);
+    work.ended(Work::DeletedApps, &db.guard(deleted_apps::purge(core, deadline)).await);
+    work.ended(Work::ExpiredTokens, &db.guard(expired_tokens::purge(core, deadline)).await);
 }

@@ -2,14 +2,19 @@
 
 use std::{
     ops::{Deref, DerefMut},
+    sync::Arc,
     time::Duration,
 };
 
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection};
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::timeout};
 
-use super::{error::database_error, pool::Pooled};
+use super::{error::database_error, outages::Outages, pool::Pooled};
 use crate::domain::{Error, Outage};
+
+/// How long a rollback may take. It waits for a statement that is under way; and a connection that is lost
+/// without a word would never answer. The server ends the transaction of a connection that is closed.
+const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
 
 const IN_USE: &str = "the connection goes back only when its owner is dropped";
 
@@ -47,12 +52,16 @@ impl Drop for ReadConnection {
 }
 
 /// A transaction at READ COMMITTED. Unless it is committed, it is rolled back when it is dropped.
-pub struct Tx(Option<Pooled>);
+pub struct Tx {
+    connection: Option<Pooled>,
+    outages: Arc<Outages>,
+}
 
 impl Tx {
     /// Begins a transaction, with shorter timeouts than the connection's if they are given.
     pub(super) async fn begin(
         connection: Pooled,
+        outages: Arc<Outages>,
         statement_timeout: Option<Duration>,
         lock_timeout: Option<Duration>,
     ) -> Result<Self, Error> {
@@ -64,7 +73,7 @@ impl Tx {
                 begin += &format!("; set local {name} = {}", timeout.as_millis().max(1));
             }
         }
-        let mut tx = Self(Some(connection));
+        let mut tx = Self { connection: Some(connection), outages };
         // One round trip for all three statements. They hold no text but ours, and integers.
         tx.execute(AssertSqlSafe(begin)).await?;
         Ok(tx)
@@ -76,13 +85,16 @@ impl Tx {
     /// [`Outage::DuringCommit`] when the connection broke: the changes happened or not, and only the
     /// caller can decide to repeat them.
     pub async fn commit(mut self) -> Result<(), Error> {
-        let committed = self.execute("commit").await;
-        match committed.map_err(database_error) {
-            Ok(_) => {
+        let outages = Arc::clone(&self.outages);
+        let commit = async { self.execute("commit").await.map(drop).map_err(database_error) };
+        match outages.guard_commit(commit).await {
+            Ok(()) => {
                 // Returns the connection to the pool, without a rollback.
-                self.0 = None;
+                self.connection = None;
                 Ok(())
             }
+            // The server has said that it could not write: nothing has happened.
+            Err(full @ Error::Unavailable(Outage::DiskFull)) => Err(full),
             Err(Error::Unavailable(_) | Error::Conflict) => {
                 Err(Error::Unavailable(Outage::DuringCommit))
             }
@@ -94,7 +106,7 @@ impl Tx {
 impl Drop for Tx {
     /// Rolls back a transaction that was not committed, then returns the connection to the pool.
     fn drop(&mut self) {
-        let Some(mut connection) = self.0.take() else {
+        let Some(mut connection) = self.connection.take() else {
             return;
         };
         let Ok(runtime) = Handle::try_current() else {
@@ -102,7 +114,8 @@ impl Drop for Tx {
             return;
         };
         runtime.spawn(async move {
-            if connection.execute("rollback").await.is_err() {
+            let rolled_back = timeout(ROLLBACK_TIMEOUT, connection.execute("rollback")).await;
+            if !matches!(rolled_back, Ok(Ok(_))) {
                 drop(Pooled::take(connection));
             }
         });
@@ -113,12 +126,12 @@ impl Deref for Tx {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
-        self.0.as_ref().expect(IN_USE)
+        self.connection.as_ref().expect(IN_USE)
     }
 }
 
 impl DerefMut for Tx {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        self.0.as_mut().expect(IN_USE)
+        self.connection.as_mut().expect(IN_USE)
     }
 }

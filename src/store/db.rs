@@ -1,22 +1,20 @@
 //! The database: reads, transactions, deadlines, and the bounded retry.
 
-use std::{
-    fmt,
-    str::FromStr as _,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
-use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
-use tokio::{sync::Mutex, time::Instant};
+use sqlx::{PgConnection, postgres::PgConnectOptions};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout},
+};
 
 use super::{
     connection::{ReadConnection, Tx},
+    connector::{ConnectError, Connector, takes_writes},
+    database_url::{self, DatabaseUrlError},
     error::database_error,
-    pool::{ConnectionPool, Pooled},
+    outages::Outages,
+    pool::ConnectionPool,
 };
 use crate::domain::{Error, Outage, backoff, jittered, random_fraction};
 
@@ -45,19 +43,41 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 /// How long a brief transaction waits for a locked row: as long as a few commits take.
 const BRIEF_LOCK_TIMEOUT: Duration = Duration::from_millis(50);
 
+/// How long a transaction may be idle between two statements. An instance that is frozen, or vanished
+/// without closing its connection, holds its locks for no longer: other instances wait up to 3 s for a
+/// lock, and so get it in time.
+const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(2);
+
 /// How many prepared statements a connection keeps: more than there are.
 const STATEMENTS: usize = 500;
+
+/// How long the prober waits for an answer on its connection, and how long for a new connection.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+const PROBE_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often the prober tries to write while the disk is full.
+const TRIAL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The database as the operations see it. A clone shares the same connections.
 #[derive(Clone)]
 pub struct Db {
     pool: ConnectionPool,
-    /// The health check has a connection of its own, so that it does not wait for a free one.
+    /// The prober has a connection of its own, so that it does not wait for a free one.
     probe: Arc<Mutex<Option<PgConnection>>>,
-    /// What the health check found last.
-    unreachable: Arc<AtomicBool>,
+    outages: Arc<Outages>,
     acquire_timeout: Duration,
     statement_timeout: Duration,
+}
+
+/// Why the database can't be used as it should.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// No server that takes writes could be reached.
+    #[error(transparent)]
+    Unreachable(#[from] ConnectError),
+    /// Reads succeed, writes don't.
+    #[error("the disk of the database is full")]
+    DiskFull,
 }
 
 impl fmt::Debug for Db {
@@ -70,32 +90,21 @@ impl Db {
     /// Prepares a pool for the database of `url`. The first connection is made when it is needed.
     ///
     /// # Errors
-    /// When `url` is not a Postgres URL.
-    pub fn new(url: &str, settings: &DbSettings) -> Result<Self, sqlx::Error> {
-        let millis = |d: Duration| d.as_millis().max(1).to_string();
-        if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
-            return Err(sqlx::Error::Configuration("must start with postgres://".into()));
-        }
-        let options = PgConnectOptions::from_str(url)?.application_name("befriend");
-        let options = options.statement_cache_capacity(STATEMENTS).options([
-            ("statement_timeout", millis(settings.statement_timeout)),
-            ("lock_timeout", millis(settings.lock_timeout)),
-            // Ends the transaction, and frees the locks, of an instance that vanished without closing
-            // its connection.
-            ("idle_in_transaction_session_timeout", millis(settings.statement_timeout * 2)),
-            // A read that is cancelled closes its connection. The server looks for that every 500 ms
-            // while a statement runs, and stops the statement.
-            ("client_connection_check_interval", "500".to_owned()),
-            ("default_transaction_isolation", "read committed".to_owned()),
-            // Every statement uses the same index for all arguments, and planning one anew for each call
-            // takes longer than running it.
-            ("plan_cache_mode", "force_generic_plan".to_owned()),
-        ]);
+    /// [`DatabaseUrlError`].
+    pub fn new(url: &str, settings: &DbSettings) -> Result<Self, DatabaseUrlError> {
+        let outages = Arc::new(Outages::new());
+        let connector = Connector::new(
+            database_url::hosts(url)?,
+            |options| session_options(options, settings),
+            settings.acquire_timeout,
+            Arc::clone(&outages),
+        );
         let sizes = (settings.min_connections, settings.max_connections);
+        let shared = Arc::clone(&outages);
         Ok(Self {
-            pool: ConnectionPool::new(options, sizes, settings.acquire_timeout),
+            pool: ConnectionPool::new(connector, shared, sizes, settings.acquire_timeout),
             probe: Arc::default(),
-            unreachable: Arc::default(),
+            outages,
             acquire_timeout: settings.acquire_timeout,
             statement_timeout: settings.statement_timeout,
         })
@@ -109,7 +118,7 @@ impl Db {
 
     /// Runs `attempt` up to four times, with short random pauses between them, while it collides with
     /// other transactions or loses its connection before its commit was sent. Nothing is tried again
-    /// after a commit was sent.
+    /// after a commit was sent, and nothing while no connection can be opened.
     ///
     /// # Errors
     /// The error of the last attempt.
@@ -117,9 +126,15 @@ impl Db {
     where
         F: Future<Output = Result<T, Error>>,
     {
-        for attempts in 1..ATTEMPTS {
-            match attempt().await {
-                Err(error @ (Error::Conflict | Error::Unavailable(Outage::Database))) => {
+        let mut attempts = 0;
+        // One place that awaits: the futures of calls are large.
+        loop {
+            attempts += 1;
+            match self.guard(attempt()).await {
+                Err(
+                    error @ (Error::Conflict
+                    | Error::Unavailable(Outage::Database | Outage::ReadOnly)),
+                ) if attempts < ATTEMPTS => {
                     tracing::debug!(attempts, %error, "a read or a transaction is tried again");
                     let pause = backoff(FIRST_PAUSE, attempts, LONGEST_PAUSE);
                     tokio::time::sleep(jittered(pause, random_fraction())).await;
@@ -127,7 +142,18 @@ impl Db {
                 result => return result,
             }
         }
-        attempt().await
+    }
+
+    /// Runs `work`, which uses the database. Ends it when the database is found to be away meanwhile, or its
+    /// connections are lost without a word.
+    ///
+    /// [`Db::retrying`], [`Db::read`] and [`Db::read_once`] do so by themselves. Transactions of batches and
+    /// of background work, which none of them repeats, run in a guard of their own.
+    ///
+    /// # Errors
+    /// Those of `work`; [`Error::Unavailable`].
+    pub async fn guard<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        self.outages.guard(work).await
     }
 
     /// Borrows a connection for `read`, outside any transaction, and tries again as
@@ -144,7 +170,7 @@ impl Db {
         // captures references.
         read: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error> + Copy,
     ) -> Result<T, Error> {
-        self.retrying(|| self.read_once(read)).await
+        self.retrying(|| self.run_read(read)).await
     }
 
     /// [`Db::read`] without retries, for batches and loops, which have their own.
@@ -155,11 +181,14 @@ impl Db {
         &self,
         read: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        ReadConnection::new(self.acquire().await?).run(read).await
+        self.guard(self.run_read(read)).await
     }
 
-    async fn acquire(&self) -> Result<Pooled, Error> {
-        self.pool.acquire().await.map_err(|error| self.connection_error(error))
+    async fn run_read<T>(
+        &self,
+        read: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        ReadConnection::new(self.pool.acquire().await?).run(read).await
     }
 
     /// Begins a transaction. Its statements are stopped at the `deadline`, when its caller stops
@@ -190,7 +219,8 @@ impl Db {
             return Err(Error::DeadlineExceeded);
         }
         let statement_timeout = Some(left).filter(|left| *left < self.statement_timeout);
-        Tx::begin(self.acquire().await?, statement_timeout, lock_timeout).await
+        let (connection, outages) = (self.pool.acquire().await?, Arc::clone(&self.outages));
+        Tx::begin(connection, outages, statement_timeout, lock_timeout).await
     }
 
     /// Opens a connection that the pool does not share, for bulk work: its statements may run long and
@@ -200,11 +230,11 @@ impl Db {
     /// [`Error::Unavailable`].
     pub async fn session(&self) -> Result<PgConnection, Error> {
         let connection = self.pool.connect().await;
-        let mut connection = connection.map_err(|error| self.connection_error(error))?;
+        let mut connection = connection.map_err(|error| self.pool.not_connected(&error))?;
         // Bulk statements read whole tables: they have no timeout, and each is planned for the rows
-        // that are there.
+        // that are there. The files may be slower than the database; the session locks no user's row.
         sqlx::raw_sql(
-            "set statement_timeout = 0; set work_mem = '64MB'; set plan_cache_mode = auto; \
+            "set statement_timeout = 0; set idle_in_transaction_session_timeout = '5min'; set work_mem = '64MB'; set plan_cache_mode = auto; \
              set max_parallel_workers_per_gather = 0",
         )
         .execute(&mut connection)
@@ -212,21 +242,84 @@ impl Db {
         Ok(connection)
     }
 
-    /// Checks that the database answers, on a connection that is used for nothing else.
+    /// Looks whether the database takes writes, on a connection that is used for nothing else. Calls learn
+    /// from it: they fail at once when it has found no server for a second, until it finds one.
     ///
     /// # Errors
-    /// Why the database does not answer.
-    pub async fn probe(&self) -> Result<(), Error> {
+    /// [`Unusable`].
+    pub async fn probe(&self) -> Result<(), Unusable> {
+        let began = Instant::now().into_std();
         let mut kept = self.probe.lock().await;
         // Put back only after it answered: a connection that failed, or whose probe was cancelled, is
         // not used again.
-        let mut connection = match kept.take() {
-            Some(connection) => connection,
-            None => self.pool.connect().await.map_err(database_error)?,
+        match self.probe_connection(kept.take()).await {
+            Ok(mut connection) => {
+                self.outages.reachable();
+                let has_room = self.has_room(&mut connection).await;
+                *kept = Some(connection);
+                if has_room { Ok(()) } else { Err(Unusable::DiskFull) }
+            }
+            Err(error) => {
+                self.outages.unreachable(began);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// The prober's connection if it still takes writes, else a new one.
+    async fn probe_connection(
+        &self,
+        kept: Option<PgConnection>,
+    ) -> Result<PgConnection, ConnectError> {
+        let Some(mut connection) = kept else {
+            return self.pool.connect_once(PROBE_CONNECT_TIMEOUT).await;
         };
-        connection.ping().await.map_err(database_error)?;
-        *kept = Some(connection);
-        Ok(())
+        let silent = match timeout(PROBE_TIMEOUT, takes_writes(&mut connection)).await {
+            Ok(Ok(true)) => return Ok(connection),
+            Ok(_) => false,
+            Err(_) => true,
+        };
+        // What has happened to this connection has happened to the others.
+        self.outages.condemn();
+        let connection = self.pool.connect_once(PROBE_CONNECT_TIMEOUT).await?;
+        if silent {
+            // A server answers, but not on the connections that are open: who waits there waits in vain.
+            self.outages.interrupt();
+        }
+        Ok(connection)
+    }
+
+    /// Whether writes find room on the disk. Tries it only after a write found none.
+    async fn has_room(&self, connection: &mut PgConnection) -> bool {
+        let Some(full_since) = self.outages.full_since() else { return true };
+        if full_since.elapsed() < TRIAL_INTERVAL {
+            return false;
+        }
+        // A megabyte, which is gone with its transaction.
+        let trial = sqlx::raw_sql(
+            "begin; create temporary table trial on commit drop as \
+             select repeat('x', 1000) from generate_series(1, 1000); commit",
+        )
+        .execute(&mut *connection)
+        .await;
+        let has_room =
+            !matches!(trial.map_err(database_error), Err(Error::Unavailable(Outage::DiskFull)));
+        let _ = sqlx::raw_sql("rollback").execute(connection).await;
+        if has_room {
+            self.outages.has_room();
+        }
+        has_room
+    }
+
+    /// Whether the database is known to be away: calls fail at once.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        self.outages.is_away()
+    }
+
+    /// Returns when a call has met an error that may be an outage, so that the next probe is due.
+    pub async fn suspected(&self) {
+        self.outages.suspected().await;
     }
 
     /// Opens connections up to `min_connections`, and closes idle ones beyond them.
@@ -234,30 +327,30 @@ impl Db {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn maintain_pool(&self) -> Result<(), Error> {
-        self.pool.maintain().await.map_err(|error| self.connection_error(error))
-    }
-
-    /// Stores the result of the health check, so that a call without a connection knows the reason.
-    pub fn set_reachable(&self, reachable: bool) {
-        self.unreachable.store(!reachable, Ordering::Relaxed);
-    }
-
-    /// The reason why a call got no connection in time. A call waits whether the database is busy or
-    /// away, because both may pass; the pool can't tell which it was, the last health check can.
-    fn connection_error(&self, error: sqlx::Error) -> Error {
-        match error {
-            sqlx::Error::PoolTimedOut if self.unreachable.load(Ordering::Relaxed) => {
-                Error::Unavailable(Outage::Database)
-            }
-            other => database_error(other),
-        }
+        self.pool.maintain().await
     }
 
     /// Closes all connections, after those in use have come back.
     pub async fn close(&self) {
-        if let Some(probe) = self.probe.lock().await.take() {
-            let _ = probe.close().await;
-        }
+        *self.probe.lock().await = None;
         self.pool.close().await;
     }
+}
+
+/// The settings of a session.
+fn session_options(options: PgConnectOptions, settings: &DbSettings) -> PgConnectOptions {
+    let millis = |d: Duration| d.as_millis().max(1).to_string();
+    let options = options.application_name("befriend").statement_cache_capacity(STATEMENTS);
+    options.options([
+        ("statement_timeout", millis(settings.statement_timeout)),
+        ("lock_timeout", millis(settings.lock_timeout)),
+        ("idle_in_transaction_session_timeout", millis(IDLE_IN_TRANSACTION)),
+        // A read that is cancelled closes its connection. The server looks for that every 500 ms
+        // while a statement runs, and stops the statement.
+        ("client_connection_check_interval", "500".to_owned()),
+        ("default_transaction_isolation", "read committed".to_owned()),
+        // Every statement uses the same index for all arguments, and planning one anew for each call
+        // takes longer than running it.
+        ("plan_cache_mode", "force_generic_plan".to_owned()),
+    ])
 }

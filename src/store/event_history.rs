@@ -105,16 +105,39 @@ select owner_key, rule_id, seq, get_byte(uuid_send(owner_key), 0)::smallint, app
        type, owner_name, friend_name, detail, attempts, attempts, attempt_log, $6, created_at
 from again
 on conflict (owner_key, rule_id, seq) do nothing";
-    HAS_PARTITION = "\
--- event_history.has_partition
-select to_regclass($1) is not null";
-    PARTITIONS = "\
--- event_history.partitions
+    MAY_LACK_PARTITION = "\
+-- event_history.may_lack_partition
+select to_regclass($1) is null
+   and pg_has_role(c.relowner, 'usage')
+   and has_schema_privilege(c.relnamespace, 'create')
+from pg_class c
+where c.oid = 'event_history'::regclass";
+    REST_HAS = "\
+-- event_history.rest_has
+select exists (
+    select
+    from event_history_rest
+    where finished_at >= $1
+      and finished_at < $2
+)";
+    DROPPABLE = "\
+-- event_history.droppable
 select c.relname
 from pg_inherits i
 join pg_class c on c.oid = i.inhrelid
 where i.inhparent = 'event_history'::regclass
+  and pg_has_role(c.relowner, 'usage')
 order by c.relname";
+    REMOVE_BEFORE = "\
+-- event_history.remove_before
+delete from event_history
+where finished_at < $1
+  and (owner_key, rule_id, seq, finished_at) in (
+      select owner_key, rule_id, seq, finished_at
+      from event_history
+      where finished_at < $1
+      limit $2
+  )";
 }
 
 /// An app's events for some of its rules, the newest first, older than `before`. The connection must be in a
@@ -202,12 +225,13 @@ pub(crate) async fn revive_failed(
     Ok(done.rows_affected())
 }
 
-/// Creates the partition of a day, unless it exists.
+/// Creates the partition of a day, unless it exists, or the role does not own the table. Without one the
+/// day's events are in `event_history_rest`; once there are some, the day gets no partition any more.
 pub(crate) async fn make_partition(db: &mut PgConnection, day: Date) -> Result<(), Error> {
     let next = day + Duration::DAY;
     let name = partition_name(day);
     // Asked first, because `if not exists` writes a notice for each partition that exists.
-    if query_scalar::<_, bool>(HAS_PARTITION).bind(&name).fetch_one(&mut *db).await? {
+    if !may_lack_partition(db, &name).await? {
         return Ok(());
     }
     // One instance at a time: if two create the same partition at once, Postgres refuses one of them in
@@ -215,7 +239,9 @@ pub(crate) async fn make_partition(db: &mut PgConnection, day: Date) -> Result<(
     sqlx::raw_sql("lock table event_history in share update exclusive mode")
         .execute(&mut *db)
         .await?;
-    if query_scalar::<_, bool>(HAS_PARTITION).bind(&name).fetch_one(&mut *db).await? {
+    // The partition for the rest is looked at under the lock only. To make a partition locks it, and two
+    // instances that had both looked before would wait for each other.
+    if !may_lack_partition(db, &name).await? || rest_has(db, day).await? {
         return Ok(());
     }
     // DDL takes no parameters. The name and the bounds are made of a date, so they need no quoting.
@@ -229,21 +255,44 @@ pub(crate) async fn make_partition(db: &mut PgConnection, day: Date) -> Result<(
     Ok(())
 }
 
-/// Drops the partitions of days before `day`. Returns how many.
-pub(crate) async fn drop_partitions_before(
-    db: &mut PgConnection,
-    day: Date,
-) -> Result<usize, Error> {
-    let names: Vec<String> = query_scalar(PARTITIONS).fetch_all(&mut *db).await?;
-    // The names sort by date.
+/// Whether a day's partition does not exist and the role may make it.
+async fn may_lack_partition(db: &mut PgConnection, name: &str) -> Result<bool, Error> {
+    Ok(query_scalar(MAY_LACK_PARTITION).bind(name).fetch_one(db).await?)
+}
+
+/// Whether finished events of a day are in the partition for the rest: the day can get none of its own.
+async fn rest_has(db: &mut PgConnection, day: Date) -> Result<bool, Error> {
+    let end = day + Duration::DAY;
+    Ok(query_scalar(REST_HAS)
+        .bind(day.midnight().assume_utc())
+        .bind(end.midnight().assume_utc())
+        .fetch_one(db)
+        .await?)
+}
+
+/// Drops the partitions of days before `day`, except those that the role does not own.
+pub(crate) async fn drop_partitions_before(db: &mut PgConnection, day: Date) -> Result<(), Error> {
+    let names: Vec<String> = query_scalar(DROPPABLE).fetch_all(&mut *db).await?;
+    // The names sort by date, and the name of the partition for the rest comes last.
     let keep = partition_name(day);
-    let old: Vec<&String> = names.iter().filter(|name| **name < keep).collect();
-    for name in &old {
+    for name in names.iter().filter(|name| **name < keep) {
         sqlx::raw_sql(AssertSqlSafe(format!("drop table if exists {name}")))
             .execute(&mut *db)
             .await?;
     }
-    Ok(old.len())
+    Ok(())
+}
+
+/// Removes up to `limit` events that were finished before `day`: those in partitions that could not be
+/// dropped. Returns how many.
+pub(crate) async fn remove_before(
+    db: &mut PgConnection,
+    day: Date,
+    limit: i64,
+) -> Result<u64, Error> {
+    let midnight = day.midnight().assume_utc();
+    let done = query(REMOVE_BEFORE).bind(midnight).bind(limit).execute(db).await?;
+    Ok(done.rows_affected())
 }
 
 fn partition_name(day: Date) -> String {

@@ -1,8 +1,16 @@
-//! Brings the schema to this version of the service.
+//! Brings the schema to this version of the service, and checks that a database is one that the service can
+//! work on.
 
-use std::{str::FromStr as _, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use sqlx::{ConnectOptions as _, Connection as _, migrate::Migrator, postgres::PgConnectOptions};
+use sqlx::{Connection as _, PgConnection, migrate::Migrator};
+
+use super::{
+    connector::{ConnectError, Connector},
+    database_url::{self, DatabaseUrlError},
+    fitness::{self, Unfit},
+    outages::Outages,
+};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -10,15 +18,21 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 /// wait behind it; so it soon gives up, and can be repeated.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long to wait for a server that is starting.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Why the schema could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
     /// The database's URL can't be read.
     #[error("--database-url: {0}")]
-    Url(#[source] sqlx::Error),
+    Url(#[from] DatabaseUrlError),
     /// The connection failed.
     #[error("can't connect to the database: {0}")]
-    Connect(#[source] sqlx::Error),
+    Connect(#[from] ConnectError),
+    /// The service can't work on this database.
+    #[error("can't use the database: {0}")]
+    Unfit(#[from] Unfit),
     /// A migration failed, or a later version of the service has migrated the database.
     #[error("can't migrate the database: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
@@ -39,42 +53,53 @@ pub fn expected_version() -> i64 {
 }
 
 /// Runs the migrations that are missing in the database of `url`. Several instances may start at the
-/// same time: one migrates, the others wait.
+/// same time: one migrates, the others wait. Without missing migrations it writes nothing, so that a role
+/// that may not change the schema can start the service.
 ///
 /// # Errors
 /// [`MigrateError`].
 pub async fn migrate(url: &str) -> Result<(), MigrateError> {
-    let lock_timeout = LOCK_TIMEOUT.as_millis().to_string();
-    let mut connection = PgConnectOptions::from_str(url)
-        .map_err(MigrateError::Url)?
-        .application_name("befriend migrate")
-        .options([("lock_timeout", lock_timeout)])
-        .connect()
-        .await
-        .map_err(MigrateError::Connect)?;
-    let migrated = MIGRATIONS.run(&mut connection).await;
+    let mut connection = connect(url).await?;
+    let migrated = bring_up_to_date(&mut connection).await;
     // Closed also after a failure, because sqlx then keeps its advisory lock on the connection.
     let _ = connection.close().await;
-    Ok(migrated?)
+    migrated
 }
 
-/// Checks that the database has the schema that this version of the service needs.
+async fn bring_up_to_date(connection: &mut PgConnection) -> Result<(), MigrateError> {
+    fitness::check_server(connection).await?;
+    let applied = fitness::applied_version(connection, &MIGRATIONS).await?;
+    if applied != expected_version() {
+        MIGRATIONS.run(&mut *connection).await?;
+    }
+    Ok(fitness::check_privileges(connection, &MIGRATIONS).await?)
+}
+
+/// Checks that the database has the schema that this version of the service needs, and that the role may
+/// use it.
 ///
 /// # Errors
 /// [`MigrateError::Behind`] when migrations are missing.
 pub async fn require_current(url: &str) -> Result<(), MigrateError> {
-    let mut connection = PgConnectOptions::from_str(url)
-        .map_err(MigrateError::Url)?
-        .connect()
-        .await
-        .map_err(MigrateError::Connect)?;
-    let applied: Result<Option<i64>, sqlx::Error> =
-        sqlx::query_scalar("select max(version) from _sqlx_migrations where success")
-            .fetch_one(&mut connection)
-            .await;
-    let applied = applied.ok().flatten().unwrap_or(0);
+    let mut connection = connect(url).await?;
+    fitness::check_server(&mut connection).await?;
+    let applied = fitness::applied_version(&mut connection, &MIGRATIONS).await?;
     if applied < expected_version() {
         return Err(MigrateError::Behind { applied, expected: expected_version() });
     }
-    Ok(())
+    Ok(fitness::check_privileges(&mut connection, &MIGRATIONS).await?)
+}
+
+async fn connect(url: &str) -> Result<PgConnection, MigrateError> {
+    let lock_timeout = LOCK_TIMEOUT.as_millis().to_string();
+    let connector = Connector::new(
+        database_url::hosts(url)?,
+        |options| {
+            let lock_timeout = [("lock_timeout", lock_timeout.clone())];
+            options.application_name("befriend migrate").options(lock_timeout)
+        },
+        CONNECT_TIMEOUT,
+        Arc::new(Outages::new()),
+    );
+    Ok(connector.connect().await?)
 }

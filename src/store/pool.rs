@@ -1,151 +1,108 @@
 //! The connection pool. A connection is borrowed and given back without a round trip.
 //!
 //! sqlx's own pool pings each connection when it comes back, which is as many round trips as short
-//! reads make. This pool pings a connection only when it was not used for a second.
+//! reads make. This pool checks a connection only when it was not used for a second.
 
-use std::{
-    io,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use deadpool::{
     Runtime,
-    managed::{
-        Manager, Metrics, Object, Pool, PoolError, QueueMode, RecycleError, RecycleResult, Timeouts,
-    },
+    managed::{Object, Pool, PoolError, QueueMode, TimeoutType, Timeouts},
 };
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions};
+use sqlx::{Connection as _, PgConnection};
 
-use crate::domain::backoff;
-
-/// A connection that was idle for longer is pinged before it is used.
-const PING_AFTER: Duration = Duration::from_secs(1);
-
-/// A connection is replaced at this age, and with it the memory that its server process has gathered.
-const MAX_AGE: Duration = Duration::from_mins(30);
+use super::{
+    connector::{ConnectError, Connector},
+    outages::Outages,
+};
+use crate::domain::{Error, Outage};
 
 /// Connections beyond `min_connections` are closed after so long without use.
 const MAX_IDLE: Duration = Duration::from_mins(10);
 
-/// The pauses between attempts to connect: 10 ms, 20 ms, 40 ms, … up to 500 ms.
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-
 /// A connection that goes back to the pool when it is dropped.
 pub(super) type Pooled = Object<Connector>;
-
-/// Opens connections.
-pub(super) struct Connector {
-    options: PgConnectOptions,
-    timeout: Duration,
-}
-
-impl Connector {
-    /// Opens a connection. Tries again while the server is starting or has no room, for no longer than
-    /// a call waits for a connection.
-    async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
-        let until = Instant::now() + self.timeout;
-        let mut failures = 0;
-        loop {
-            failures += 1;
-            let pause = backoff(FIRST_PAUSE, failures, LONGEST_PAUSE);
-            // Boxed, because the future is large, and part of the future of every call.
-            match Box::pin(self.options.connect()).await {
-                Err(error) if may_pass(&error) && Instant::now() + pause < until => {}
-                result => return result,
-            }
-            tokio::time::sleep(pause).await;
-        }
-    }
-}
-
-fn may_pass(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(error) => error.kind() == io::ErrorKind::ConnectionRefused,
-        sqlx::Error::Database(error) => error.is_transient_in_connect_phase(),
-        _ => false,
-    }
-}
-
-impl Manager for Connector {
-    type Type = PgConnection;
-    type Error = sqlx::Error;
-
-    async fn create(&self) -> Result<PgConnection, sqlx::Error> {
-        self.connect().await
-    }
-
-    async fn recycle(
-        &self,
-        connection: &mut PgConnection,
-        metrics: &Metrics,
-    ) -> RecycleResult<sqlx::Error> {
-        if metrics.age() > MAX_AGE {
-            return Err(RecycleError::message("old"));
-        }
-        if metrics.last_used() > PING_AFTER {
-            connection.ping().await?;
-        }
-        Ok(())
-    }
-}
 
 /// The connections of the service. A clone shares the same connections.
 #[derive(Clone)]
 pub(super) struct ConnectionPool {
     pool: Pool<Connector>,
+    outages: Arc<Outages>,
     min_connections: usize,
 }
 
 impl ConnectionPool {
     /// Prepares a pool. The first connection is opened when it is needed.
     pub(super) fn new(
-        options: PgConnectOptions,
+        connector: Connector,
+        outages: Arc<Outages>,
         (min_connections, max_connections): (u32, u32),
         acquire_timeout: Duration,
     ) -> Self {
-        let pool = Pool::builder(Connector { options, timeout: acquire_timeout })
+        let pool = Pool::builder(connector)
             .max_size(max_connections as usize)
             .timeouts(Timeouts {
                 wait: Some(acquire_timeout),
                 create: Some(acquire_timeout),
                 recycle: Some(acquire_timeout),
             })
-            // The connection that was used last has the warmest caches, and needs no ping.
+            // The connection that was used last has the warmest caches, and needs no check.
             .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
             .build()
             .expect("a pool with a runtime can have timeouts");
-        Self { pool, min_connections: min_connections as usize }
+        Self { pool, outages, min_connections: min_connections as usize }
     }
 
-    /// Borrows a connection, or opens one, or waits until one comes back.
-    pub(super) async fn acquire(&self) -> Result<Pooled, sqlx::Error> {
+    /// Borrows a connection, or opens one, or waits until one comes back. Fails at once while the database
+    /// is known to be away.
+    pub(super) async fn acquire(&self) -> Result<Pooled, Error> {
+        if self.outages.is_away() {
+            return Err(Error::Unavailable(Outage::Away));
+        }
         self.pool.get().await.map_err(|error| match error {
-            PoolError::Backend(error) => error,
-            PoolError::Timeout(_) => sqlx::Error::PoolTimedOut,
-            PoolError::Closed => sqlx::Error::PoolClosed,
+            PoolError::Timeout(TimeoutType::Wait) => Error::Unavailable(Outage::Busy),
+            PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle) => {
+                self.outages.suspect();
+                Error::Unavailable(Outage::Away)
+            }
+            PoolError::Backend(error) => self.not_connected(&error),
+            PoolError::Closed => Error::Unavailable(Outage::ShuttingDown),
             PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
-                sqlx::Error::Configuration("the pool has no runtime".into())
+                Error::Internal("the pool has no runtime".to_owned())
             }
         })
     }
 
+    /// What a call is told when no connection could be opened.
+    pub(super) fn not_connected(&self, error: &ConnectError) -> Error {
+        self.outages.suspect();
+        tracing::debug!(%error, "no connection to the database can be opened");
+        Error::Unavailable(if error.has_no_room() { Outage::Busy } else { Outage::Away })
+    }
+
     /// Opens a connection that is not part of the pool.
-    pub(super) async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
+    pub(super) async fn connect(&self) -> Result<PgConnection, ConnectError> {
         self.pool.manager().connect().await
     }
 
-    /// Closes idle connections beyond `min_connections`, and opens those that are missing.
-    pub(super) async fn maintain(&self) -> Result<(), sqlx::Error> {
+    /// The same, without waiting for a server that is starting: tries each host once.
+    pub(super) async fn connect_once(&self, time: Duration) -> Result<PgConnection, ConnectError> {
+        self.pool.manager().connect_once(time).await
+    }
+
+    /// Closes connections that are condemned, and idle ones beyond `min_connections`; opens those that are
+    /// missing.
+    pub(super) async fn maintain(&self) -> Result<(), Error> {
         let mut open = self.pool.status().size;
         let unused = self.pool.retain(|_, metrics| {
-            let keep = open <= self.min_connections || metrics.last_used() < MAX_IDLE;
+            let idle = open > self.min_connections && metrics.last_used() >= MAX_IDLE;
+            let keep = !idle && !self.outages.condemned(&metrics);
             open -= usize::from(!keep);
             keep
         });
         for connection in unused.removed {
-            let _ = connection.close().await;
+            close(connection).await;
         }
         let mut opened = Vec::new();
         while self.pool.status().size < self.min_connections && !self.pool.is_closed() {
@@ -159,10 +116,15 @@ impl ConnectionPool {
         let idle = self.pool.retain(|_, _| false);
         self.pool.close();
         for connection in idle.removed {
-            let _ = connection.close().await;
+            close(connection).await;
         }
         while self.pool.status().size > 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
+}
+
+/// Says goodbye to the server. To one that does not take it within a second the connection is just cut.
+async fn close(connection: PgConnection) {
+    let _ = tokio::time::timeout(Duration::from_secs(1), connection.close()).await;
 }

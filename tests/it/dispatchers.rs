@@ -43,7 +43,9 @@ impl Instance {
         let client = Arc::new(WebhookClient::new(args.callbacks.webhook(true)));
         let (db, clock) = (core.db.clone(), core.clock.clone());
         let signals = Arc::clone(&core.outbox_signals);
-        let dispatcher = Dispatcher::new(db, clock, signals, client, args.callbacks.dispatcher());
+        let work = Arc::clone(&core.background_work);
+        let settings = args.callbacks.dispatcher();
+        let dispatcher = Dispatcher::new(db, clock, signals, work, client, settings);
         let stop = CancellationToken::new();
         Self { dispatcher: tokio::spawn(dispatcher.run(stop.clone())), stop, _core: core }
     }

@@ -17,12 +17,15 @@ mod concurrency;
 
 #[cfg(target_os = "linux")]
 mod crash;
+mod databases;
 mod deletions;
 mod delivery;
 mod dispatchers;
 mod docs;
 mod errors;
 mod events;
+#[cfg(target_os = "linux")]
+mod failover;
 mod fields;
 mod friends;
 mod fuzz;
@@ -38,6 +41,7 @@ mod limits;
 mod logs;
 mod model;
 mod mutual;
+mod outages;
 mod outbox;
 #[cfg(target_os = "linux")]
 mod outputs;

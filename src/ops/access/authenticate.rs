@@ -86,7 +86,9 @@ async fn look_up(
     now: OffsetDateTime,
 ) -> Result<Option<Session>, Error> {
     let session = async {
-        let found = core.db.read(async |db| store::tokens::app_of(db, token, now).await).await?;
+        // Boxed when it runs: the cache keeps room for the future several times.
+        let read = core.db.read(async |db| store::tokens::app_of(db, token, now).await);
+        let found = Box::pin(read).await?;
         Ok(found.map(|(app, expires_at)| Session { caller: core.callers.calling(app), expires_at }))
     };
     core.callers.session(token, from, session).await
@@ -135,7 +137,8 @@ pub async fn netease_app(
     }
     let app = async {
         let db = &core.db;
-        let found = db.read(async |db| store::apps::by_netease_app_key(db, app_key).await).await?;
+        let read = db.read(async |db| store::apps::by_netease_app_key(db, app_key).await);
+        let found = Box::pin(read).await?;
         let Some((app, sealed)) = found else { return Ok(None) };
         let secret = core.keyring.open(&sealed, app.id).ok_or_else(|| {
             Error::Internal(format!("no --credentials-key opens the AppSecret of {}", app.key))

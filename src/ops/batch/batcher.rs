@@ -265,7 +265,8 @@ async fn run_and_answer<I: BatchItem>(batch: Vec<Waiting<I>>) {
 /// Runs a batch until its deadline. Where it failed as a whole, each item is left to run alone.
 async fn run_batch<I: BatchItem>(items: &[I], deadline: Instant) -> Vec<Outcome<I::Answer>> {
     let each = |outcome: fn() -> Outcome<I::Answer>| items.iter().map(|_| outcome()).collect();
-    match timeout_at(deadline, I::run(items, Batch { deadline, brief: true })).await {
+    let batch = Batch { deadline, brief: true };
+    match timeout_at(deadline, guarded(items, batch)).await {
         Ok(Ok(outcomes)) => outcomes,
         Ok(Err(Error::Unavailable(Outage::DuringCommit))) => {
             each(|| Outcome::Done(Err(Error::Unavailable(Outage::DuringCommit))))
@@ -275,6 +276,17 @@ async fn run_batch<I: BatchItem>(items: &[I], deadline: Instant) -> Vec<Outcome<
             each(|| Outcome::RunAlone)
         }
         Err(_) => each(|| Outcome::Done(Err(Error::DeadlineExceeded))),
+    }
+}
+
+/// Runs a batch, and ends it when the database is found to be away. Reads are guarded one by one.
+async fn guarded<I: BatchItem>(
+    items: &[I],
+    batch: Batch,
+) -> Result<Vec<Outcome<I::Answer>>, Error> {
+    match items.first() {
+        Some(first) if !I::INLINE => first.db().guard(I::run(items, batch)).await,
+        _ => I::run(items, batch).await,
     }
 }
 

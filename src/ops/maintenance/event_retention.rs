@@ -1,5 +1,5 @@
-//! The history of events: a partition for each day, dropped as a whole after the retention; and the
-//! removal of events whose rule was deleted.
+//! The history of events: a partition for each day, dropped as a whole after the retention, or emptied
+//! where the role does not own it; and the removal of events whose rule was deleted.
 
 use time::Duration;
 use tokio::time::Instant;
@@ -13,11 +13,11 @@ use crate::{
 /// For how many coming days partitions are made in advance.
 const DAYS_AHEAD: i64 = 3;
 
-/// How many events of a deleted rule one transaction removes.
+/// How many events one transaction removes.
 const BATCH: i64 = 5000;
 
-/// Makes the partitions of today and the coming days, drops those older than the retention, and
-/// removes the events of deleted rules.
+/// Makes the partitions of today and the coming days, removes the events older than the retention, and
+/// those of deleted rules.
 ///
 /// # Errors
 /// Those of the database.
@@ -32,6 +32,14 @@ pub async fn apply(core: &Core, deadline: Instant) -> Result<(), Error> {
     let oldest = (core.clock.now() - core.event_retention).date();
     event_history::drop_partitions_before(&mut tx, oldest).await?;
     tx.commit().await?;
+    loop {
+        let mut tx = core.db.begin(deadline).await?;
+        let removed = event_history::remove_before(&mut tx, oldest, BATCH).await?;
+        tx.commit().await?;
+        if removed == 0 {
+            break;
+        }
+    }
 
     for rule_id in core.db.read(async |db| outbox::deleted_rules(db).await).await? {
         loop {

@@ -4,6 +4,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
+    background_work::Work,
     domain::{Error, OwnerKey},
     ops::Core,
     store::users,
@@ -19,18 +20,10 @@ const NO_USER: i64 = -1;
 /// Polls until the instance shuts down.
 pub async fn poll(core: Arc<Core>) {
     let rounds = async {
-        let mut failing = false;
         loop {
             tokio::time::sleep(core.watches.settings.poll_interval).await;
             for owners in core.watches.owners().chunks(BATCH) {
-                let read = read(&core, owners).await;
-                // Logged once for an outage, not for every read in it.
-                if let Err(error) = &read
-                    && !failing
-                {
-                    tracing::warn!(%error, "the versions of watched users can't be read");
-                }
-                failing = read.is_err();
+                core.background_work.ended(Work::Versions, &read(&core, owners).await);
             }
         }
     };

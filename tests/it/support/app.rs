@@ -97,9 +97,14 @@ impl TestApp {
 
     /// A server on this database.
     pub async fn on(database_url: &str, flags: &[&str], clock: Clock) -> Self {
+        Self::between(database_url, database_url, flags, clock).await
+    }
+
+    /// A server that reaches its database by the URL `through`, while the test has its own way to it.
+    pub async fn between(through: &str, database_url: &str, flags: &[&str], clock: Clock) -> Self {
         let args = settings(flags);
         let operator = Secret::presented(OPERATOR_TOKEN);
-        let core = server::core(database_url, &args, Some(operator), clock).expect("a core");
+        let core = server::core(through, &args, Some(operator), clock).expect("a core");
         let listener =
             TcpListener::bind(args.listener.listen.host_and_port()).await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));

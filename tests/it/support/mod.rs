@@ -13,6 +13,7 @@ pub mod postgres;
 // Looks at processes through /proc.
 #[cfg(target_os = "linux")]
 pub mod process;
+pub mod proxy;
 pub mod race;
 pub mod raw;
 pub mod receiver;

@@ -20,7 +20,9 @@ use befriend::{
     store,
 };
 use nix::unistd::geteuid;
-use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions,
+};
 
 /// The server that this process uses, and what keeps it alive.
 enum Server {
@@ -134,6 +136,29 @@ pub async fn fresh_database() -> String {
 /// A new, empty database; returns its URL.
 pub async fn empty_database() -> String {
     database("").await
+}
+
+/// A new, empty database that was made with these options; returns its URL.
+pub async fn database_with(options: &str) -> String {
+    database(options).await
+}
+
+/// Makes a role that may log in and owns nothing. Returns its name, and the URL of the database with it.
+/// The role stays in the server: it may own nothing, and a role costs a row.
+pub async fn plain_role(database_url: &str) -> (String, String) {
+    let number = DATABASES.fetch_add(1, Ordering::Relaxed);
+    let role = format!("{}_role_{number}", run().await.name);
+    let base = server().url();
+    // The private server's own role may make databases, but no roles.
+    let url = match server() {
+        Server::Private(_) => base.replace("://befriend@", "://postgres@"),
+        _ => base.to_owned(),
+    };
+    let mut superuser = PgConnection::connect(&url).await.expect("a superuser");
+    execute(&mut superuser, format!("create role {role} login password 'plain'")).await;
+    let (scheme, rest) = database_url.split_once("://").expect("a URL");
+    let rest = rest.split_once('@').map_or(rest, |(_, rest)| rest);
+    (role.clone(), format!("{scheme}://{role}:plain@{rest}"))
 }
 
 async fn database(options: &str) -> String {

@@ -11,15 +11,16 @@ use super::{
 /// Each module and the modules of this crate that it may name.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("domain", &[]),
+    ("background_work", &[]),
     ("clock", &[]),
     ("outbox_signals", &[]),
     ("private_postgres", &[]),
     ("store", &["domain"]),
     ("page_token", &["domain"]),
-    ("ops", &["clock", "domain", "outbox_signals", "store"]),
+    ("ops", &["background_work", "clock", "domain", "outbox_signals", "store"]),
     ("transfer", &["domain", "ops"]),
     ("pull", &["clock", "domain", "transfer"]),
-    ("delivery", &["clock", "domain", "outbox_signals", "store"]),
+    ("delivery", &["background_work", "clock", "domain", "outbox_signals", "store"]),
     ("gate", &["domain", "ops"]),
     // To try a callback rule is to deliver one event at once.
     ("grpc", &["delivery", "domain", "gate", "ops", "page_token", "proto"]),
@@ -28,11 +29,24 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("telemetry", &["config"]),
     (
         "server",
-        &["clock", "config", "delivery", "domain", "gate", "grpc", "http", "ops", "proto", "store"],
+        &[
+            "background_work",
+            "clock",
+            "config",
+            "delivery",
+            "domain",
+            "gate",
+            "grpc",
+            "http",
+            "ops",
+            "proto",
+            "store",
+        ],
     ),
     (
         "cli",
         &[
+            "background_work",
             "clock",
             "config",
             "delivery",

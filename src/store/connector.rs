@@ -1,0 +1,226 @@
+//! Opening connections: to the first of the hosts that answers and takes writes.
+
+use std::{
+    fmt, io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
+use sqlx::{
+    ConnectOptions as _, PgConnection, Row as _,
+    postgres::{PgConnectOptions, PgRow},
+};
+use tokio::time::timeout;
+
+use super::{
+    database_url::Host,
+    outages::Outages,
+    sqlstate::{Meaning, meaning},
+};
+use crate::domain::backoff;
+
+/// A connection that was idle for longer is checked before it is used.
+const CHECK_AFTER: Duration = Duration::from_secs(1);
+
+/// How long the check may take: a connection whose packets a firewall drops would never answer.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A connection is replaced at this age, and with it the memory that its server process has gathered.
+const MAX_AGE: Duration = Duration::from_mins(30);
+
+/// The pauses between attempts to connect: 10 ms, 20 ms, 40 ms, … up to 500 ms.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// Why no connection could be opened: what each of the hosts did.
+#[derive(Debug)]
+pub struct ConnectError(Vec<(String, Refusal)>);
+
+/// What a host did.
+#[derive(Debug)]
+enum Refusal {
+    /// The connection failed, or the server refused it.
+    Failed(sqlx::Error),
+    /// The server takes no writes.
+    ReadOnly,
+    /// The server did not answer in time.
+    Silent(Duration),
+}
+
+impl ConnectError {
+    /// Whether waiting does not help: a wrong password, no such role or database, a broken certificate.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        self.0.iter().all(|(_, refusal)| match refusal {
+            Refusal::Failed(sqlx::Error::Database(error)) => {
+                let code = error.code().unwrap_or_default();
+                // insufficient_privilege: the role may not connect to the database.
+                meaning(&code) == Meaning::Refused || code == "42501"
+            }
+            Refusal::Failed(sqlx::Error::Configuration(_)) => true,
+            Refusal::Failed(_) | Refusal::ReadOnly | Refusal::Silent(_) => false,
+        })
+    }
+
+    /// Whether a server is there and has no room for another connection.
+    pub(super) fn has_no_room(&self) -> bool {
+        self.0.iter().any(|(_, refusal)| match refusal {
+            Refusal::Failed(sqlx::Error::Database(error)) => {
+                meaning(&error.code().unwrap_or_default()) == Meaning::Busy
+            }
+            _ => false,
+        })
+    }
+
+    /// Whether a host refused the connection in a way that may pass within moments: the server is starting,
+    /// is being promoted, or has no room.
+    fn may_pass(&self) -> bool {
+        self.0.iter().any(|(_, refusal)| match refusal {
+            Refusal::Failed(sqlx::Error::Io(error)) => {
+                error.kind() == io::ErrorKind::ConnectionRefused
+            }
+            Refusal::Failed(sqlx::Error::Database(error)) => error.is_transient_in_connect_phase(),
+            Refusal::ReadOnly => true,
+            Refusal::Failed(_) | Refusal::Silent(_) => false,
+        })
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, (host, refusal)) in self.0.iter().enumerate() {
+            let separator = if number == 0 { "" } else { "; " };
+            write!(f, "{separator}{host}: ")?;
+            match refusal {
+                Refusal::Failed(sqlx::Error::Database(error)) => f.write_str(error.message())?,
+                Refusal::Failed(error) => write!(f, "{error}")?,
+                Refusal::ReadOnly => f.write_str(
+                    "the server takes no writes: it is a standby, or default_transaction_read_only is on",
+                )?,
+                Refusal::Silent(time) => write!(f, "no answer within {time:?}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConnectError {}
+
+/// Opens connections, and checks those of the pool.
+pub(super) struct Connector {
+    hosts: Vec<Host>,
+    /// The host that took the last connection: the next one goes there first.
+    last: AtomicUsize,
+    timeout: Duration,
+    outages: Arc<Outages>,
+}
+
+impl Connector {
+    /// Connects to `hosts` with further `options` of the session. Waits up to `timeout` for a server that
+    /// is starting.
+    pub(super) fn new(
+        hosts: Vec<Host>,
+        options: impl Fn(PgConnectOptions) -> PgConnectOptions,
+        timeout: Duration,
+        outages: Arc<Outages>,
+    ) -> Self {
+        let with_options = |host: Host| Host { options: options(host.options), ..host };
+        let hosts = hosts.into_iter().map(with_options).collect();
+        Self { hosts, last: AtomicUsize::new(0), timeout, outages }
+    }
+
+    /// Opens a connection. Tries again while the server is starting or has no room, for no longer than
+    /// a call waits for a connection.
+    pub(super) async fn connect(&self) -> Result<PgConnection, ConnectError> {
+        let until = Instant::now() + self.timeout;
+        let mut failures = 0;
+        loop {
+            failures += 1;
+            let pause = backoff(FIRST_PAUSE, failures, LONGEST_PAUSE);
+            match self.connect_once(until.saturating_duration_since(Instant::now())).await {
+                Err(error) if error.may_pass() && Instant::now() + pause < until => {
+                    self.outages.suspect();
+                }
+                result => return result,
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Tries each host once, all of them within `time`.
+    pub(super) async fn connect_once(&self, time: Duration) -> Result<PgConnection, ConnectError> {
+        let count = self.hosts.len();
+        let share = time / u32::try_from(count).unwrap_or(u32::MAX);
+        let first = self.last.load(Ordering::Relaxed);
+        let mut refusals = Vec::new();
+        for index in (0..count).map(|number| (first + number) % count) {
+            let host = &self.hosts[index];
+            // Boxed, because the future is large, and part of the future of every call.
+            let refusal = match timeout(share, Box::pin(open(&host.options))).await {
+                Ok(Ok(Some(connection))) => {
+                    self.last.store(index, Ordering::Relaxed);
+                    return Ok(connection);
+                }
+                Ok(Ok(None)) => Refusal::ReadOnly,
+                Ok(Err(error)) => Refusal::Failed(error),
+                Err(_) => Refusal::Silent(share),
+            };
+            refusals.push((host.name.clone(), refusal));
+        }
+        Err(ConnectError(refusals))
+    }
+}
+
+/// A connection to a server that takes writes; `None` if the server takes none.
+async fn open(options: &PgConnectOptions) -> Result<Option<PgConnection>, sqlx::Error> {
+    let mut connection = options.connect().await?;
+    Ok(takes_writes(&mut connection).await?.then_some(connection))
+}
+
+/// Whether the server takes writes now. A standby says no, and so does a server that was made read-only.
+/// One round trip, as a ping is.
+pub(super) async fn takes_writes(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let row: PgRow = sqlx::raw_sql("show transaction_read_only").fetch_one(connection).await?;
+    Ok(row.try_get::<&str, _>(0)? == "off")
+}
+
+impl Manager for Connector {
+    type Type = PgConnection;
+    type Error = ConnectError;
+
+    async fn create(&self) -> Result<PgConnection, ConnectError> {
+        self.connect().await
+    }
+
+    /// Checks a connection before it is used again; without a round trip if it was used a moment ago.
+    async fn recycle(
+        &self,
+        connection: &mut PgConnection,
+        metrics: &Metrics,
+    ) -> RecycleResult<ConnectError> {
+        if metrics.age() > MAX_AGE {
+            return Err(RecycleError::message("old"));
+        }
+        if self.outages.condemned(metrics) {
+            return Err(RecycleError::message("condemned"));
+        }
+        if metrics.last_used() <= CHECK_AFTER {
+            return Ok(());
+        }
+        match timeout(CHECK_TIMEOUT, Box::pin(takes_writes(connection))).await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => {
+                self.outages.condemn();
+                Err(RecycleError::message("read-only"))
+            }
+            Ok(Err(_)) | Err(_) => {
+                self.outages.condemn_unused_since(metrics);
+                Err(RecycleError::message("lost"))
+            }
+        }
+    }
+}

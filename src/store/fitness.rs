@@ -1,0 +1,122 @@
+//! What a database must be for the service to work on it: its version, its encoding, whose migrations it
+//! has, and what the role may do.
+
+use sqlx::{PgConnection, migrate::Migrator, query_as, query_scalar};
+
+/// The oldest Postgres that the service runs on, as `server_version_num` has it.
+const OLDEST_SERVER: i32 = 150_000;
+
+/// Why the service can't work on a database.
+#[derive(Debug, thiserror::Error)]
+pub enum Unfit {
+    /// The server is too old.
+    #[error("the server is Postgres {0}: befriend needs version 15 or newer")]
+    TooOld(String),
+    /// Names and remarks would not be kept as they are.
+    #[error(
+        "its encoding is {0}, and befriend needs UTF8: create a database with \
+         `create database … encoding 'UTF8' template template0`"
+    )]
+    Encoding(String),
+    /// The database belongs to another program.
+    #[error(
+        "its table _sqlx_migrations has migrations of another program (version {0}): give befriend a \
+         database of its own"
+    )]
+    Foreign(i64),
+    /// The role lacks privileges.
+    #[error("the role {role} lacks privileges: {missing}; docs/database.md has the grants")]
+    Privileges {
+        /// The role.
+        role: String,
+        /// What it lacks, as "insert on users".
+        missing: String,
+    },
+    /// The database could not be asked.
+    #[error(transparent)]
+    Failed(#[from] sqlx::Error),
+}
+
+/// Checks what no migration changes: the server's version and the database's encoding.
+pub(super) async fn check_server(db: &mut PgConnection) -> Result<(), Unfit> {
+    let (number, version, encoding): (i32, String, String) = query_as(
+        "select current_setting('server_version_num')::integer, current_setting('server_version'), \
+         current_setting('server_encoding')",
+    )
+    .fetch_one(db)
+    .await?;
+    if number < OLDEST_SERVER {
+        return Err(Unfit::TooOld(version));
+    }
+    if encoding != "UTF8" {
+        return Err(Unfit::Encoding(encoding));
+    }
+    Ok(())
+}
+
+/// The number of the newest of our migrations that ran: 0 in an empty database, and more than we have in
+/// that of a newer befriend.
+pub(super) async fn applied_version(db: &mut PgConnection, ours: &Migrator) -> Result<i64, Unfit> {
+    let is_there: bool = query_scalar("select to_regclass('_sqlx_migrations') is not null")
+        .fetch_one(&mut *db)
+        .await?;
+    if !is_there {
+        return Ok(0);
+    }
+    let applied: Result<Vec<(i64, Vec<u8>, bool)>, sqlx::Error> =
+        query_as("select version, checksum, success from _sqlx_migrations order by version")
+            .fetch_all(&mut *db)
+            .await;
+    let applied = match applied {
+        Err(error) if is_denied(&error) => {
+            let missing = "select on _sqlx_migrations".to_owned();
+            return Err(Unfit::Privileges { role: role(db).await?, missing });
+        }
+        applied => applied?,
+    };
+    let last = ours.iter().map(|migration| migration.version).max().unwrap_or(0);
+    let mut newest = 0;
+    for (version, checksum, success) in applied {
+        match ours.iter().find(|migration| migration.version == version) {
+            Some(migration) if *migration.checksum == *checksum => {}
+            // Ours come before those of a newer befriend.
+            None if newest >= last => {}
+            _ => return Err(Unfit::Foreign(version)),
+        }
+        if success {
+            newest = version;
+        }
+    }
+    Ok(newest)
+}
+
+/// Checks that the role may read and write the tables that the migrations make.
+pub(super) async fn check_privileges(db: &mut PgConnection, ours: &Migrator) -> Result<(), Unfit> {
+    let lines = ours.iter().flat_map(|migration| migration.sql.as_str().lines());
+    let tables = lines.filter_map(|line| line.strip_prefix("create table ")?.split(' ').next());
+    let tables: Vec<&str> = tables.collect();
+    let missing: Vec<String> = query_scalar(
+        "select format('%s on %s', p.name, t.name)
+         from unnest($1::text[]) t (name)
+         cross join unnest(array['select', 'insert', 'update', 'delete']) p (name)
+         where to_regclass(t.name) is null
+            or not has_table_privilege(to_regclass(t.name), p.name)
+         order by t.name, p.name",
+    )
+    .bind(tables)
+    .fetch_all(&mut *db)
+    .await?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Unfit::Privileges { role: role(db).await?, missing: missing.join(", ") })
+}
+
+fn is_denied(error: &sqlx::Error) -> bool {
+    // insufficient_privilege
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "42501")
+}
+
+async fn role(db: &mut PgConnection) -> Result<String, sqlx::Error> {
+    query_scalar("select current_user::text").fetch_one(db).await
+}
