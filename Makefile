@@ -15,7 +15,7 @@ RELEASED_PROTOS = proto/released.binpb
 COMPOSE = $$(if docker compose version >/dev/null 2>&1; then echo docker compose; else echo docker-compose; fi)
 
 .DEFAULT_GOAL = help
-.PHONY: help run test check fmt lint proto-lint proto-release deny tidy bench bench-quick bench-parts budget bench-outbox bench-watch measure-moving fuzz fuzz-http build release doc image compose-up compose-down
+.PHONY: help run test test-hostile check fmt lint proto-lint proto-release deny tidy bench bench-quick bench-parts budget bench-outbox bench-watch measure-moving fuzz fuzz-http build release doc image compose-up compose-down
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -29,6 +29,10 @@ run: ## Build and start befriend with a demo app until Ctrl-C (more flags: ARGS=
 test: ## Run all tests, on a private Postgres or on the server of TEST_DATABASE_URL
 	@scripts/setup test
 	cargo test --locked
+
+test-hostile: ## Run the attacks that take minutes, and print what callers and memory did meanwhile
+	@scripts/setup test
+	cargo test --locked --test it hostile:: -- --ignored --nocapture --test-threads 1
 
 check: ## Check format, lints, protos, dependencies and house rules
 	@scripts/setup test

@@ -17,7 +17,10 @@ use std::{
 
 use futures_util::FutureExt as _;
 use http::{Extensions, HeaderMap, HeaderValue};
-use tokio::time::Instant;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 
 use self::place::CallPlaces;
 pub use self::place::Place;
@@ -169,17 +172,18 @@ pub const INTERNAL: &str = "an internal error happened; the service's log tells 
 
 /// A call from its arrival until its answer is sent, or dropped. The listener puts it into the request's
 /// extensions, and holds it for as long as bytes of the answer wait.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct InFlight {
     connection: Arc<Connection>,
     place: OnceLock<Arc<Place>>,
+    open_place: OnceLock<[OwnedSemaphorePermit; 2]>,
 }
 
 impl InFlight {
     /// A call on `connection`.
     #[must_use]
     pub fn on(connection: Arc<Connection>) -> Self {
-        Self { connection, place: OnceLock::new() }
+        Self { connection, place: OnceLock::new(), open_place: OnceLock::new() }
     }
 
     /// The call to which a request's extensions belong.
@@ -194,10 +198,23 @@ impl InFlight {
         // A call passes the gate once.
         let _ = self.place.set(place);
     }
+
+    /// Takes a place for a call that needs no token and does not pass the gate: one of these, and one of
+    /// its connection's. They are kept until the answer is sent. False if there is none.
+    #[must_use]
+    pub fn keep_open_place(&self, of_all: &Arc<Semaphore>) -> bool {
+        let take = |places: &Arc<Semaphore>| Arc::clone(places).try_acquire_owned().ok();
+        let Some(of_all) = take(of_all) else { return false };
+        let Some(own) = take(&self.connection.without_token) else { return false };
+        self.open_place.set([of_all, own]).is_ok()
+    }
 }
 
+/// How many calls that need no token and do not pass the gate a connection may have in flight.
+const MAX_WITHOUT_TOKEN: usize = 4;
+
 /// The connection of a request.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Connection {
     /// The address at the other end, where it has one.
     pub address: Option<IpAddr>,
@@ -205,9 +222,17 @@ pub struct Connection {
     pub tls: bool,
     /// Its calls in flight.
     pub calls: Calls,
+    without_token: Arc<Semaphore>,
 }
 
 impl Connection {
+    /// A new connection.
+    #[must_use]
+    pub fn new(address: Option<IpAddr>, tls: bool) -> Self {
+        let without_token = Arc::new(Semaphore::new(MAX_WITHOUT_TOKEN));
+        Self { address, tls, calls: Calls::default(), without_token }
+    }
+
     /// The connection of the request to which the extensions belong.
     #[must_use]
     pub fn of(extensions: &Extensions) -> Option<&Self> {

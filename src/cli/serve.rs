@@ -20,6 +20,7 @@ pub(super) async fn serve(
     mut args: ServeArgs,
 ) -> Result<(), CommandError> {
     telemetry::start(args.log.log_format, &args.log.log);
+    server::descriptors::raise();
     let stop = stop_on_signal();
     // Before the database is started: a port that is in use is reported at once.
     let listener = listen(&args.listener.listen).await?;

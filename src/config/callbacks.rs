@@ -91,6 +91,12 @@ impl CallbackArgs {
         }
     }
 
+    /// The largest number of connections to receivers.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        if self.deliver { self.callback_total.get() } else { 0 }
+    }
+
     /// The settings of the dispatcher.
     #[must_use]
     pub fn dispatcher(&self) -> DispatcherSettings {

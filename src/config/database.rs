@@ -72,6 +72,12 @@ impl PoolArgs {
         )
     }
 
+    /// The largest number of connections to the database.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        usize::try_from(self.db_connections.get()).unwrap_or(usize::MAX)
+    }
+
     /// The settings of the store.
     #[must_use]
     pub fn db(&self) -> DbSettings {

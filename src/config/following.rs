@@ -7,6 +7,9 @@ use clap::{Args, value_parser};
 use super::values::positive_duration;
 use crate::ops::watch::registry::WatchSettings;
 
+/// How many watchers an instance has unless a setting says otherwise.
+const DEFAULT_WATCHERS: usize = 10_000;
+
 /// How callers follow lists.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Following lists")]
@@ -21,9 +24,11 @@ pub struct FollowingArgs {
     #[arg(long, env = "BEFRIEND_TOMBSTONE_RETENTION", value_name = "TIME", default_value = "30d", value_parser = positive_duration)]
     tombstone_retention: Duration,
 
-    /// The largest number of watchers of this instance.
-    #[arg(long, env = "BEFRIEND_MAX_WATCHERS", value_name = "N", default_value = "10000")]
-    max_watchers: NonZeroUsize,
+    /// The largest number of watchers of this instance [default: 10000, or what fits on its connections].
+    ///
+    /// A connection carries --max-streams of them.
+    #[arg(long, env = "BEFRIEND_MAX_WATCHERS", value_name = "N")]
+    max_watchers: Option<NonZeroUsize>,
 
     /// How often to look for changes that other instances made to watched lists.
     ///
@@ -47,11 +52,17 @@ impl FollowingArgs {
         self.tombstone_retention.try_into().expect("a setting is at most 366 days")
     }
 
+    /// How many watchers there may be at once, where `fit` of them fit on the connections.
+    #[must_use]
+    pub fn max_watchers(&self, fit: usize) -> usize {
+        self.max_watchers.map_or(DEFAULT_WATCHERS, NonZeroUsize::get).min(fit)
+    }
+
     /// The settings of watching; a watcher's token is checked every `token_check_interval`.
     #[must_use]
-    pub fn watches(&self, token_check_interval: Duration) -> WatchSettings {
+    pub fn watches(&self, max_watchers: usize, token_check_interval: Duration) -> WatchSettings {
         WatchSettings {
-            max_watchers: self.max_watchers.get(),
+            max_watchers,
             poll_interval: self.watch_poll,
             send_timeout: self.watch_send_timeout,
             token_check_interval,

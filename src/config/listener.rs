@@ -52,6 +52,38 @@ pub struct ListenerArgs {
     #[arg(long, env = "BEFRIEND_MAX_STREAMS", value_name = "N", default_value = "256")]
     pub max_streams: NonZeroU32,
 
+    /// How many connections there may be [default: 4096, or what the file descriptors allow].
+    ///
+    /// Half of them may come from one address, unless --max-connections-per-address says otherwise. When
+    /// there are more, one that makes no calls has to go.
+    #[arg(long, env = "BEFRIEND_MAX_CONNECTIONS", value_name = "N")]
+    pub max_connections: Option<NonZeroUsize>,
+
+    /// How many connections may come from one address [default: half of --max-connections].
+    #[arg(long, env = "BEFRIEND_MAX_CONNECTIONS_PER_ADDRESS", value_name = "N")]
+    pub max_connections_per_address: Option<NonZeroUsize>,
+
+    /// How long a new connection may take until its first request, TLS included, and a later request of
+    /// HTTP/1 until its head is whole.
+    #[arg(long, env = "BEFRIEND_HEADER_TIMEOUT", value_name = "TIME", default_value = "10s", value_parser = positive_duration)]
+    pub header_timeout: Duration,
+
+    /// How long a connection may stay without a call.
+    #[arg(long, env = "BEFRIEND_IDLE_TIMEOUT", value_name = "TIME", default_value = "5m", value_parser = positive_duration)]
+    pub idle_timeout: Duration,
+
+    /// How long a caller may take to read an answer, or a message of a stream, before the connection is
+    /// closed.
+    #[arg(long, env = "BEFRIEND_SEND_TIMEOUT", value_name = "TIME", default_value = "30s", value_parser = positive_duration)]
+    pub send_timeout: Duration,
+
+    /// How many bytes of answers may wait for callers to read them.
+    ///
+    /// A connection on which a sixteenth of them waits gets its next answers when it has read these.
+    /// When there are more in all, the connection with most of them is closed.
+    #[arg(long, env = "BEFRIEND_MAX_UNSENT", value_name = "BYTES", default_value = "67108864")]
+    pub max_unsent: NonZeroUsize,
+
     /// How often to check that an idle connection is alive.
     #[arg(long, env = "BEFRIEND_KEEPALIVE", value_name = "TIME", default_value = "30s", value_parser = positive_duration)]
     pub keepalive: Duration,

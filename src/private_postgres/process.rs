@@ -4,20 +4,23 @@
 //! Postgres whose working folder is the cluster. Linux tells this in /proc, other systems by `ps`.
 
 use std::{
-    fs,
+    fs, io,
     path::Path,
     process::{Command, Stdio},
 };
 
 pub(super) use nix::sys::signal::Signal;
-use nix::{sys::signal::kill, unistd::Pid};
+use nix::{errno::Errno, sys::signal::kill, unistd::Pid};
 
 /// Whether the process exists and has not ended; a zombie has ended.
 pub(super) fn is_alive(pid: i32) -> bool {
     let state = if has_proc() {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        // The name in parentheses may contain spaces and parentheses. The state follows the last one.
-        stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next())
+        match fs::read_to_string(format!("/proc/{pid}/stat")) {
+            // The name in parentheses may contain spaces and parentheses. The state follows the last one.
+            Ok(stat) => stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next()),
+            Err(error) if is_want_of_descriptors(&error) => return exists(pid),
+            Err(_) => None,
+        }
     } else {
         ps(pid, "stat=").chars().next()
     };
@@ -32,7 +35,10 @@ pub(super) fn serves(pid: i32, cluster: &Path) -> bool {
         let folder = fs::read_link(format!("/proc/{pid}/cwd"));
         let name = fs::read_to_string(format!("/proc/{pid}/comm"));
         folder.is_ok_and(|folder| folder == cluster)
-            && name.is_ok_and(|name| name.trim_end() == "postgres")
+            && match name {
+                Ok(name) => name.trim_end() == "postgres",
+                Err(error) => is_want_of_descriptors(&error),
+            }
     } else {
         let command = ps(pid, "command=");
         command.contains("postgres") && command.contains(&*cluster.to_string_lossy())
@@ -53,7 +59,7 @@ pub(super) fn servers_of(cluster: &Path) -> Vec<i32> {
 
 /// Whether any process has this pid.
 pub(super) fn exists(pid: i32) -> bool {
-    pid > 0 && kill(Pid::from_raw(pid), None) != Err(nix::errno::Errno::ESRCH)
+    pid > 0 && kill(Pid::from_raw(pid), None) != Err(Errno::ESRCH)
 }
 
 /// Signals a server process of this cluster, and never any other process.
@@ -62,6 +68,13 @@ pub(super) fn signal_server(pid: i32, cluster: &Path, signal: Signal) {
         // The only possible failure is that the process has ended meanwhile.
         let _ = kill(Pid::from_raw(pid), signal);
     }
+}
+
+/// Whether a file could not be opened because this process or the system has too many open: that tells
+/// nothing about the file.
+fn is_want_of_descriptors(error: &io::Error) -> bool {
+    let number = error.raw_os_error().map(Errno::from_raw);
+    matches!(number, Some(Errno::EMFILE | Errno::ENFILE))
 }
 
 fn has_proc() -> bool {

@@ -7,7 +7,6 @@
 
 use std::{
     io::{self, IoSlice},
-    net::SocketAddr,
     pin::{Pin, pin},
     sync::{
         Arc,
@@ -19,18 +18,15 @@ use std::{
 use futures_util::task::AtomicWaker;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     task::yield_now,
 };
-use tokio_rustls::server::TlsStream;
-use tonic::transport::server::Connected;
 
-use crate::gate::Connection;
+use crate::gate::Calls;
 
-/// A connection whose writes wait for each other, and what its requests learn about it.
+/// A connection whose writes wait for each other.
 pub(super) struct BatchedWrites<S> {
     stream: S,
-    connection: Arc<Connection>,
+    calls: Calls,
     writing: Writing,
     round: Arc<Round>,
 }
@@ -61,35 +57,15 @@ impl Wake for Round {
     }
 }
 
-impl BatchedWrites<TcpStream> {
-    pub(super) fn plain(stream: TcpStream) -> Self {
-        let address = stream.peer_addr().ok();
-        Self::new(stream, address, false)
-    }
-}
-
-impl BatchedWrites<TlsStream<TcpStream>> {
-    pub(super) fn tls(stream: TlsStream<TcpStream>) -> Self {
-        let address = stream.get_ref().0.peer_addr().ok();
-        Self::new(stream, address, true)
-    }
-}
-
 impl<S> BatchedWrites<S> {
-    fn new(stream: S, address: Option<SocketAddr>, tls: bool) -> Self {
-        let address = address.map(|address| address.ip());
-        let connection = Connection { address, tls, ..Connection::default() };
-        Self {
-            stream,
-            connection: Arc::new(connection),
-            writing: Writing::Idle,
-            round: Arc::default(),
-        }
+    /// A connection with these calls in flight.
+    pub(super) fn new(stream: S, calls: Calls) -> Self {
+        Self { stream, calls, writing: Writing::Idle, round: Arc::default() }
     }
 
     /// The stream to write to, once the wait is over.
     fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<&mut S> {
-        if self.writing == Writing::Idle && self.connection.calls.any() {
+        if self.writing == Writing::Idle && self.calls.any() {
             self.writing = Writing::Waiting;
             self.round.over.store(false, Ordering::Release);
             // The first poll of `yield_now` has the runtime wake `end` at the end of the round; the
@@ -152,14 +128,6 @@ impl<S: AsyncRead + Unpin> AsyncRead for BatchedWrites<S> {
     }
 }
 
-impl<S> Connected for BatchedWrites<S> {
-    type ConnectInfo = Arc<Connection>;
-
-    fn connect_info(&self) -> Arc<Connection> {
-        Arc::clone(&self.connection)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use futures_util::poll;
@@ -169,7 +137,7 @@ mod tests {
 
     fn connection() -> (BatchedWrites<DuplexStream>, DuplexStream) {
         let (ours, peers) = duplex(1024);
-        (BatchedWrites::new(ours, None, false), peers)
+        (BatchedWrites::new(ours, Calls::default()), peers)
     }
 
     #[tokio::test]
@@ -181,7 +149,7 @@ mod tests {
     #[tokio::test]
     async fn with_calls_in_flight_a_write_waits_for_the_tasks_that_are_ready_and_only_once() {
         let (mut connection, mut peer) = connection();
-        let _in_flight = connection.connection.calls.begin();
+        let _in_flight = connection.calls.begin();
         let other = Arc::new(AtomicBool::new(false));
         let done = Arc::clone(&other);
         tokio::spawn(async move { done.store(true, Ordering::Relaxed) });

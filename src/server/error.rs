@@ -1,10 +1,10 @@
-//! Why the service could not start, or stopped early.
+//! Why the service could not start.
 
 use std::{io, path::PathBuf};
 
 use crate::store::DatabaseUrlError;
 
-/// Why the service could not start, or the listener failed.
+/// Why the service could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The database's URL can't be parsed.
@@ -26,9 +26,19 @@ pub enum ServeError {
     /// A certificate or key can't be used: the setting that names it, and why.
     #[error("{0}: {1}")]
     Tls(&'static str, String),
-    /// The listener failed.
-    #[error("the listener failed: {0}")]
-    Transport(#[from] tonic::transport::Error),
+    /// There can't be so many connections.
+    #[error(
+        "--max-connections: {wanted} connections need more file descriptors than the {limit} that this \
+         process may have (ulimit -n), of which {most} are for connections"
+    )]
+    Descriptors {
+        /// The setting.
+        wanted: usize,
+        /// How many connections there can be.
+        most: usize,
+        /// The limit of the process.
+        limit: usize,
+    },
     /// The built-in descriptors are broken: a bug.
     #[error("reflection failed: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),

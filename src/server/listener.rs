@@ -1,80 +1,107 @@
 //! The listening port: gRPC and the HTTP APIs, with or without TLS.
 
-use std::sync::Arc;
+use std::{num::NonZeroUsize, sync::Arc};
 
-use futures_util::{FutureExt as _, TryStreamExt as _};
-use http::Request;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
-use tonic::{
-    service::RoutesBuilder,
-    transport::{self, Server, server::TcpIncoming},
+use tokio::{net::TcpListener, sync::Semaphore};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tonic::service::RoutesBuilder;
+use tonic_health::pb::health_server::{Health, HealthServer};
+use tower::Layer as _;
+
+use super::{
+    accept::accept,
+    connection::Protocols,
+    descriptors,
+    error::ServeError,
+    open_services::{Bounded, MAX_MESSAGE},
+    peers::{PeerLimits, Peers},
+    tls,
 };
-use tower::util::MapRequestLayer;
-
-use super::{batched_writes::BatchedWrites, error::ServeError, tls};
 use crate::{
     config::ServeArgs,
-    gate::{Connection, Gate, InFlight, MAX_METADATA},
+    gate::Gate,
     grpc::{self, GateLayer},
     http::Http,
     proto,
 };
 
-/// The largest header list of an HTTP/2 request, in bytes. What is above it HTTP/2 itself answers with 431,
-/// so it lies far above the bound of metadata, which the gate answers in gRPC's words.
-const MAX_HEADER_LIST: u32 = 16 * MAX_METADATA;
+/// How many reflection calls there may be at once: a person with a tool makes one.
+const MAX_REFLECTION: usize = 64;
 
-/// Serves `routes` and the HTTP APIs behind `gate` until `closing`; then the calls in flight end
-/// first.
-///
-/// # Errors
-/// [`ServeError`] when the certificates can't be used; the future fails when the port does.
-pub(super) fn serve(
-    listener: TcpListener,
-    gate: Gate,
-    mut routes: RoutesBuilder,
-    args: &ServeArgs,
-    closing: CancellationToken,
-) -> Result<impl Future<Output = Result<(), transport::Error>> + use<>, ServeError> {
-    if args.listener.reflection {
-        add_reflection(&mut routes)?;
-    }
-    let http = Http::new(gate.clone(), args.listener.max_message.get(), args.access.netease());
-    let mut builder = Server::builder()
-        .accept_http1(true)
-        .max_concurrent_streams(args.listener.max_streams.get())
-        .http2_keepalive_interval(Some(args.listener.keepalive))
-        .http2_keepalive_timeout(Some(args.listener.keepalive))
-        .tcp_keepalive(Some(args.listener.keepalive))
-        .http2_max_header_list_size(MAX_HEADER_LIST)
-        .layer(MapRequestLayer::new(arrive))
-        .layer(GateLayer::new(gate));
-    let router = builder.add_routes(grpc::or_else(routes.routes(), move |request| {
-        let http = http.clone();
-        async move { http.answer(request).await }
-    }));
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let closed = closing.cancelled_owned();
-    Ok(match tls::acceptor(&args.listener)? {
-        None => {
-            let incoming = incoming.map_ok(BatchedWrites::plain);
-            router.serve_with_incoming_shutdown(incoming, closed).left_future()
-        }
-        Some(acceptor) => {
-            let incoming = tls::accept(incoming, acceptor).map_ok(BatchedWrites::tls);
-            router.serve_with_incoming_shutdown(incoming, closed).right_future()
-        }
-    })
+/// The port.
+pub(super) struct Listener {
+    peers: Arc<Peers>,
+    watch: AbortOnDropHandle<()>,
 }
 
-/// Begins a call on its connection.
-fn arrive<B>(mut request: Request<B>) -> Request<B> {
-    if let Some(connection) = request.extensions().get::<Arc<Connection>>() {
-        let call = InFlight::on(Arc::clone(connection));
-        request.extensions_mut().insert(Arc::new(call));
+impl Listener {
+    /// Serves `routes` and the HTTP APIs behind `gate` until `closing`.
+    ///
+    /// # Errors
+    /// When the certificates can't be used, or the settings ask for more connections than there can be.
+    pub(super) fn open(
+        listener: TcpListener,
+        gate: Gate,
+        mut routes: RoutesBuilder,
+        health: HealthServer<impl Health>,
+        args: &ServeArgs,
+        closing: CancellationToken,
+    ) -> Result<Self, ServeError> {
+        let connections = descriptors::connections(args)?;
+        let health = health.max_decoding_message_size(MAX_MESSAGE);
+        // Every connection may watch the health: clients choose by it where to call.
+        routes.add_service(Bounded::new(health, Arc::new(Semaphore::new(4 * connections))));
+        if args.listener.reflection {
+            add_reflection(&mut routes)?;
+        }
+        let http = Http::new(gate.clone(), args.listener.max_message.get(), args.access.netease());
+        let routes = grpc::or_else(routes.routes(), move |request| {
+            let http = http.clone();
+            async move { http.answer(request).await }
+        });
+        let routes = GateLayer::new(gate).layer(routes.prepare());
+        let protocols = Protocols::new(routes, tls::acceptor(&args.listener)?, &args.listener);
+        let peers = Arc::new(Peers::new(limits(connections, args)));
+        let accepting = Arc::clone(&peers);
+        tokio::spawn(async move {
+            tokio::select! {
+                () = closing.cancelled() => {}
+                () = accept(&listener, &accepting, &protocols) => {}
+            }
+            // New connections are refused from here on.
+            drop(listener);
+            accepting.leave();
+        });
+        let watched = Arc::clone(&peers);
+        let watch = AbortOnDropHandle::new(tokio::spawn(async move { watched.watch().await }));
+        Ok(Self { peers, watch })
     }
-    request
+
+    /// Comes back when all connections have ended.
+    pub(super) async fn closed(&self) {
+        self.peers.left().await;
+    }
+
+    /// Ends all connections. Returns how many calls were cut off.
+    pub(super) fn cut_off(self) -> u64 {
+        let calls = self.peers.open_calls();
+        self.peers.end();
+        self.watch.abort();
+        calls
+    }
+}
+
+fn limits(connections: usize, args: &ServeArgs) -> PeerLimits {
+    let listener = &args.listener;
+    let per_address = listener.max_connections_per_address;
+    PeerLimits {
+        all: connections,
+        per_address: per_address.map_or(connections.div_ceil(2), NonZeroUsize::get),
+        head: listener.header_timeout,
+        idle: listener.idle_timeout,
+        send: listener.send_timeout,
+        unsent: listener.max_unsent.get(),
+    }
 }
 
 fn add_reflection(routes: &mut RoutesBuilder) -> Result<(), tonic_reflection::server::Error> {
@@ -85,8 +112,11 @@ fn add_reflection(routes: &mut RoutesBuilder) -> Result<(), tonic_reflection::se
             // With these, tools show the details of errors.
             .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
-    routes.add_service(builder().build_v1()?);
+    let places = Arc::new(Semaphore::new(MAX_REFLECTION));
+    let v1 = builder().build_v1()?.max_decoding_message_size(MAX_MESSAGE);
+    routes.add_service(Bounded::new(v1, Arc::clone(&places)));
     // Older versions of grpcurl know only v1alpha.
-    routes.add_service(builder().build_v1alpha()?);
+    let v1alpha = builder().build_v1alpha()?.max_decoding_message_size(MAX_MESSAGE);
+    routes.add_service(Bounded::new(v1alpha, places));
     Ok(())
 }

@@ -1,11 +1,21 @@
 //! The server: starts the listener and the background tasks, and shuts them down in order.
 
+mod accept;
+mod answer;
 mod background;
 mod batched_writes;
+mod calls;
+mod connection;
 mod database_clock;
+pub mod descriptors;
 mod error;
+mod frames;
 pub mod health;
 mod listener;
+mod open_services;
+mod peer;
+mod peer_stream;
+mod peers;
 mod tls;
 pub mod upkeep;
 
@@ -15,8 +25,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
 
-use self::background::Background;
 pub use self::{database_clock::read as read_clock, error::ServeError};
+use self::{background::Background, listener::Listener};
 use crate::{
     clock::Clock,
     config::ServeArgs,
@@ -43,7 +53,8 @@ const CLOCK_TIMEOUT: Duration = Duration::from_secs(2);
 /// What the operations of this process share: the database at `url`, and the settings in `args`.
 ///
 /// # Errors
-/// When `url` is not a Postgres URL, or the credentials key can't be parsed.
+/// When `url` is not a Postgres URL, the credentials key can't be parsed, or the settings ask for more
+/// connections than there can be.
 pub fn core(
     url: &str,
     args: &ServeArgs,
@@ -57,7 +68,9 @@ pub fn core(
         event_retention: args.callbacks.event_retention(),
         tombstone_retention: args.following.tombstone_retention(),
         request_life: args.limits.request_lifetime(),
-        watches: Watches::new(args.following.watches(args.access.token_cache)),
+        watches: Watches::new(
+            args.following.watches(descriptors::watchers(args)?, args.access.token_cache),
+        ),
         lifetimes: args.access.token_lifetimes(),
         keyring: args.access.keyring().ok_or(ServeError::CredentialsKey)?,
         operator_token: operator_token.as_ref().map(Secret::hash),
@@ -73,7 +86,7 @@ pub fn core(
 /// Serves until `stop`, then lets the calls in flight finish.
 ///
 /// # Errors
-/// [`ServeError`] when the service can't start, or the listener fails.
+/// [`ServeError`] when the service can't start.
 pub async fn serve(
     listener: TcpListener,
     core: Arc<Core>,
@@ -92,11 +105,10 @@ pub async fn serve(
         );
     }
     let webhook_client = Arc::new(WebhookClient::new(webhook));
-    let mut routes = grpc::routes(&core, &webhook_client, args.listener.max_message.get());
-    routes.add_service(health_service);
+    let routes = grpc::routes(&core, &webhook_client, args.listener.max_message.get());
     let gate = Gate::new(Arc::clone(&core), args.listener.gate());
     let closing = CancellationToken::new();
-    let listening = listener::serve(listener, gate, routes, args, closing.clone())?;
+    let listener = Listener::open(listener, gate, routes, health_service, args, closing.clone())?;
     let background = Background::spawn(&core, args, webhook_client, reporter.clone());
     let shutdown = async {
         stop.cancelled().await;
@@ -109,14 +121,20 @@ pub async fn serve(
         closing.cancel();
         health::end_watches(reporter).await;
         tokio::time::sleep(args.listener.shutdown_timeout).await;
-        tracing::warn!("calls still in flight at the end of the shutdown time were cut off");
     };
-    let served = tokio::select! {
-        served = listening => served,
-        () = shutdown => Ok(()),
-    };
+    tokio::select! {
+        () = listener.closed() => {}
+        () = shutdown => {}
+    }
+    let cut_off = listener.cut_off();
+    if cut_off > 0 {
+        tracing::warn!(
+            calls = cut_off,
+            "calls still in flight at the end of the shutdown time were cut off"
+        );
+    }
     background.stop(args.listener.shutdown_timeout).await;
     // Calls that were cut off may still hold connections, which end with the process.
     let _ = tokio::time::timeout(CLOSE_TIMEOUT, core.db.close()).await;
-    Ok(served?)
+    Ok(())
 }

@@ -1,25 +1,16 @@
-//! TLS of the listener. tonic's own TLS offers only HTTP/2, and clients of the HTTP APIs need
-//! HTTP/1.1.
+//! TLS of the listener: the certificates, and the protocols that are offered.
 
-use std::{fs, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{fs, path::PathBuf, sync::Arc};
 
-use futures_util::{Stream, StreamExt as _};
 use rustls::{RootCertStore, ServerConfig, server::WebPkiClientVerifier};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
-use tokio::{net::TcpStream, time::timeout};
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_rustls::TlsAcceptor;
 
 use super::error::ServeError;
 use crate::config::ListenerArgs;
 
 /// The protocols that ALPN offers, the preferred one first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
-
-/// How long a handshake may take.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How many handshakes may be in progress at once.
-const MAX_HANDSHAKES: usize = 1024;
 
 /// Makes TLS connections of TCP connections; `None` when the settings name no certificate.
 pub(super) fn acceptor(args: &ListenerArgs) -> Result<Option<TlsAcceptor>, ServeError> {
@@ -44,18 +35,6 @@ pub(super) fn acceptor(args: &ListenerArgs) -> Result<Option<TlsAcceptor>, Serve
     let mut config = builder.with_single_cert(chain, key).map_err(|e| unusable(&e))?;
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
     Ok(Some(TlsAcceptor::from(Arc::new(config))))
-}
-
-/// The connections whose handshakes succeeded or failed, in the order in which they did.
-pub(super) fn accept(
-    incoming: impl Stream<Item = io::Result<TcpStream>>,
-    acceptor: TlsAcceptor,
-) -> impl Stream<Item = io::Result<TlsStream<TcpStream>>> {
-    let handshake = move |tcp: io::Result<TcpStream>| {
-        let acceptor = acceptor.clone();
-        async move { timeout(HANDSHAKE_TIMEOUT, acceptor.accept(tcp?)).await? }
-    };
-    incoming.map(handshake).buffer_unordered(MAX_HANDSHAKES)
 }
 
 fn certificates(

@@ -1,6 +1,13 @@
 //! Callers who send what no client would: refused as the caller's fault, and everybody else is served
 //! on. For every method in the descriptors.
 
+mod answers;
+#[cfg(target_os = "linux")]
+mod attacks;
+mod connections;
+#[cfg(target_os = "linux")]
+mod descriptors;
+
 use std::io::Write as _;
 
 use befriend::clock::Clock;

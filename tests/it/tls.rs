@@ -137,3 +137,20 @@ async fn clients_that_know_only_http_1_are_served_over_tls_too() {
         assert!(answer.contains("organization_application_not_found"), "{answer}");
     }
 }
+
+#[tokio::test]
+async fn handshakes_that_do_not_end_shut_nobody_out() {
+    let certs = Certificates::make("tls-half");
+    let (cert, key) = (certs.path("server.pem"), certs.path("server.key"));
+    let flags = ["--tls-cert", &cert, "--tls-key", &key, "--max-connections", "64"];
+    let app = TestApp::with(&flags, Clock::system()).await;
+    let mut half = Vec::new();
+    for _ in 0..200 {
+        let mut tcp = TcpStream::connect(app.url.strip_prefix("http://").unwrap()).await.unwrap();
+        // A record of a handshake, of which the most is still to come.
+        tcp.write_all(b"\x16\x03\x01\x02\x00\x01").await.unwrap();
+        half.push(tcp);
+    }
+    call(&app, certs.client()).await.unwrap();
+    drop(half);
+}
