@@ -25,8 +25,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
 
-pub use self::{database_clock::read as read_clock, error::ServeError};
 use self::{background::Background, listener::Listener};
+pub use self::{database_clock::read as read_clock, error::ServeError};
 use crate::{
     clock::Clock,
     config::ServeArgs,
