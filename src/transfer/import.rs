@@ -111,7 +111,7 @@ impl Import<'_> {
             let mut batch = Batch::default();
             let mut read = 0;
             while read < BATCH {
-                let Some((line, result)) = reader.next()? else { break };
+                let Some((line, result)) = reader.next_line()? else { break };
                 read += 1;
                 let place = Place { file, line };
                 let lines = &mut self.report.lines[source.kind as usize];

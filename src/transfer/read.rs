@@ -59,7 +59,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`TransferError`] when the file can't be read any more.
-    pub fn next(&mut self) -> Result<Option<NumberedLine>, TransferError> {
+    pub fn next_line(&mut self) -> Result<Option<NumberedLine>, TransferError> {
         let path = &self.source.path;
         let read = match &mut self.parser {
             Parser::Json { file, line } => next_json(self.source, file, line),

@@ -49,7 +49,7 @@ pub fn file(path: &Path, input: &[u8]) {
     let source = Source { path: path.to_owned(), kind, format };
     let Ok(mut reader) = Reader::open(&source, invalid_values) else { return };
     let mut before = 0;
-    while let Ok(Some((line, _))) = reader.next() {
+    while let Ok(Some((line, _))) = reader.next_line() {
         assert!(line > before, "line {line} after line {before}");
         before = line;
     }

@@ -3,10 +3,10 @@
 use std::{
     net::SocketAddr,
     sync::atomic::{AtomicU32, Ordering},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use befriend::{
+    clock::Clock,
     grpc::{Access, Methods},
     proto::{
         self, app_service_client::AppServiceClient,
@@ -149,7 +149,7 @@ impl Site {
     /// NetEase's headers of a request that is made now, as lines.
     pub fn netease_headers(&self) -> String {
         let nonce = self.nonces.fetch_add(1, Ordering::Relaxed);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+        let now = Clock::system().now().unix_timestamp();
         let (key, secret) = &self.netease;
         let sum = Sha1::digest(format!("{secret}{nonce}{now}"));
         let sum: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
