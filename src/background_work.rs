@@ -33,12 +33,15 @@ pub enum Work {
     DeletedApps,
     /// Removing expired tokens.
     ExpiredTokens,
+    /// Serving renewed certificates.
+    Certificates,
 }
 
 /// The parts of the service as the health service names them, with the work that each does.
-pub const PARTS: [(&str, &[Work]); 3] = [
+pub const PARTS: [(&str, &[Work]); 4] = [
     ("callbacks", &[Work::Leases, Work::DueEvents, Work::Settling]),
     ("watching", &[Work::Versions]),
+    ("certificates", &[Work::Certificates]),
     (
         "upkeep",
         &[
@@ -67,6 +70,7 @@ impl Work {
             Self::Tombstones => "purging old tombstones",
             Self::DeletedApps => "removing the rows of deleted apps",
             Self::ExpiredTokens => "removing expired tokens",
+            Self::Certificates => "serving renewed certificates",
         }
     }
 }
@@ -94,6 +98,18 @@ impl BackgroundWork {
         } else {
             tracing::debug!(work = work.name(), %error, "background work failed");
         }
+    }
+
+    /// Takes note of work that needs no second failure to count as failing, because nothing but a change from
+    /// outside can make it succeed. The caller has logged why it failed.
+    pub fn stands<T, E>(&self, work: Work, result: &Result<T, E>) {
+        let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match result {
+            Ok(_) => failures.remove(&work),
+            Err(_) => failures.insert(work, FAILURES),
+        };
+        let failing = if result.is_ok() { 0.0 } else { 1.0 };
+        metrics::gauge!("befriend_background_failing", "work" => work.name()).set(failing);
     }
 
     /// Whether one of these kinds of work fails again and again.

@@ -1,6 +1,6 @@
 //! `befriend app`: creates, shows, changes and deletes apps.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
 use tokio::time::Instant;
@@ -11,7 +11,7 @@ use super::{
     output::{OutputError, print},
 };
 use crate::{
-    config,
+    config::{self, CredentialsKeyArgs},
     domain::{App, AppLimitsChange, CredentialsChange, Error, PageSizes, Secret},
     ops::{Core, access::apps, maintenance::deleted_apps},
 };
@@ -87,63 +87,45 @@ pub(super) struct CredentialArgs {
     /// Easemob's client_id.
     #[arg(
         long,
-        env = "CLIENT_ID",
+        env = "BEFRIEND_CLIENT_ID",
         value_name = "ID",
         default_value = "",
         hide_default_value = true
     )]
     client_id: String,
     /// Easemob's client_secret. Other users of the machine can see a flag, but not the variable.
-    #[arg(
-        long,
-        env = "CLIENT_SECRET",
-        value_name = "SECRET",
-        default_value = "",
-        hide_default_value = true,
-        hide_env_values = true,
-        value_parser = config::secret
-    )]
-    client_secret: Secret,
+    #[arg(long, env = "BEFRIEND_CLIENT_SECRET", value_name = "SECRET", hide_env_values = true, value_parser = config::secret)]
+    client_secret: Option<Secret>,
+    /// A file that holds --client-secret.
+    #[arg(long, env = "BEFRIEND_CLIENT_SECRET_FILE", value_name = "FILE")]
+    client_secret_file: Option<PathBuf>,
     /// NetEase's AppKey.
     #[arg(
         long,
-        env = "NETEASE_APP_KEY",
+        env = "BEFRIEND_NETEASE_APP_KEY",
         value_name = "KEY",
         default_value = "",
         hide_default_value = true
     )]
     netease_app_key: String,
     /// NetEase's AppSecret. Other users of the machine can see a flag, but not the variable.
-    #[arg(
-        long,
-        env = "NETEASE_APP_SECRET",
-        value_name = "SECRET",
-        default_value = "",
-        hide_default_value = true,
-        hide_env_values = true,
-        value_parser = config::secret
-    )]
-    netease_app_secret: Secret,
+    #[arg(long, env = "BEFRIEND_NETEASE_APP_SECRET", value_name = "SECRET", hide_env_values = true, value_parser = config::secret)]
+    netease_app_secret: Option<Secret>,
+    /// A file that holds --netease-app-secret.
+    #[arg(long, env = "BEFRIEND_NETEASE_APP_SECRET_FILE", value_name = "FILE")]
+    netease_app_secret_file: Option<PathBuf>,
     /// Remove the app's AppKey and AppSecret.
     #[arg(long)]
     remove_netease: bool,
-    /// The key that seals the AppSecret: the same as the service's. Not needed with the private
-    /// Postgres.
-    #[arg(
-        long,
-        env = "BEFRIEND_CREDENTIALS_KEY",
-        value_name = "KEYS",
-        hide_env_values = true,
-        value_parser = config::secret
-    )]
-    credentials_key: Option<Secret>,
+    #[command(flatten)]
+    credentials_key: CredentialsKeyArgs,
 }
 
 impl AppCommand {
     /// The key to seal secrets with, if the command line has one.
-    pub(super) fn credentials_key(&self) -> Option<&Secret> {
+    pub(super) fn credentials_key(&self) -> Option<&CredentialsKeyArgs> {
         match self {
-            Self::SetCredentials { credentials, .. } => credentials.credentials_key.as_ref(),
+            Self::SetCredentials { credentials, .. } => Some(&credentials.credentials_key),
             _ => None,
         }
     }
@@ -161,9 +143,16 @@ impl From<LimitArgs> for AppLimitsChange {
 
 impl CredentialArgs {
     fn change(&self) -> Result<CredentialsChange, CommandError> {
+        let secret = |flag, value: &Option<Secret>, file: &Option<PathBuf>| {
+            let secret = config::secret_of(flag, value.as_ref(), file.as_deref())?;
+            Ok::<_, CommandError>(secret.unwrap_or_else(|| Secret::presented("")))
+        };
+        let client = secret("--client-secret", &self.client_secret, &self.client_secret_file)?;
+        let flag = "--netease-app-secret";
+        let netease = secret(flag, &self.netease_app_secret, &self.netease_app_secret_file)?;
         Ok(CredentialsChange::parse(
-            (&self.client_id, self.client_secret.reveal()),
-            (&self.netease_app_key, self.netease_app_secret.reveal()),
+            (&self.client_id, client.reveal()),
+            (&self.netease_app_key, netease.reveal()),
             self.remove_netease,
         )?)
     }

@@ -30,7 +30,7 @@ pub(super) async fn with_core<T>(
         store::require_current(&database.url).await?;
     }
     let mut args = args.clone();
-    database.set_credentials_key(&mut args.access)?;
+    database.set_credentials_key(&mut args.access.credentials_key)?;
     let core = server::core(&database.url, &args, None, Clock::system())?;
     // The times that a command writes are compared with those of the service.
     let done = match server::read_clock(&core).await {

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{error::CommandError, output::print, secrets::load_or_generate};
 use crate::{
-    config::{AccessArgs, DatabaseArgs},
+    config::{CredentialsKeyArgs, DatabaseArgs},
     domain::{Secret, SecretKind},
     ops::Core,
     private_postgres::{self, Keeper},
@@ -36,9 +36,8 @@ struct Private {
 impl Database {
     /// Starts or joins the private Postgres, unless the settings name another database.
     pub(super) async fn open(args: &DatabaseArgs) -> Result<Self, CommandError> {
-        // A compose file can't leave a variable out, only empty.
-        if let Some(url) = args.database_url.as_ref().filter(|url| !url.is_empty()) {
-            return Ok(Self { url: url.clone(), private: None });
+        if let Some(url) = args.url()? {
+            return Ok(Self { url: url.reveal().to_owned(), private: None });
         }
         let data_dir = args.data_dir.clone().unwrap_or_else(private_postgres::default_data_dir);
         let settings = private_postgres::Settings {
@@ -64,14 +63,13 @@ impl Database {
     }
 
     /// Sets the credentials key that is kept beside the private Postgres, unless the settings have one.
-    pub(super) fn set_credentials_key(&self, args: &mut AccessArgs) -> Result<(), CommandError> {
-        let given = args.credentials_key.as_ref().is_some_and(|key| !key.reveal().is_empty());
-        if !given && let Some(private) = &self.private {
-            let kind = SecretKind::CredentialsKey;
-            let key = load_or_generate(&private.data_dir, "credentials-key", kind)?;
-            args.credentials_key = Some(key);
-        }
-        Ok(())
+    pub(super) fn set_credentials_key(
+        &self,
+        key: &mut CredentialsKeyArgs,
+    ) -> Result<(), CommandError> {
+        let Some(private) = &self.private else { return Ok(()) };
+        let kind = SecretKind::CredentialsKey;
+        key.or_else(|| load_or_generate(&private.data_dir, "credentials-key", kind))
     }
 
     /// The operator's token that is kept beside the private Postgres; `None` for another database.

@@ -150,7 +150,8 @@ async fn run(cli: Cli) -> Result<ExitCode, CommandError> {
         }
         Command::Migrate => database::migrate(&database).await?,
         Command::App(command) => {
-            settings.access.credentials_key = command.credentials_key().cloned();
+            let key = command.credentials_key().cloned();
+            settings.access.credentials_key = key.unwrap_or_default();
             with_core(&database, &settings, async |core| apps::run(core, command).await).await?;
         }
         Command::Token(args) => {

@@ -10,7 +10,10 @@ use std::{
 use tempfile::NamedTempFile;
 
 use super::error::CommandError;
-use crate::domain::{Secret, SecretKind};
+use crate::{
+    config,
+    domain::{Secret, SecretKind},
+};
 
 /// A file with fewer characters than this holds no secret of ours.
 const SHORTEST: usize = 32;
@@ -50,21 +53,15 @@ pub(super) fn load_or_generate(
     load_or_generate(data_dir, name, kind)
 }
 
-/// The secret of the file that `flag` names, else that of an environment variable. No flag takes the
-/// secret itself: every user of the machine can read the command lines of processes.
+/// The secret in the file that `flag` with `-file` names, else that of an environment variable. No flag takes
+/// the secret itself: every user of the machine can read the command lines of processes.
 pub(super) fn from_file_or_variable(
+    flag: &'static str,
     file: Option<&Path>,
-    flag: &str,
     variable: &str,
 ) -> Result<Secret, CommandError> {
-    let text = match file {
-        Some(file) => fs::read_to_string(file)
-            .map_err(|error| format!("{flag}: can't read {}: {error}", file.display()))?,
-        None => env::var(variable)
-            .map_err(|_| format!("the secret is missing: set {variable}, or give {flag}"))?,
-    };
-    match text.trim() {
-        "" => Err(format!("{flag} or {variable}: the secret is empty").into()),
-        secret => Ok(Secret::presented(secret)),
-    }
+    let value = env::var(variable).ok().map(|text| Secret::presented(text.trim()));
+    let secret = config::secret_of(flag, value.as_ref(), file)?;
+    let missing = || format!("the secret is missing: set {variable}, or give {flag}-file");
+    Ok(secret.ok_or_else(missing)?)
 }

@@ -6,12 +6,13 @@ use super::{
     error::CommandError,
     listener::listen,
     output::print,
-    signals::stop_on_signal,
+    signals::listen_to_signals,
 };
 use crate::{
     clock::Clock,
     config::{DatabaseArgs, ServeArgs},
-    server, store, telemetry,
+    server::{self, Signals},
+    store, telemetry,
 };
 
 /// Serves until a signal. [`ServeArgs::check`] has accepted the settings.
@@ -21,16 +22,17 @@ pub(super) async fn serve(
 ) -> Result<(), CommandError> {
     telemetry::start(args.log.log_format, &args.log.log);
     server::descriptors::raise();
-    let stop = stop_on_signal();
+    let signals = Signals { database: Some(database_args.clone()), ..listen_to_signals() };
     // Before the database is started: a port that is in use is reported at once.
     let listener = listen(&args.listener.listen).await?;
     let database = Database::open(&database_args).await?;
-    database.set_credentials_key(&mut args.access)?;
-    let kept_token = match args.access.operator_token {
+    database.set_credentials_key(&mut args.access.credentials_key)?;
+    let given_token = args.access.operator_token()?;
+    let kept_token = match given_token {
         Some(_) => None,
         None => database.operator_token()?,
     };
-    let operator_token = args.access.operator_token.clone().or_else(|| kept_token.clone());
+    let operator_token = given_token.or_else(|| kept_token.clone());
     if operator_token.is_none() {
         tracing::warn!(
             "AppService and CallbackRuleService refuse every call: --operator-token is not set"
@@ -46,7 +48,7 @@ pub(super) async fn serve(
     let (address, tls) = (listener.local_addr()?, args.listener.tls_cert.is_some());
     tracing::info!(%address, tls, "listening");
     if args.demo {
-        let stop = stop.clone();
+        let stop = signals.stop.clone();
         show(&demo::prepare(&core, address, tls, operator_token.as_ref(), stop).await?);
     } else if let Some(token) = kept_token {
         show(&format!("operator token: {}", token.reveal()));
@@ -57,7 +59,7 @@ pub(super) async fn serve(
             "callbacks may go to loopback and private addresses: --callback-allow-private"
         );
     }
-    let served = server::serve(listener, core, &args, webhook, stop).await;
+    let served = server::serve(listener, core, &args, webhook, signals).await;
     database.close().await?;
     tracing::info!("stopped");
     Ok(served?)

@@ -1,15 +1,15 @@
-//! Signals: the first SIGINT or SIGTERM asks the command to stop, the second one ends the process. SIGHUP,
-//! by which a terminal says that it is gone and an operator that a log was moved, changes nothing.
+//! Signals: the first SIGINT or SIGTERM asks the command to stop, the second one ends the process. SIGHUP
+//! has a service read certificates and secrets again, and ends nothing: a terminal that is gone sends it too.
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
-use crate::telemetry;
+use crate::{server::Signals, telemetry};
 
-/// A token that the first SIGINT or SIGTERM cancels. A second signal ends the process at once.
-pub(super) fn stop_on_signal() -> CancellationToken {
-    let stop = CancellationToken::new();
-    let token = stop.clone();
+/// What the signals of this process ask for: the first SIGINT or SIGTERM stops, SIGHUP reloads. A second
+/// SIGINT or SIGTERM ends the process at once.
+pub(super) fn listen_to_signals() -> Signals {
+    let signals = Signals::default();
+    let Signals { stop: token, reload, .. } = signals.clone();
     // From here on, and not from the first turn of the task on, no signal ends the process by itself.
     let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hang_up)) = (
         signal(SignalKind::interrupt()),
@@ -17,7 +17,7 @@ pub(super) fn stop_on_signal() -> CancellationToken {
         signal(SignalKind::hangup()),
     ) else {
         tracing::error!("can't listen for signals");
-        return stop;
+        return signals;
     };
     tokio::spawn(async move {
         loop {
@@ -25,7 +25,7 @@ pub(super) fn stop_on_signal() -> CancellationToken {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
                 _ = hang_up.recv() => {
-                    tracing::info!("SIGHUP changes nothing: settings and certificates are read at the start");
+                    reload.notify_one();
                     continue;
                 }
             }
@@ -36,5 +36,5 @@ pub(super) fn stop_on_signal() -> CancellationToken {
             token.cancel();
         }
     });
-    stop
+    signals
 }

@@ -1,15 +1,16 @@
 //! Settings of access: the operator's token, app tokens, logins, and the credentials of NetEase's API.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, builder::BoolishValueParser};
 
 use super::{
     error::{SettingError, require},
+    secrets::{CredentialsKeyArgs, secret_of},
     values::{positive_duration, secret},
 };
 use crate::{
-    domain::{Keyring, Secret, TokenLifetimes, parse_duration, render_duration},
+    domain::{Secret, TokenLifetimes, parse_duration, render_duration},
     http::NetEaseSettings,
     ops::access::login_throttle::LoginSettings,
 };
@@ -29,16 +30,15 @@ pub struct AccessArgs {
     /// Without it the two services refuse every call. With the private Postgres befriend generates one,
     /// keeps it in the data folder and prints it at the start.
     #[arg(long, env = "BEFRIEND_OPERATOR_TOKEN", value_name = "TOKEN", hide_env_values = true, value_parser = secret)]
-    pub operator_token: Option<Secret>,
+    operator_token: Option<Secret>,
 
-    /// The key that encrypts NetEase AppSecrets in the database: 32 bytes in base64, as `openssl rand
-    /// -base64 32` prints them.
-    ///
-    /// Without it no app can have an AppSecret. With the private Postgres befriend generates one and
-    /// keeps it in the data folder. To change the key, give several, separated by commas: the first
-    /// encrypts, and all of them decrypt.
-    #[arg(long, env = "BEFRIEND_CREDENTIALS_KEY", value_name = "KEYS", hide_env_values = true, value_parser = secret)]
-    pub credentials_key: Option<Secret>,
+    /// A file that holds --operator-token.
+    #[arg(long, env = "BEFRIEND_OPERATOR_TOKEN_FILE", value_name = "FILE")]
+    operator_token_file: Option<PathBuf>,
+
+    /// The key that encrypts secrets.
+    #[command(flatten)]
+    pub credentials_key: CredentialsKeyArgs,
 
     /// How long an app token lives when its request names no time.
     #[arg(long, env = "BEFRIEND_TOKEN_TTL", value_name = "TIME", default_value = "1d", value_parser = positive_duration)]
@@ -78,20 +78,23 @@ impl AccessArgs {
             format!("must not be above --max-token-ttl ({})", render_duration(self.max_token_ttl)),
         )?;
         require(self.token_ttl >= TokenLifetimes::MIN, "--token-ttl", "must be at least 1m")?;
+        self.operator_token()?;
+        self.credentials_key.keyring().map(drop)
+    }
+
+    /// The operator's token; `None` when the settings name none.
+    ///
+    /// # Errors
+    /// When it can't be read, or is weak.
+    pub fn operator_token(&self) -> Result<Option<Secret>, SettingError> {
+        let (flag, file) = ("--operator-token", self.operator_token_file.as_deref());
+        let token = secret_of(flag, self.operator_token.as_ref(), file)?;
         let strong = |token: &str| {
             token.len() >= MIN_OPERATOR_TOKEN && token.bytes().all(|byte| byte.is_ascii_graphic())
         };
-        require(
-            self.operator_token.as_ref().is_none_or(|token| strong(token.reveal())),
-            "--operator-token",
-            "must be at least 32 visible ASCII characters without spaces",
-        )?;
-        require(
-            self.keyring().is_some(),
-            "--credentials-key",
-            "must be 32 bytes in base64, as `openssl rand -base64 32` prints them; several keys are \
-             separated by commas",
-        )
+        let accepted = token.as_ref().is_none_or(|token| strong(token.reveal()));
+        require(accepted, flag, "must be at least 32 visible ASCII characters without spaces")?;
+        Ok(token)
     }
 
     /// How long tokens live.
@@ -104,16 +107,6 @@ impl AccessArgs {
     #[must_use]
     pub fn logins(&self) -> LoginSettings {
         LoginSettings { failed_logins: self.failed_logins.get(), window: LOGIN_WINDOW }
-    }
-
-    /// The keys that encrypt secrets; `None` if the setting does not hold keys.
-    #[must_use]
-    pub fn keyring(&self) -> Option<Keyring> {
-        // A compose file can't leave a variable out, only empty.
-        match &self.credentials_key {
-            Some(keys) if !keys.reveal().is_empty() => Keyring::parse(keys),
-            _ => Some(Keyring::default()),
-        }
     }
 
     /// The settings of NetEase's API.

@@ -6,9 +6,13 @@ use clap::{ArgAction, Args, builder::BoolishValueParser};
 
 use super::{
     error::{SettingError, require},
-    values::positive_duration,
+    secrets::secret_of,
+    values::{positive_duration, secret},
 };
-use crate::{domain::parse_duration, store::DbSettings};
+use crate::{
+    domain::{Secret, parse_duration},
+    store::{self, DbSettings},
+};
 
 /// Where the data is: settings of all commands.
 #[derive(Args, Clone, Debug)]
@@ -19,8 +23,20 @@ pub struct DatabaseArgs {
     /// Version 15 or newer. Several servers are written as host:port,host:port: the first that answers and
     /// takes writes is used. Without this setting befriend runs a private Postgres in the data folder,
     /// from the server programs that are installed on this machine.
-    #[arg(long, env = "DATABASE_URL", value_name = "URL", global = true, hide_env_values = true)]
-    pub database_url: Option<String>,
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", global = true, hide_env_values = true, value_parser = secret)]
+    database_url: Option<Secret>,
+
+    /// A file that holds --database-url.
+    #[arg(long, env = "DATABASE_URL_FILE", value_name = "FILE", global = true)]
+    database_url_file: Option<PathBuf>,
+
+    /// The password for --database-url, if the URL has none.
+    #[arg(long, env = "BEFRIEND_DATABASE_PASSWORD", value_name = "PASSWORD", global = true, hide_env_values = true, value_parser = secret)]
+    database_password: Option<Secret>,
+
+    /// A file that holds --database-password.
+    #[arg(long, env = "BEFRIEND_DATABASE_PASSWORD_FILE", value_name = "FILE", global = true)]
+    database_password_file: Option<PathBuf>,
 
     /// The folder of the private Postgres [default: /var/lib/befriend or your own data folder].
     ///
@@ -28,6 +44,26 @@ pub struct DatabaseArgs {
     /// $XDG_DATA_HOME), on macOS in ~/Library/Application Support.
     #[arg(long, env = "BEFRIEND_DATA_DIR", value_name = "FOLDER", global = true)]
     pub data_dir: Option<PathBuf>,
+}
+
+impl DatabaseArgs {
+    /// The URL of the database, with its password; `None` stands for the private Postgres.
+    ///
+    /// # Errors
+    /// When one of the two can't be read, or the password does not fit the URL.
+    pub fn url(&self) -> Result<Option<Secret>, SettingError> {
+        let (flag, file) = ("--database-url", self.database_url_file.as_deref());
+        let url = secret_of(flag, self.database_url.as_ref(), file)?;
+        let (flag, file) = ("--database-password", self.database_password_file.as_deref());
+        match (url, secret_of(flag, self.database_password.as_ref(), file)?) {
+            (url, None) => Ok(url),
+            (None, Some(_)) => Err(SettingError::new(flag, "there is no --database-url")),
+            (Some(url), Some(password)) => {
+                let url = store::with_password(url.reveal(), &password);
+                url.map(Some).map_err(|error| SettingError::new(flag, error.to_string()))
+            }
+        }
+    }
 }
 
 /// How the service uses the database.

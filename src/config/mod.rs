@@ -13,6 +13,7 @@ mod limits;
 mod listen;
 mod listener;
 mod log;
+mod secrets;
 mod values;
 
 use clap::{Args, builder::BoolishValueParser};
@@ -27,6 +28,7 @@ pub use self::{
     listen::ListenAddress,
     listener::ListenerArgs,
     log::{LogArgs, LogFormat},
+    secrets::{CredentialsKeyArgs, secret_of},
     values::secret,
 };
 use crate::domain::{Bounds, PageSizes};

@@ -22,6 +22,7 @@ mod message_ids;
 mod page;
 mod record;
 mod relation;
+mod replaceable;
 mod request;
 mod secret;
 mod text;
@@ -52,6 +53,7 @@ pub use record::{
     BadLine, BlockRecord, Difference, EntryTexts, FriendRecord, Place, Record, Refusal, UserRecord,
 };
 pub use relation::Relation;
+pub use replaceable::Replaceable;
 pub use request::{FriendRequest, RequestDirection, RequestMessage, RequestState};
 pub use secret::{Secret, SecretHash, SecretKind};
 pub use text::without_byte_order_mark;

@@ -13,8 +13,8 @@ use crate::{
     background_work::BackgroundWork,
     clock::Clock,
     domain::{
-        App, Bounds, Error, Keyring, MessageIds, OwnerKey, SecretHash, TokenLifetimes, UserRef,
-        Username,
+        App, Bounds, Error, Keyring, MessageIds, OwnerKey, Replaceable, SecretHash, TokenLifetimes,
+        UserRef, Username,
     },
     outbox_signals::OutboxSignals,
     store::{Db, Tx},
@@ -40,9 +40,9 @@ pub struct Core {
     /// How long tokens live.
     pub lifetimes: TokenLifetimes,
     /// What seals the secrets that must be readable.
-    pub keyring: Keyring,
+    pub keyring: Replaceable<Arc<Keyring>>,
     /// The hash of the operator's token; without one all calls of AppService are refused.
-    pub operator_token: Option<SecretHash>,
+    pub operator_token: Replaceable<Option<SecretHash>>,
     /// The callers that were verified a short time ago.
     pub callers: CallerCache,
     /// The failed logins.

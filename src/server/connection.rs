@@ -4,6 +4,7 @@ use std::{
     convert::Infallible,
     future::poll_fn,
     pin::{Pin, pin},
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -14,13 +15,13 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
 };
-use tokio_rustls::TlsAcceptor;
 use tonic::body::Body;
 use tower::Service;
 
 use super::{
     batched_writes::BatchedWrites,
     calls::Calls,
+    certificates::Certificates,
     peer::{Peer, Told},
     peer_stream::PeerStream,
     peers::Admission,
@@ -38,7 +39,7 @@ const MAX_HTTP1_BUFFER: usize = 128 * 1024;
 #[derive(Clone)]
 pub(super) struct Protocols<S> {
     routes: S,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<Certificates>>,
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
 }
@@ -65,7 +66,7 @@ impl<S> Routes for S where
 }
 
 impl<S: Routes> Protocols<S> {
-    pub(super) fn new(routes: S, tls: Option<TlsAcceptor>, args: &ListenerArgs) -> Self {
+    pub(super) fn new(routes: S, tls: Option<Arc<Certificates>>, args: &ListenerArgs) -> Self {
         let mut http1 = http1::Builder::new();
         // The watch over the connections bounds the time for a head.
         http1.timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(MAX_HTTP1_BUFFER);
@@ -93,7 +94,7 @@ impl<S: Routes> Protocols<S> {
             None => self.speak(tcp, &admission).await,
             Some(tls) => {
                 // Boxed, because most of the time a connection is past its handshake.
-                let handshake = while_told(peer, Told::Serve, Box::pin(tls.accept(tcp)));
+                let handshake = while_told(peer, Told::Serve, Box::pin(tls.acceptor().accept(tcp)));
                 if let Some(Ok(stream)) = handshake.await {
                     self.speak(stream, &admission).await;
                 }

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::store::DatabaseUrlError;
+use crate::{config::SettingError, store::DatabaseUrlError};
 
 /// Why the service could not start.
 #[derive(Debug, thiserror::Error)]
@@ -10,9 +10,9 @@ pub enum ServeError {
     /// The database's URL can't be parsed.
     #[error("--database-url: {0}")]
     DatabaseUrl(#[source] DatabaseUrlError),
-    /// The key for stored secrets can't be parsed.
-    #[error("--credentials-key: must be 32 bytes in base64")]
-    CredentialsKey,
+    /// A setting can't be used.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     /// A certificate or key could not be read.
     #[error("{setting}: can't read {path}: {source}")]
     File {

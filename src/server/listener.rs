@@ -10,12 +10,12 @@ use tower::Layer as _;
 
 use super::{
     accept::accept,
+    certificates::Certificates,
     connection::Protocols,
     descriptors,
     error::ServeError,
     open_services::{Bounded, MAX_MESSAGE},
     peers::{PeerLimits, Peers},
-    tls,
 };
 use crate::{
     config::ServeArgs,
@@ -38,13 +38,14 @@ impl Listener {
     /// Serves `routes` and the HTTP APIs behind `gate` until `closing`.
     ///
     /// # Errors
-    /// When the certificates can't be used, or the settings ask for more connections than there can be.
+    /// When the settings ask for more connections than there can be.
     pub(super) fn open(
         listener: TcpListener,
         gate: Gate,
         mut routes: RoutesBuilder,
         health: HealthServer<impl Health>,
         args: &ServeArgs,
+        certificates: Option<Arc<Certificates>>,
         closing: CancellationToken,
     ) -> Result<Self, ServeError> {
         let connections = descriptors::connections(args)?;
@@ -60,7 +61,7 @@ impl Listener {
             async move { http.answer(request).await }
         });
         let routes = GateLayer::new(gate).layer(routes.prepare());
-        let protocols = Protocols::new(routes, tls::acceptor(&args.listener)?, &args.listener);
+        let protocols = Protocols::new(routes, certificates, &args.listener);
         let peers = Arc::new(Peers::new(limits(connections, args)));
         let accepting = Arc::clone(&peers);
         tokio::spawn(async move {

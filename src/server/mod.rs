@@ -5,6 +5,7 @@ mod answer;
 mod background;
 mod batched_writes;
 mod calls;
+mod certificates;
 mod connection;
 mod database_clock;
 pub mod descriptors;
@@ -16,22 +17,24 @@ mod open_services;
 mod peer;
 mod peer_stream;
 mod peers;
+mod reload;
+mod signals;
 mod tls;
 pub mod upkeep;
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tonic_health::ServingStatus;
 
-use self::{background::Background, listener::Listener};
-pub use self::{database_clock::read as read_clock, error::ServeError};
+use self::{background::Background, certificates::Certificates, listener::Listener};
+pub use self::{database_clock::read as read_clock, error::ServeError, signals::Signals};
 use crate::{
     clock::Clock,
     config::ServeArgs,
     delivery::{WebhookClient, WebhookSettings},
-    domain::{MessageIds, Secret},
+    domain::{MessageIds, Replaceable, Secret},
     gate::Gate,
     grpc,
     ops::{
@@ -53,7 +56,7 @@ const CLOCK_TIMEOUT: Duration = Duration::from_secs(2);
 /// What the operations of this process share: the database at `url`, and the settings in `args`.
 ///
 /// # Errors
-/// When `url` is not a Postgres URL, the credentials key can't be parsed, or the settings ask for more
+/// When `url` is not a Postgres URL, a secret can't be read, or the settings ask for more
 /// connections than there can be.
 pub fn core(
     url: &str,
@@ -72,8 +75,8 @@ pub fn core(
             args.following.watches(descriptors::watchers(args)?, args.access.token_cache),
         ),
         lifetimes: args.access.token_lifetimes(),
-        keyring: args.access.keyring().ok_or(ServeError::CredentialsKey)?,
-        operator_token: operator_token.as_ref().map(Secret::hash),
+        keyring: Replaceable::new(Arc::new(args.access.credentials_key.keyring()?)),
+        operator_token: Replaceable::new(operator_token.as_ref().map(Secret::hash)),
         callers: CallerCache::new(args.access.token_cache),
         login_throttle: LoginThrottle::new(args.access.logins()),
         rate_limits: RateLimits::new(args.limits.rates()),
@@ -83,7 +86,7 @@ pub fn core(
     }))
 }
 
-/// Serves until `stop`, then lets the calls in flight finish.
+/// Serves until it is told to stop, then lets the calls in flight finish.
 ///
 /// # Errors
 /// [`ServeError`] when the service can't start.
@@ -92,8 +95,10 @@ pub async fn serve(
     core: Arc<Core>,
     args: &ServeArgs,
     webhook: WebhookSettings,
-    stop: CancellationToken,
+    signals: impl Into<Signals>,
 ) -> Result<(), ServeError> {
+    let signals = signals.into();
+    let stop = signals.stop.clone();
     let (reporter, health_service) = tonic_health::server::health_reporter();
     // Until the first probe of the database.
     health::set(&reporter, ServingStatus::NotServing).await;
@@ -108,7 +113,18 @@ pub async fn serve(
     let routes = grpc::routes(&core, &webhook_client, args.listener.max_message.get());
     let gate = Gate::new(Arc::clone(&core), args.listener.gate());
     let closing = CancellationToken::new();
-    let listener = Listener::open(listener, gate, routes, health_service, args, closing.clone())?;
+    let (certificates, renewal) = Certificates::open(&args.listener, &core.clock)?.unzip();
+    let listener = Listener::open(
+        listener,
+        gate,
+        routes,
+        health_service,
+        args,
+        certificates,
+        closing.clone(),
+    )?;
+    let reload = reload::follow(Arc::clone(&core), args.clone(), renewal, signals);
+    let _reload = AbortOnDropHandle::new(tokio::spawn(reload));
     let background = Background::spawn(&core, args, webhook_client, reporter.clone());
     let shutdown = async {
         stop.cancelled().await;

@@ -21,7 +21,7 @@ use super::{
     outages::Outages,
     sqlstate::{Meaning, meaning},
 };
-use crate::domain::backoff;
+use crate::domain::{Replaceable, backoff};
 
 /// A connection that was idle for longer is checked before it is used.
 const CHECK_AFTER: Duration = Duration::from_secs(1);
@@ -112,7 +112,9 @@ impl std::error::Error for ConnectError {}
 
 /// Opens connections, and checks those of the pool.
 pub(super) struct Connector {
-    hosts: Vec<Host>,
+    hosts: Replaceable<Arc<[Host]>>,
+    /// Adds the settings of a session.
+    session: Box<dyn Fn(PgConnectOptions) -> PgConnectOptions + Send + Sync>,
     /// The host that took the last connection: the next one goes there first.
     last: AtomicUsize,
     timeout: Duration,
@@ -124,13 +126,36 @@ impl Connector {
     /// is starting.
     pub(super) fn new(
         hosts: Vec<Host>,
-        options: impl Fn(PgConnectOptions) -> PgConnectOptions,
+        options: impl Fn(PgConnectOptions) -> PgConnectOptions + Send + Sync + 'static,
         timeout: Duration,
         outages: Arc<Outages>,
     ) -> Self {
-        let with_options = |host: Host| Host { options: options(host.options), ..host };
-        let hosts = hosts.into_iter().map(with_options).collect();
-        Self { hosts, last: AtomicUsize::new(0), timeout, outages }
+        let connector = Self {
+            hosts: Replaceable::new([].into()),
+            session: Box::new(options),
+            last: AtomicUsize::new(0),
+            timeout,
+            outages,
+        };
+        connector.set_hosts(hosts);
+        connector
+    }
+
+    fn set_hosts(&self, hosts: Vec<Host>) {
+        let with_options = |host: Host| Host { options: (self.session)(host.options), ..host };
+        self.hosts.set(hosts.into_iter().map(with_options).collect());
+    }
+
+    /// Opens further connections as these hosts say, which differ in user and password at the most. Returns
+    /// whether they do.
+    pub(super) fn replace_hosts(&self, hosts: Vec<Host>) -> bool {
+        let place =
+            |host: &Host| (host.name.clone(), host.options.get_database().map(str::to_owned));
+        let same = self.hosts.get().iter().map(place).eq(hosts.iter().map(place));
+        if same {
+            self.set_hosts(hosts);
+        }
+        same
     }
 
     /// Opens a connection. Tries again while the server is starting or has no room, for no longer than
@@ -153,12 +178,13 @@ impl Connector {
 
     /// Tries each host once, all of them within `time`.
     pub(super) async fn connect_once(&self, time: Duration) -> Result<PgConnection, ConnectError> {
-        let count = self.hosts.len();
+        let hosts = self.hosts.get();
+        let count = hosts.len();
         let share = time / u32::try_from(count).unwrap_or(u32::MAX);
         let first = self.last.load(Ordering::Relaxed);
         let mut refusals = Vec::new();
         for index in (0..count).map(|number| (first + number) % count) {
-            let host = &self.hosts[index];
+            let host = &hosts[index];
             // Boxed, because the future is large, and part of the future of every call.
             let refusal = match timeout(share, Box::pin(open(&host.options))).await {
                 Ok(Ok(Some(connection))) => {

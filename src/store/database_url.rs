@@ -26,6 +26,9 @@ pub enum DatabaseUrlError {
     /// A parameter has a value that the service can't use.
     #[error("{0}")]
     Parameter(String),
+    /// The URL was changed, and leads to another server or database.
+    #[error("leads to another server or database: that takes a restart")]
+    OtherDatabase,
 }
 
 /// One of the servers that a URL names.

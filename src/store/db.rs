@@ -93,9 +93,10 @@ impl Db {
     /// [`DatabaseUrlError`].
     pub fn new(url: &str, settings: &DbSettings) -> Result<Self, DatabaseUrlError> {
         let outages = Arc::new(Outages::new());
+        let session = settings.clone();
         let connector = Connector::new(
             database_url::hosts(url)?,
-            |options| session_options(options, settings),
+            move |options| session_options(options, &session),
             settings.acquire_timeout,
             Arc::clone(&outages),
         );
@@ -108,6 +109,18 @@ impl Db {
             acquire_timeout: settings.acquire_timeout,
             statement_timeout: settings.statement_timeout,
         })
+    }
+
+    /// Opens further connections by this URL, which differs from that of [`Db::new`] in user and password at
+    /// the most.
+    ///
+    /// # Errors
+    /// [`DatabaseUrlError`], also when the URL leads to another database.
+    pub fn set_url(&self, url: &str) -> Result<(), DatabaseUrlError> {
+        match self.pool.replace_hosts(database_url::hosts(url)?) {
+            true => Ok(()),
+            false => Err(DatabaseUrlError::OtherDatabase),
+        }
     }
 
     /// How long a read takes at most: the wait for a connection, and one statement.

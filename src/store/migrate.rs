@@ -94,7 +94,7 @@ async fn connect(url: &str) -> Result<PgConnection, MigrateError> {
     let lock_timeout = LOCK_TIMEOUT.as_millis().to_string();
     let connector = Connector::new(
         database_url::hosts(url)?,
-        |options| {
+        move |options| {
             let lock_timeout = [("lock_timeout", lock_timeout.clone())];
             options.application_name("befriend migrate").options(lock_timeout)
         },

@@ -16,6 +16,7 @@ pub(crate) mod comparisons;
 mod connection;
 mod connector;
 mod copy;
+mod database_place;
 pub(crate) mod database_time;
 mod database_url;
 mod db;
@@ -46,6 +47,7 @@ pub(crate) mod users;
 
 pub use connection::Tx;
 pub use connector::ConnectError;
+pub use database_place::{place, with_password};
 pub use database_url::DatabaseUrlError;
 pub use db::{Db, DbSettings, Unusable};
 pub use fitness::Unfit;

@@ -13,6 +13,7 @@ use sqlx::{Connection as _, PgConnection};
 
 use super::{
     connector::{ConnectError, Connector},
+    database_url::Host,
     outages::Outages,
 };
 use crate::domain::{Error, Outage};
@@ -79,6 +80,11 @@ impl ConnectionPool {
         self.outages.suspect();
         tracing::debug!(%error, "no connection to the database can be opened");
         Error::Unavailable(if error.has_no_room() { Outage::Busy } else { Outage::Away })
+    }
+
+    /// Opens further connections as these hosts say; false if they lead to another database.
+    pub(super) fn replace_hosts(&self, hosts: Vec<Host>) -> bool {
+        self.pool.manager().replace_hosts(hosts)
     }
 
     /// Opens a connection that is not part of the pool.

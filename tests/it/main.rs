@@ -52,6 +52,8 @@ mod private_postgres;
 mod protos;
 mod pulls;
 mod relations;
+#[cfg(target_os = "linux")]
+mod reload;
 mod remarks;
 mod requests;
 mod requests_races;

@@ -111,7 +111,7 @@ async fn a_service_starts_without_a_reader_listens_on_a_name_and_survives_a_hang
     service.logs("could not print");
     service.logs("serving");
     service.signal(Signal::SIGHUP);
-    service.logs("SIGHUP");
+    service.logs("read again");
     service.stop().await;
 }
 

@@ -1,11 +1,15 @@
 //! Settings: `--help` shows each of them, and a wrong one is refused at the start with its name.
 
-use std::{fs, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
 
-use befriend::cli::Cli;
+use befriend::{cli::Cli, domain::Secret};
 use clap::CommandFactory as _;
 
-use crate::support::{app::settings, binary, postgres};
+use crate::support::{
+    app::{OPERATOR_TOKEN, settings},
+    binary, postgres,
+    process::Folder,
+};
 
 /// The message of a start that is refused.
 #[track_caller]
@@ -65,6 +69,54 @@ fn settings_that_do_not_fit_each_other_are_refused_with_a_name() {
 fn a_refused_secret_is_not_shown() {
     let said = refusal(&["--operator-token", "too-short-a-secret"]);
     assert!(!said.contains("too-short-a-secret"), "{said}");
+}
+
+#[test]
+fn a_secret_comes_from_one_place_and_a_file_holds_it() {
+    let folder = Folder::new();
+    let file = |name: &str, text: &str| {
+        let path = folder.0.join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let token = file("token", &format!("  {OPERATOR_TOKEN}\n"));
+    let (empty, short) = (file("empty", " \n"), file("short", "too-short-a-secret"));
+    for (flag, value) in [
+        ("--operator-token", OPERATOR_TOKEN),
+        ("--credentials-key", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="),
+        ("--database-url", "postgres://127.0.0.1:1/nothing"),
+        ("--database-password", "s3cret-password"),
+    ] {
+        let flag_file = format!("{flag}-file");
+        let given = file("given", value);
+        for (arguments, why) in [
+            (&[flag, value, &flag_file, &given][..], "given twice"),
+            (&[&flag_file, "/nowhere/secret"], "can't read /nowhere/secret"),
+            (&[&flag_file, &empty], "is empty"),
+        ] {
+            // The URL has no password, so that one may be given beside it.
+            let url = ["--database-url", "postgres://u@127.0.0.1:1/x", "--db-wait", "0s"];
+            let url = if flag == "--database-url" { &[][..] } else { &url };
+            let always = ["--listen", "127.0.0.1:0"];
+            let said = refusal(&[arguments, &always, url].concat());
+            assert!(said.contains(&flag_file) && said.contains(why), "{arguments:?}: {said}");
+            assert!(!said.contains(value), "{arguments:?}: {said}");
+        }
+    }
+    let said = refusal(&["--operator-token-file", &short]);
+    assert!(said.contains("--operator-token") && said.contains("32"), "{said}");
+    assert!(!said.contains("too-short"), "{said}");
+    let settings = settings(&["--operator-token-file", &token]);
+    assert_eq!(settings.access.operator_token().unwrap().unwrap().reveal(), OPERATOR_TOKEN);
+    let twice = [
+        "--database-url",
+        "postgres://u:s3cret-1@127.0.0.1:1/x",
+        "--database-password",
+        "s3cret-2",
+    ];
+    let said = refusal(&twice);
+    assert!(said.contains("--database-password") && said.contains("given twice"), "{said}");
+    assert!(!said.contains("s3cret"), "{said}");
 }
 
 #[test]
@@ -134,25 +186,26 @@ fn the_help_names_every_setting_with_its_environment_variable() {
 
 #[test]
 fn make_env_writes_secrets_that_can_be_used() {
-    let file = std::env::temp_dir().join(format!("befriend-env-{}", std::process::id()));
+    let folder = Folder::new();
+    let (env, secrets) = (folder.0.join(".env"), folder.0.join("secrets"));
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/make-env");
-    let made = Command::new("sh").arg(script).arg(&file).output().unwrap();
-    let written = fs::read_to_string(&file).unwrap();
-    let again = Command::new("sh").arg(script).arg(&file).output().unwrap();
-    let kept = fs::read_to_string(&file).unwrap();
-    fs::remove_file(&file).unwrap();
+    let read = |name: &str| fs::read_to_string(secrets.join(name)).unwrap();
+    let names = ["postgres_password", "operator_token", "credentials_key"];
+    let made = Command::new("sh").arg(script).arg(&env).output().unwrap();
+    let written = names.map(read);
+    let again = Command::new("sh").arg(script).arg(&env).output().unwrap();
     assert!(made.status.success() && again.status.success(), "{made:?} {again:?}");
-    assert_eq!(written, kept, "a second run changes nothing");
+    assert_eq!(written, names.map(read), "a second run changes nothing");
+    assert!(fs::read_to_string(&env).unwrap().contains("\nSECRETS_FOLDER=./secrets\n"));
+    // The containers read the files by their own users, and nobody else gets to them.
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&secrets), mode(&secrets.join("operator_token"))), (0o700, 0o644));
 
-    let value = |name: &str| {
-        let line = written.lines().find_map(|line| line.strip_prefix(&format!("{name}=")));
-        line.unwrap_or_else(|| panic!("no {name}"))
-    };
-    assert_eq!(value("POSTGRES_PASSWORD").len(), 64);
-    assert!(value("BEFRIEND_OPERATOR_TOKEN").len() >= 32);
-    let key = value("BEFRIEND_CREDENTIALS_KEY");
-    assert!(
-        !key.is_empty() && settings(&["--credentials-key", key]).access.keyring().is_some(),
-        "{key}"
-    );
+    assert_eq!(written[0].len(), 64);
+    let path = |name: &str| secrets.join(name).to_str().unwrap().to_owned();
+    let (token, key) = (path("operator_token"), path("credentials_key"));
+    let settings = settings(&["--operator-token-file", &token, "--credentials-key-file", &key]);
+    assert!(settings.access.operator_token().unwrap().is_some());
+    let keyring = settings.access.credentials_key.keyring().unwrap();
+    assert!(keyring.seal(&Secret::presented("x"), Default::default()).is_some());
 }

@@ -1,13 +1,8 @@
 //! The listener with TLS: certificates made for the test.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use befriend::{clock::Clock, proto};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -19,59 +14,10 @@ use tokio_rustls::{
 };
 use tonic::{
     Status,
-    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
+    transport::{Channel, ClientTlsConfig, Endpoint, Identity},
 };
 
-use crate::support::{TestApp, app::Bearer, app::OPERATOR_TOKEN};
-
-/// A folder with an authority, and certificates that it signed for a server and a client.
-struct Certificates(PathBuf);
-
-impl Certificates {
-    fn make(name: &str) -> Self {
-        let folder =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let mut authority = CertificateParams::new(Vec::new()).unwrap();
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        let authority = CertifiedIssuer::self_signed(authority, key).unwrap();
-        fs::write(folder.join("ca.pem"), authority.pem()).unwrap();
-        for who in ["server", "client"] {
-            let key = KeyPair::generate().unwrap();
-            let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-            let signed = params.signed_by(&key, &authority).unwrap();
-            fs::write(folder.join(format!("{who}.pem")), signed.pem()).unwrap();
-            fs::write(folder.join(format!("{who}.key")), key.serialize_pem()).unwrap();
-        }
-        Self(folder)
-    }
-
-    fn path(&self, file: &str) -> String {
-        self.0.join(file).to_str().unwrap().to_owned()
-    }
-
-    fn read(&self, file: &str) -> Vec<u8> {
-        fs::read(self.0.join(file)).unwrap()
-    }
-
-    /// A client that trusts the authority.
-    fn client(&self) -> ClientTlsConfig {
-        let authority = Certificate::from_pem(self.read("ca.pem"));
-        ClientTlsConfig::new().ca_certificate(authority).domain_name("localhost")
-    }
-
-    /// A client that trusts the authority and shows what the authority signed.
-    fn known_client(&self) -> ClientTlsConfig {
-        self.client().identity(Identity::from_pem(self.read("client.pem"), self.read("client.key")))
-    }
-}
-
-impl Drop for Certificates {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use crate::support::{TestApp, app::Bearer, app::OPERATOR_TOKEN, certificates::Certificates};
 
 /// Lists the apps over TLS.
 async fn call(app: &TestApp, tls: ClientTlsConfig) -> Result<(), Status> {
@@ -88,26 +34,26 @@ async fn list(channel: Channel) -> Result<(), Status> {
 
 #[tokio::test]
 async fn a_listener_with_a_certificate_speaks_tls_and_nothing_else() {
-    let certs = Certificates::make("tls");
+    let certs = Certificates::make();
     let (cert, key) = (certs.path("server.pem"), certs.path("server.key"));
     let app = TestApp::with(&["--tls-cert", &cert, "--tls-key", &key], Clock::system()).await;
 
     call(&app, certs.client()).await.unwrap();
-    let stranger = Certificates::make("tls-stranger");
+    let stranger = Certificates::make();
     assert!(call(&app, stranger.client()).await.is_err(), "another authority's server");
     assert!(list(app.channel.clone()).await.is_err(), "no TLS");
 }
 
 #[tokio::test]
 async fn a_listener_that_knows_its_clients_refuses_all_others() {
-    let certs = Certificates::make("mtls");
+    let certs = Certificates::make();
     let [cert, key, ca] = ["server.pem", "server.key", "ca.pem"].map(|file| certs.path(file));
     let flags = ["--tls-cert", &cert, "--tls-key", &key, "--tls-client-ca", &ca];
     let app = TestApp::with(&flags, Clock::system()).await;
 
     call(&app, certs.known_client()).await.unwrap();
     assert!(call(&app, certs.client()).await.is_err(), "without a certificate");
-    let stranger = Certificates::make("mtls-stranger");
+    let stranger = Certificates::make();
     let forged = certs
         .client()
         .identity(Identity::from_pem(stranger.read("client.pem"), stranger.read("client.key")));
@@ -116,7 +62,7 @@ async fn a_listener_that_knows_its_clients_refuses_all_others() {
 
 #[tokio::test]
 async fn clients_that_know_only_http_1_are_served_over_tls_too() {
-    let certs = Certificates::make("tls-http1");
+    let certs = Certificates::make();
     let (cert, key) = (certs.path("server.pem"), certs.path("server.key"));
     let app = TestApp::with(&["--tls-cert", &cert, "--tls-key", &key], Clock::system()).await;
     let mut roots = RootCertStore::empty();
@@ -140,7 +86,7 @@ async fn clients_that_know_only_http_1_are_served_over_tls_too() {
 
 #[tokio::test]
 async fn handshakes_that_do_not_end_shut_nobody_out() {
-    let certs = Certificates::make("tls-half");
+    let certs = Certificates::make();
     let (cert, key) = (certs.path("server.pem"), certs.path("server.key"));
     let flags = ["--tls-cert", &cert, "--tls-key", &key, "--max-connections", "64"];
     let app = TestApp::with(&flags, Clock::system()).await;

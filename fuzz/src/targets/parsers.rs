@@ -70,7 +70,8 @@ pub async fn settings(input: &[u8]) {
         return;
     };
     let _ = Db::new(url, &serve.pool.db());
-    let _ = (serve.bounds(), serve.access.keyring(), serve.callbacks.webhook(false));
+    let _ =
+        (serve.bounds(), serve.access.credentials_key.keyring(), serve.callbacks.webhook(false));
     let _ = CallbackUrl::parse("url", url);
     if let Ok(duration) = parse_duration(url) {
         assert_eq!(parse_duration(&render_duration(duration)), Ok(duration), "{url:?}");

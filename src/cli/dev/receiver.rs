@@ -1,7 +1,7 @@
 //! `befriend receiver`: receives callbacks during development. It checks signatures, prints each
 //! callback, and answers as its settings say.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -17,12 +17,12 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cli::{
         error::CommandError, listener::listen, output::print, progress::print_error,
-        signals::stop_on_signal,
+        signals::listen_to_signals,
     },
     clock::Clock,
-    config::ListenAddress,
+    config::{self, ListenAddress},
     delivery::sign,
-    domain::{Invalid, SigningSecret, parse_duration},
+    domain::{Secret, SigningSecret, parse_duration},
 };
 
 /// The largest body that is accepted, in bytes; the service's own are far smaller.
@@ -43,8 +43,12 @@ pub(in crate::cli) struct ReceiverArgs {
     listen: ListenAddress,
 
     /// The secret of the callback rule. Without it, signatures are not checked.
-    #[arg(long, env = "BEFRIEND_RECEIVER_SECRET", value_name = "SECRET", hide_env_values = true)]
-    secret: Option<String>,
+    #[arg(long, env = "BEFRIEND_RECEIVER_SECRET", value_name = "SECRET", hide_env_values = true, value_parser = config::secret)]
+    secret: Option<Secret>,
+
+    /// A file that holds --secret.
+    #[arg(long, env = "BEFRIEND_RECEIVER_SECRET_FILE", value_name = "FILE")]
+    secret_file: Option<PathBuf>,
 
     /// The HTTP status to answer with.
     #[arg(long, value_name = "STATUS", default_value_t = 200, value_parser = clap::value_parser!(u16).range(200..=599))]
@@ -56,12 +60,13 @@ pub(in crate::cli) struct ReceiverArgs {
 }
 
 impl ReceiverArgs {
-    /// Parses the secret here, because the error message of clap would show it. An empty secret counts
-    /// as absent: a compose file can't leave a variable out.
-    fn behavior(&self) -> Result<Behavior, Invalid> {
-        let secret = self.secret.as_deref().filter(|text| !text.is_empty());
+    /// Parses the secret here, because the error message of clap would show it.
+    fn behavior(&self) -> Result<Behavior, CommandError> {
+        let file = self.secret_file.as_deref();
+        let secret = config::secret_of("--secret", self.secret.as_ref(), file)?;
+        let parse = |secret: Secret| SigningSecret::parse("--secret", secret.reveal());
         Ok(Behavior {
-            secret: secret.map(|text| SigningSecret::parse("--secret", text)).transpose()?,
+            secret: secret.map(parse).transpose()?,
             status: StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK),
             delay: self.delay,
         })
@@ -82,7 +87,7 @@ pub(super) struct Behavior {
 /// Receives callbacks until a signal.
 pub(in crate::cli) async fn run(args: ReceiverArgs) -> Result<(), CommandError> {
     let behavior = args.behavior()?;
-    let stop = stop_on_signal();
+    let stop = listen_to_signals().stop;
     let listener = listen(&args.listen).await?;
     if let Err(error) =
         print(format_args!("receiving callbacks on http://{}", listener.local_addr()?))

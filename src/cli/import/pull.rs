@@ -21,7 +21,7 @@ use crate::{
         output::{OutputError, print},
         progress::{Progress, print_error},
         secrets::from_file_or_variable,
-        signals::stop_on_signal,
+        signals::listen_to_signals,
     },
     domain::parse_duration,
     ops::Core,
@@ -43,7 +43,7 @@ pub(in crate::cli) struct EasemobArgs {
     #[arg(long, env = "BEFRIEND_EASEMOB_CLIENT_ID")]
     client_id: String,
     /// A file that holds the client_secret of the app at Easemob, and nothing else.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "BEFRIEND_EASEMOB_CLIENT_SECRET_FILE", value_name = "FILE")]
     client_secret_file: Option<PathBuf>,
     #[command(flatten)]
     pull: PullArgs,
@@ -60,7 +60,7 @@ pub(in crate::cli) struct NetEaseArgs {
     #[arg(long, value_name = "APP_KEY", env = "BEFRIEND_NETEASE_APP_KEY")]
     from: String,
     /// A file that holds the AppSecret of the app at NetEase, and nothing else.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "BEFRIEND_NETEASE_APP_SECRET_FILE", value_name = "FILE")]
     app_secret_file: Option<PathBuf>,
     #[command(flatten)]
     pull: PullArgs,
@@ -109,8 +109,8 @@ pub(super) async fn easemob(core: &Arc<Core>, args: EasemobArgs) -> Result<bool,
         app_key: args.from.unwrap_or_else(|| args.app_key.clone()),
         client_id: args.client_id,
         client_secret: from_file_or_variable(
+            "--client-secret",
             args.client_secret_file.as_deref(),
-            "--client-secret-file",
             "BEFRIEND_EASEMOB_CLIENT_SECRET",
         )?,
     };
@@ -124,8 +124,8 @@ pub(super) async fn netease(core: &Arc<Core>, args: NetEaseArgs) -> Result<bool,
         url: args.url,
         app_key: args.from,
         app_secret: from_file_or_variable(
+            "--app-secret",
             args.app_secret_file.as_deref(),
-            "--app-secret-file",
             "BEFRIEND_NETEASE_APP_SECRET",
         )?,
     };
@@ -140,7 +140,7 @@ async fn pull_and_import(
     vendor: &Vendor,
     args: PullArgs,
 ) -> Result<bool, CommandError> {
-    let stop = stop_on_signal();
+    let stop = listen_to_signals().stop;
     if vendor.is_in_the_clear() {
         print_error(
             "warning: the address is plain http://: everybody on the network path can read the data",

@@ -158,7 +158,7 @@ pub async fn set_credentials(
                 NetEaseChange::Keep => None,
                 NetEaseChange::Remove => Some(None),
                 NetEaseChange::Set(Credentials { id, secret }) => {
-                    let sealed = core.keyring.seal(secret, app.id).ok_or_else(no_key)?;
+                    let sealed = core.keyring.get().seal(secret, app.id).ok_or_else(no_key)?;
                     Some(Some((id.as_str(), sealed)))
                 }
             };

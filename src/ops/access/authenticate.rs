@@ -58,7 +58,7 @@ pub async fn operator(
 }
 
 fn is_operator(core: &Core, token: &Secret) -> bool {
-    core.operator_token.is_some_and(|operator| operator.matches(token.hash().as_bytes()))
+    core.operator_token.get().is_some_and(|operator| operator.matches(token.hash().as_bytes()))
 }
 
 async fn app_of(
@@ -140,7 +140,7 @@ pub async fn netease_app(
         let read = db.read(async |db| store::apps::by_netease_app_key(db, app_key).await);
         let found = Box::pin(read).await?;
         let Some((app, sealed)) = found else { return Ok(None) };
-        let secret = core.keyring.open(&sealed, app.id).ok_or_else(|| {
+        let secret = core.keyring.get().open(&sealed, app.id).ok_or_else(|| {
             Error::Internal(format!("no --credentials-key opens the AppSecret of {}", app.key))
         })?;
         Ok(Some((core.callers.calling(app), secret)))

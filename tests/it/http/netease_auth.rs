@@ -39,7 +39,7 @@ async fn the_vendors_own_checksum_opens() {
     tenant.create(&["alice"]).await;
     // The vendor's secret is shorter than one that can be chosen: it was set by an older version.
     let sealed =
-        app.core.keyring.seal(&Secret::presented("secret"), tenant.app.uuid.parse().unwrap());
+        app.core.keyring.get().seal(&Secret::presented("secret"), tenant.app.uuid.parse().unwrap());
     sqlx::query("update apps set netease_app_key = $1, netease_secret = $2")
         .bind("go9dnk49bkd9jd9vmel1kglw0803mgq3")
         .bind(sealed)

@@ -238,8 +238,10 @@ async fn a_secret_of_less_than_16_characters_is_refused_wherever_it_is_chosen() 
         assert_eq!(refused_field(refused), field);
     }
     let typing = ["app", "set-credentials", "acme#chat"];
-    for (id, secret) in [("CLIENT_ID", "CLIENT_SECRET"), ("NETEASE_APP_KEY", "NETEASE_APP_SECRET")]
-    {
+    for (id, secret) in [
+        ("BEFRIEND_CLIENT_ID", "BEFRIEND_CLIENT_SECRET"),
+        ("BEFRIEND_NETEASE_APP_KEY", "BEFRIEND_NETEASE_APP_SECRET"),
+    ] {
         let refused = typed(&app, &typing, &[(id, "an-id"), (secret, short)]);
         let said = String::from_utf8(refused.stderr).unwrap();
         assert!(!refused.status.success() && said.contains("16-128"), "{said}");
@@ -261,10 +263,10 @@ async fn credentials_are_set_at_the_console_and_secrets_come_as_variables() {
     let (app, _tenant, _) = netease(&["alice"]).await;
     let set = ["app", "set-credentials", "acme#chat"];
     let variables = [
-        ("CLIENT_ID", "an-id"),
-        ("CLIENT_SECRET", "a-chosen-client-secret"),
-        ("NETEASE_APP_KEY", "an-app-key"),
-        ("NETEASE_APP_SECRET", "a-chosen-app-secret"),
+        ("BEFRIEND_CLIENT_ID", "an-id"),
+        ("BEFRIEND_CLIENT_SECRET", "a-chosen-client-secret"),
+        ("BEFRIEND_NETEASE_APP_KEY", "an-app-key"),
+        ("BEFRIEND_NETEASE_APP_SECRET", "a-chosen-app-secret"),
     ];
     let done = typed(&app, &set, &variables);
     let printed = String::from_utf8([done.stdout, done.stderr].concat()).unwrap();

@@ -69,10 +69,15 @@ impl Service {
         line
     }
 
+    /// Sends the service a signal.
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().try_into().expect("a pid"));
+        kill(pid, signal).expect("it is there");
+    }
+
     /// Ends the service by SIGTERM, and reads the rest of its log. Returns whether it ended with success.
     pub async fn stop(&mut self) -> bool {
-        let pid = Pid::from_raw(self.child.id().try_into().expect("a pid"));
-        kill(pid, Signal::SIGTERM).expect("it is there");
+        self.signal(Signal::SIGTERM);
         let mut log = self.log.take().expect("it is stopped once");
         let rest = move || {
             let mut rest = String::new();

@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod binary;
+pub mod certificates;
 #[cfg(feature = "docker-tests")]
 pub mod container;
 pub mod easemob;

@@ -1,0 +1,78 @@
+//! What a database's URL says beside its password: where the database is; and the URL with a password
+//! that came by another way.
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::database_url::{DatabaseUrlError, hosts};
+use crate::domain::Secret;
+
+/// The URL with this password.
+///
+/// # Errors
+/// [`DatabaseUrlError`] when the URL can't be read, or has a password.
+pub fn with_password(url: &str, password: &Secret) -> Result<Secret, DatabaseUrlError> {
+    hosts(url)?;
+    let url = url.trim();
+    let (before, parameters) = url.split_once('?').unwrap_or((url, ""));
+    let user = before.rsplit_once('@').map_or("", |(user, _)| user);
+    let user = user.split_once("://").map_or(user, |(_, user)| user);
+    let names_password = |pair: (_, _)| pair.0 == "password";
+    if user.contains(':') || form_urlencoded::parse(parameters.as_bytes()).any(names_password) {
+        let why = "the password is given twice: here and in --database-url";
+        return Err(DatabaseUrlError::Parameter(why.to_owned()));
+    }
+    let separator = if url.contains('?') { '&' } else { '?' };
+    let password = utf8_percent_encode(password.reveal(), NON_ALPHANUMERIC);
+    Ok(Secret::presented(&format!("{url}{separator}password={password}")))
+}
+
+/// The database of a URL, for people: "postgres://befriend@db1:5432,db2:5432/befriend".
+///
+/// # Errors
+/// [`DatabaseUrlError`].
+pub fn place(url: &str) -> Result<String, DatabaseUrlError> {
+    let hosts = hosts(url)?;
+    let names: Vec<_> = hosts.iter().map(|host| host.name.as_str()).collect();
+    let options = hosts.first().map(|host| &host.options);
+    let user = options.map_or("", |options| options.get_username());
+    // As Postgres does: without a name it is the user's own database.
+    let database = options.and_then(|options| options.get_database()).unwrap_or(user);
+    Ok(format!("postgres://{user}@{}/{database}", names.join(",")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_has_everything_but_the_password() {
+        for (url, shown) in [
+            ("postgres://u:s3cret@db/x", "postgres://u@db:5432/x"),
+            ("postgres://u:s3cret@a,b:7/x?sslmode=require", "postgres://u@a:5432,b:7/x"),
+            ("postgres://u@db?password=s3cret", "postgres://u@db:5432/u"),
+            ("postgres://u@%2Frun%2Fpg:9/x", "postgres://u@/run/pg:9/x"),
+        ] {
+            assert_eq!(place(url).unwrap(), shown);
+        }
+    }
+
+    #[test]
+    fn a_password_of_its_own_becomes_part_of_a_url_without_one() {
+        let password = Secret::presented("s3/cr&t?#@:%");
+        for (url, joined) in [
+            ("postgres://u@db/x", "postgres://u@db/x?password=s3%2Fcr%26t%3F%23%40%3A%25"),
+            (
+                "postgres://db/x?user=u",
+                "postgres://db/x?user=u&password=s3%2Fcr%26t%3F%23%40%3A%25",
+            ),
+        ] {
+            let url = with_password(url, &password).unwrap();
+            assert_eq!(url.reveal(), joined);
+            assert_eq!(place(url.reveal()).unwrap(), "postgres://u@db:5432/x");
+        }
+        for url in ["postgres://u:other@db/x", "postgres://u@db/x?password=other"] {
+            let said = with_password(url, &password).unwrap_err().to_string();
+            assert!(said.contains("twice") && !said.contains("other"), "{said}");
+        }
+    }
+}
