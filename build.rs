@@ -7,11 +7,13 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 const PROTOS: &[&str] = &[
     "befriend/v1/app_service.proto",
+    "befriend/v1/audit_service.proto",
     "befriend/v1/block_service.proto",
     "befriend/v1/callback_rule_service.proto",
     "befriend/v1/error_reason.proto",
     "befriend/v1/event_service.proto",
     "befriend/v1/friend_service.proto",
+    "befriend/v1/operator_token_service.proto",
     "befriend/v1/relation_service.proto",
     "befriend/v1/token_service.proto",
     "befriend/v1/user_service.proto",

@@ -35,6 +35,8 @@ pub enum Work {
     ExpiredTokens,
     /// Serving renewed certificates.
     Certificates,
+    /// Removing old audit events.
+    OldAuditEvents,
 }
 
 /// The parts of the service as the health service names them, with the work that each does.
@@ -51,6 +53,7 @@ pub const PARTS: [(&str, &[Work]); 4] = [
             Work::Tombstones,
             Work::DeletedApps,
             Work::ExpiredTokens,
+            Work::OldAuditEvents,
         ],
     ),
 ];
@@ -71,6 +74,7 @@ impl Work {
             Self::DeletedApps => "removing the rows of deleted apps",
             Self::ExpiredTokens => "removing expired tokens",
             Self::Certificates => "serving renewed certificates",
+            Self::OldAuditEvents => "removing old audit events",
         }
     }
 }

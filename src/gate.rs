@@ -1,6 +1,7 @@
 //! What every call passes before its operation runs, over gRPC and HTTP alike: credentials, the app's
 //! rate, a place among the calls in flight, all within a deadline; and afterwards one line in the log.
 
+mod operators;
 mod place;
 
 use std::{
@@ -25,8 +26,11 @@ use tokio::{
 use self::place::CallPlaces;
 pub use self::place::Place;
 use crate::{
-    domain::{App, Error, Secret},
-    ops::{Batchers, Call, Context, Core, access::caller_cache::CallingApp},
+    domain::{App, Author, Error, Secret},
+    ops::{
+        Batchers, Call, Context, Core,
+        access::authenticate::{Identity, Operator},
+    },
 };
 
 /// The longest that an anonymous call may take: a login is one statement.
@@ -56,8 +60,8 @@ struct Shared {
 /// Whether the gate authenticates the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
-    /// By the credentials that came with the call.
-    Authenticated,
+    /// By the credentials that came with the call, from this address.
+    Authenticated(Option<IpAddr>),
     /// No: the call needs no credentials, or the operation checks them, as a login does. Anonymous calls
     /// have places of their own, shared by the address that they come from, and less time.
     Anonymous(Option<IpAddr>),
@@ -67,8 +71,12 @@ pub enum Caller {
 #[derive(Clone, Debug)]
 pub struct Admitted {
     gate: Gate,
-    /// The authenticated app; `None` for anonymous callers and the operator.
+    /// The authenticated app; `None` for anonymous callers and operators.
     app: Option<Arc<App>>,
+    /// The authenticated operator.
+    operator: Option<Operator>,
+    /// The address at the other end of the connection.
+    from: Option<IpAddr>,
     deadline: Instant,
     place: Arc<Place>,
 }
@@ -91,9 +99,15 @@ impl Admitted {
     pub fn start_call(self) -> Result<Call, Error> {
         let app = self.app.clone().ok_or(Error::Unauthenticated)?;
         let deadline = self.start()?;
+        Ok(self.call(app, deadline, None))
+    }
+
+    /// A call in an app, which `author` makes; `None` for the app itself.
+    fn call(&self, app: Arc<App>, deadline: Instant, author: Option<Arc<Author>>) -> Call {
         let Shared { core, batchers, .. } = &*self.gate.0;
         let (core, batchers) = (Arc::clone(core), Arc::clone(batchers));
-        Ok(Call { context: Context { core, app, deadline }, batchers })
+        let context = Context { core, app, deadline };
+        Call { context, batchers, author, from: self.from }
     }
 }
 
@@ -128,7 +142,7 @@ impl Gate {
         log: &mut RequestLog,
         caller: Caller,
         client_timeout: Option<Duration>,
-        authenticate: impl Future<Output = Result<Option<CallingApp>, E>>,
+        authenticate: impl Future<Output = Result<Identity, E>>,
         work: impl FnOnce(Admitted) -> W,
     ) -> Result<(T, Arc<Place>), E>
     where
@@ -137,22 +151,28 @@ impl Gate {
     {
         let shared = &*self.0;
         let longest = match caller {
-            Caller::Authenticated => shared.max_duration,
+            Caller::Authenticated(_) => shared.max_duration,
             Caller::Anonymous(_) => shared.max_duration.min(ANONYMOUS_TIMEOUT),
         };
         let deadline = Instant::now() + client_timeout.unwrap_or(longest).min(longest);
         let late = |_| Error::DeadlineExceeded;
-        let calling = tokio::time::timeout_at(deadline, authenticate).await.map_err(late)??;
-        let place = Arc::new(match caller {
-            Caller::Authenticated => shared.places.authenticated(calling.as_ref())?,
-            Caller::Anonymous(from) => shared.places.anonymous(from)?,
-        });
-        let app = calling.map(|calling| calling.app);
+        let identity = tokio::time::timeout_at(deadline, authenticate).await.map_err(late)??;
+        let (from, place) = match caller {
+            Caller::Authenticated(from) => (from, shared.places.authenticated(&identity)?),
+            Caller::Anonymous(from) => (from, shared.places.anonymous(from)?),
+        };
+        let place = Arc::new(place);
+        let (app, operator) = match identity {
+            Identity::Anonymous => (None, None),
+            Identity::App(calling) => (Some(calling.app), None),
+            Identity::Operator(operator) => (None, Some(operator)),
+        };
         if let Some(app) = &app {
             log.app = Some(Arc::clone(app));
             shared.core.rate_limits.check(app, log.operation)?;
         }
-        let admitted = Admitted { gate: self.clone(), app, deadline, place: Arc::clone(&place) };
+        let (gate, held) = (self.clone(), Arc::clone(&place));
+        let admitted = Admitted { gate, app, operator, from, deadline, place: held };
         let answer = AssertUnwindSafe(work(admitted)).catch_unwind();
         match tokio::time::timeout_at(deadline, answer).await.map_err(late)? {
             Ok(answer) => answer.map(|answer| (answer, place)),

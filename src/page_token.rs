@@ -13,7 +13,7 @@ use prost::Message;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use crate::domain::{EventPosition, Invalid, SyncPosition, Username};
+use crate::domain::{AuditPosition, EventPosition, Invalid, SyncPosition, Username};
 
 /// The format of the tokens, which changes when old tokens can't be read any more.
 const FORMAT: u32 = 1;
@@ -34,6 +34,18 @@ pub struct PageTokens<'a, P> {
 #[must_use]
 pub fn apps() -> PageTokens<'static, String> {
     PageTokens::new("AppService/ListApps", None, "")
+}
+
+/// The records of changes, with the filters of the call.
+#[must_use]
+pub fn audit_events(filters: impl fmt::Debug) -> PageTokens<'static, AuditPosition> {
+    PageTokens::new("AuditService/ListAuditEvents", None, format!("{filters:?}"))
+}
+
+/// The operator tokens.
+#[must_use]
+pub fn operator_tokens() -> PageTokens<'static, String> {
+    PageTokens::new("OperatorTokenService/ListOperatorTokens", None, "")
 }
 
 /// The users of an app.
@@ -214,6 +226,19 @@ impl Position for i64 {
 
 /// Before an event, newest first.
 impl Position for EventPosition {
+    fn start() -> Self {
+        Self::start()
+    }
+    fn encode(self) -> String {
+        self.render()
+    }
+    fn decode(text: String) -> Option<Self> {
+        Self::parse(&text)
+    }
+}
+
+/// Before a record of a change, newest first.
+impl Position for AuditPosition {
     fn start() -> Self {
         Self::start()
     }

@@ -1,12 +1,12 @@
 //! `befriend app`: creates, shows, changes and deletes apps.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use clap::{Args, Subcommand};
 use tokio::time::Instant;
 
 use super::{
-    core::{app_key, deadline, shown},
+    core::{app_key, operator_call, shown},
     error::CommandError,
     output::{OutputError, print},
 };
@@ -158,11 +158,11 @@ impl CredentialArgs {
     }
 }
 
-pub(super) async fn run(core: &Core, command: AppCommand) -> Result<(), CommandError> {
-    let deadline = deadline();
+pub(super) async fn run(core: &Arc<Core>, command: AppCommand) -> Result<(), CommandError> {
+    let call = operator_call(core);
     match command {
         AppCommand::Create { app_key: key, limits } => {
-            apps::create(core, deadline, &app_key(&key)?, limits.into(), show_secret).await?;
+            apps::create(&call, &app_key(&key)?, limits.into(), show_secret).await?;
         }
         AppCommand::Get { app_key: key } => {
             print_app(&apps::get(core, &app_key(&key)?).await?, None)?;
@@ -177,23 +177,23 @@ pub(super) async fn run(core: &Core, command: AppCommand) -> Result<(), CommandE
             }
         }
         AppCommand::Update { app_key: key, limits } => {
-            let app = apps::update(core, deadline, &app_key(&key)?, limits.into()).await?;
+            let app = apps::update(&call, &app_key(&key)?, limits.into()).await?;
             print_app(&app, None)?;
         }
         AppCommand::RotateSecret { app_key: key, revoke_tokens } => {
             let key = app_key(&key)?;
-            apps::rotate_secret(core, deadline, &key, revoke_tokens, show_secret).await?;
+            apps::rotate_secret(&call, &key, revoke_tokens, show_secret).await?;
         }
         AppCommand::SetCredentials { app_key: key, credentials } => {
             let (key, change) = (app_key(&key)?, credentials.change()?);
-            print_app(&apps::set_credentials(core, deadline, &key, &change).await?, None)?;
+            print_app(&apps::set_credentials(&call, &key, &change).await?, None)?;
         }
         AppCommand::Delete { app_key: key, yes } => {
             if !yes {
                 let why = format!("--yes is missing: {key} would be deleted with all its users");
                 return Err(why.into());
             }
-            apps::delete(core, deadline, &app_key(&key)?).await?;
+            apps::delete(&call, &app_key(&key)?).await?;
             deleted_apps::purge(core, Instant::now() + PURGE_TIMEOUT).await?;
             print(format_args!("{key} is deleted"))?;
         }

@@ -1,20 +1,24 @@
 //! What the commands of an operator run on: the operations of the service, on the database itself.
 
-use std::{sync::Arc, time::Duration};
+use std::{env, sync::Arc, time::Duration};
 
+use nix::unistd::{Uid, User, gethostname};
 use tokio::time::Instant;
 
 use super::{database::Database, error::CommandError, output::OutputError};
 use crate::{
     clock::Clock,
     config::{DatabaseArgs, ServeArgs},
-    domain::{AppKey, Error},
-    ops::{Call, Context, Core, access::apps},
+    domain::{ActorKind, AppKey, Author, Error},
+    ops::{Call, Context, Core, OperatorCall, access::apps},
     server, store,
 };
 
 /// How long the database may work on one operation of a command.
 const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How much of the name of who used sudo is recorded, in characters.
+const LONGEST_USER: usize = 64;
 
 /// Opens the database, runs a command on it, and closes it.
 pub(super) async fn with_core<T>(
@@ -57,9 +61,29 @@ pub(super) fn app_key(text: &str) -> Result<AppKey, CommandError> {
     Ok(AppKey::parse("app_key", text)?)
 }
 
-/// A call in the name of an app, as its own token would make it.
+/// A call that concerns the installation, by the user who runs this command.
+pub(super) fn operator_call(core: &Arc<Core>) -> OperatorCall {
+    OperatorCall { core: Arc::clone(core), author: author(), deadline: deadline() }
+}
+
+/// Who runs this command: the user of the operating system, with the one who used sudo, and the host.
+pub(super) fn author() -> Author {
+    let uid = Uid::effective();
+    let user = User::from_uid(uid).ok().flatten().map(|user| user.name);
+    let mut name = user.unwrap_or_else(|| format!("uid {uid}"));
+    if uid.is_root()
+        && let Ok(sudoer) = env::var("SUDO_USER")
+    {
+        let visible = sudoer.chars().filter(char::is_ascii_graphic).take(LONGEST_USER);
+        name = format!("{name} ({})", visible.collect::<String>());
+    }
+    let host = gethostname().ok().and_then(|host| host.into_string().ok());
+    Author { kind: ActorKind::Console, name, origin: host.unwrap_or_default() }
+}
+
+/// A call in an app, by the user who runs this command.
 pub(super) async fn call(core: &Arc<Core>, key: &str) -> Result<Call, CommandError> {
     let app = apps::get(core, &app_key(key)?).await?;
     let (core, app) = (Arc::clone(core), Arc::new(app));
-    Ok(Call::alone(Context { core, app, deadline: deadline() }))
+    Ok(Call::alone(Context { core, app, deadline: deadline() }, author()))
 }

@@ -73,12 +73,12 @@ pub(super) struct ListArgs {
 
 #[derive(Args, Clone, Copy, Debug)]
 pub(super) struct TimeRangeArgs {
-    /// Only events that happened at this time or later, as 2026-11-21T12:00:00Z.
+    /// Only what happened at this time or later, as 2026-11-21T12:00:00Z.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    from: Option<OffsetDateTime>,
-    /// Only events that happened before this time.
+    pub(super) from: Option<OffsetDateTime>,
+    /// Only what happened before this time.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    to: Option<OffsetDateTime>,
+    pub(super) to: Option<OffsetDateTime>,
 }
 
 fn parse_time(text: &str) -> Result<OffsetDateTime, String> {

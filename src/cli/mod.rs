@@ -1,6 +1,7 @@
 //! The commands of the binary: one file a command, and beside them what several commands use.
 
 mod apps;
+mod audits;
 mod core;
 mod database;
 mod dev;
@@ -10,6 +11,7 @@ mod export;
 mod health;
 mod import;
 mod listener;
+mod operators;
 mod output;
 mod progress;
 mod secrets;
@@ -26,6 +28,7 @@ use clap::{
 
 use self::{
     apps::AppCommand,
+    audits::AuditCommand,
     core::with_core,
     dev::receiver::{self, ReceiverArgs},
     error::CommandError,
@@ -33,6 +36,7 @@ use self::{
     export::{ExportArgs, export},
     health::{HealthArgs, health},
     import::{ImportCommand, import},
+    operators::OperatorCommand,
     progress::print_error,
     serve::serve,
     tokens::TokenArgs,
@@ -83,6 +87,12 @@ enum Command {
     /// Create, show, change and delete apps (the tenants).
     #[command(subcommand)]
     App(AppCommand),
+    /// Create, show and revoke the tokens of operators.
+    #[command(subcommand)]
+    Operator(OperatorCommand),
+    /// Show who changed what.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Issue a token of an app, and print it.
     Token(TokenArgs),
     /// Export an app's users, friends and blocks to files.
@@ -153,6 +163,13 @@ async fn run(cli: Cli) -> Result<ExitCode, CommandError> {
             let key = command.credentials_key().cloned();
             settings.access.credentials_key = key.unwrap_or_default();
             with_core(&database, &settings, async |core| apps::run(core, command).await).await?;
+        }
+        Command::Operator(command) => {
+            with_core(&database, &settings, async |core| operators::run(core, command).await)
+                .await?;
+        }
+        Command::Audit(command) => {
+            with_core(&database, &settings, async |core| audits::run(core, command).await).await?;
         }
         Command::Token(args) => {
             with_core(&database, &settings, async |core| tokens::issue(core, args).await).await?;

@@ -35,7 +35,8 @@ pub(super) async fn serve(
     let operator_token = given_token.or_else(|| kept_token.clone());
     if operator_token.is_none() {
         tracing::warn!(
-            "AppService and CallbackRuleService refuse every call: --operator-token is not set"
+            "--operator-token is not set: only operators whose tokens are in the database can call \
+             the services for operators"
         );
     }
     let core = server::core(&database.url, &args, operator_token.clone(), Clock::system())?;

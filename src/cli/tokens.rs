@@ -1,11 +1,11 @@
 //! `befriend token`: issues a token of an app.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use clap::Args;
 
 use super::{
-    core::{app_key, deadline, shown},
+    core::{app_key, operator_call, shown},
     error::CommandError,
     output::print,
 };
@@ -25,10 +25,10 @@ pub(super) struct TokenArgs {
 }
 
 /// Issues a token, and prints it. One that can't be printed is not issued.
-pub(super) async fn issue(core: &Core, args: TokenArgs) -> Result<(), CommandError> {
+pub(super) async fn issue(core: &Arc<Core>, args: TokenArgs) -> Result<(), CommandError> {
     let ttl = args.ttl.unwrap_or_default();
     let key = app_key(&args.app_key)?;
     let show = |token: &Secret| shown(print(token.reveal()));
-    tokens::issue_as_operator(core, deadline(), &key, ttl, show).await?;
+    tokens::issue_as_operator(&operator_call(core), &key, ttl, show).await?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Settings of access: the operator's token, app tokens, logins, and the credentials of NetEase's API.
+//! Settings of access: the root operator's token, the audit, app tokens, logins, and the credentials of NetEase's API.
 
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
@@ -25,10 +25,11 @@ const LOGIN_WINDOW: Duration = Duration::from_secs(60);
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Access")]
 pub struct AccessArgs {
-    /// The operator's token, for AppService and CallbackRuleService: at least 32 characters.
+    /// The root operator's token, which may do everything: at least 32 characters.
     ///
-    /// Without it the two services refuse every call. With the private Postgres befriend generates one,
-    /// keeps it in the data folder and prints it at the start.
+    /// Without it only the operators whose tokens `befriend operator create` has made can call the services
+    /// for operators. With the private Postgres befriend generates one, keeps it in the data folder and
+    /// prints it at the start.
     #[arg(long, env = "BEFRIEND_OPERATOR_TOKEN", value_name = "TOKEN", hide_env_values = true, value_parser = secret)]
     operator_token: Option<Secret>,
 
@@ -47,6 +48,10 @@ pub struct AccessArgs {
     /// The longest life that a request for an app token can name.
     #[arg(long, env = "BEFRIEND_MAX_TOKEN_TTL", value_name = "TIME", default_value = "60d", value_parser = positive_duration)]
     max_token_ttl: Duration,
+
+    /// How long the records of who changed what are kept, in whole days; 0s: for ever.
+    #[arg(long, env = "BEFRIEND_AUDIT_RETENTION", value_name = "TIME", default_value = "365d", value_parser = parse_duration)]
+    audit_retention: Duration,
 
     /// How long a token is accepted without asking the database again.
     ///
@@ -78,6 +83,12 @@ impl AccessArgs {
             format!("must not be above --max-token-ttl ({})", render_duration(self.max_token_ttl)),
         )?;
         require(self.token_ttl >= TokenLifetimes::MIN, "--token-ttl", "must be at least 1m")?;
+        let day = Duration::from_hours(24);
+        require(
+            self.audit_retention.is_zero() || self.audit_retention >= day,
+            "--audit-retention",
+            "must be at least 1d, or 0s",
+        )?;
         self.operator_token()?;
         self.credentials_key.keyring().map(drop)
     }
@@ -101,6 +112,13 @@ impl AccessArgs {
     #[must_use]
     pub fn token_lifetimes(&self) -> TokenLifetimes {
         TokenLifetimes { default: self.token_ttl, max: self.max_token_ttl }
+    }
+
+    /// How long records of changes are kept; `None`: for ever.
+    #[must_use]
+    pub fn audit_retention(&self) -> Option<time::Duration> {
+        let retention = self.audit_retention.try_into().expect("a setting is at most 366 days");
+        Some(retention).filter(|retention: &time::Duration| !retention.is_zero())
     }
 
     /// How many failed logins are allowed.

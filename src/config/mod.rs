@@ -98,6 +98,8 @@ impl ServeArgs {
             block_pages: sizes(limits.max_page, 50),
             user_pages: sizes(limits.max_user_page, 10),
             app_pages: sizes(limits.max_user_page, 50),
+            audit_pages: sizes(limits.max_user_page, 50),
+            operator_token_pages: sizes(limits.max_user_page, 50),
             sync_pages: sizes(self.following.max_sync_page, 100),
             request_pages: sizes(limits.max_page, 10),
             pending_requests: limits.max_pending_requests.into(),

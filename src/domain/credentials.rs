@@ -1,6 +1,6 @@
 //! Credentials that an app's owner chose: clients that used Easemob or NetEase keep theirs.
 
-use super::{Invalid, Secret};
+use super::{Facts, Invalid, REPLACED, Secret};
 
 /// A change of an app's credentials. `None` leaves a pair as it is.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +58,27 @@ impl CredentialsChange {
             None => NetEaseChange::Keep,
         };
         Ok(Self { client, netease })
+    }
+}
+
+impl CredentialsChange {
+    /// Which secrets it replaces or removes, without the secrets.
+    #[must_use]
+    pub fn facts(&self) -> Facts {
+        let mut facts = Facts::new();
+        if self.client.is_some() {
+            facts.insert("client_secret".to_owned(), REPLACED.into());
+        }
+        match self.netease {
+            NetEaseChange::Keep => {}
+            NetEaseChange::Remove => {
+                facts.insert("netease_app_secret".to_owned(), "removed".into());
+            }
+            NetEaseChange::Set(_) => {
+                facts.insert("netease_app_secret".to_owned(), REPLACED.into());
+            }
+        }
+        facts
     }
 }
 

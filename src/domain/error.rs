@@ -5,7 +5,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{AppKey, Invalid, Username};
+use super::{AppKey, Invalid, OperatorName, Role, Username};
 
 /// The error type of all operations.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +19,16 @@ pub enum Error {
         /// The kind of token that the call needs.
         required: Scope,
     },
+    /// The token is an operator's, whose role does not allow the call.
+    #[error(
+        "this call needs an operator with the role {required}, and the role of this one is {held}"
+    )]
+    OperatorRole {
+        /// The role with the fewest rights that may make the call.
+        required: Role,
+        /// The role of the token.
+        held: Role,
+    },
     /// A login failed.
     #[error("{0} does not match")]
     InvalidCredentials(Credential),
@@ -28,6 +38,12 @@ pub enum Error {
     /// An app of this name exists.
     #[error("there is an app {0} already")]
     AppAlreadyExists(AppKey),
+    /// No operator's token has this name.
+    #[error("there is no operator token of {0}")]
+    OperatorTokenNotFound(OperatorName),
+    /// An operator's token of this name exists.
+    #[error("there is an operator token of {0} already")]
+    OperatorTokenAlreadyExists(OperatorName),
     /// The app has no such user.
     #[error("there is no user {0}")]
     UserNotFound(Username),
@@ -145,7 +161,7 @@ pub enum Error {
 pub enum Scope {
     /// A token of an app.
     App,
-    /// The operator's token.
+    /// A token of an operator.
     Operator,
 }
 
@@ -153,7 +169,7 @@ impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::App => "an app",
-            Self::Operator => "the operator",
+            Self::Operator => "an operator",
         })
     }
 }

@@ -23,6 +23,10 @@ pub struct Bounds {
     pub user_pages: PageSizes,
     /// Page sizes of ListApps.
     pub app_pages: PageSizes,
+    /// Page sizes of ListAuditEvents.
+    pub audit_pages: PageSizes,
+    /// Page sizes of ListOperatorTokens.
+    pub operator_token_pages: PageSizes,
     /// Page sizes of SyncFriends and SyncBlocks.
     pub sync_pages: PageSizes,
     /// Page sizes of ListFriendRequests.
@@ -48,6 +52,8 @@ impl Default for Bounds {
             block_pages: PageSizes { max: 50, default: 50 },
             user_pages: PageSizes { max: 100, default: 10 },
             app_pages: PageSizes { max: 100, default: 50 },
+            audit_pages: PageSizes { max: 100, default: 50 },
+            operator_token_pages: PageSizes { max: 100, default: 50 },
             sync_pages: PageSizes { max: 500, default: 100 },
             request_pages: PageSizes { max: 50, default: 10 },
             pending_requests: 500,

@@ -5,6 +5,7 @@
 //! I/O, asks for the time, knows gRPC, HTTP or SQL, or imports anything else of this crate.
 
 mod app;
+mod audit;
 mod backoff;
 mod block;
 mod callback;
@@ -13,12 +14,14 @@ mod credentials;
 mod duration;
 mod error;
 mod event;
+mod facts;
 mod fair_share;
 mod friend;
 mod invalid;
 mod keyring;
 mod limits;
 mod message_ids;
+mod operator;
 mod page;
 mod record;
 mod relation;
@@ -30,6 +33,7 @@ mod unix_time;
 mod user;
 
 pub use app::{App, AppKey, AppLimits, AppLimitsChange};
+pub use audit::{ActorKind, AuditEvent, AuditFilter, AuditPosition, Audited, Author, Facts};
 pub use backoff::{backoff, jittered, random_fraction};
 pub use block::BlockedUsers;
 pub use callback::{BodyFormat, CallbackRule, CallbackUrl, RuleChange, RuleChoice, SigningSecret};
@@ -42,12 +46,14 @@ pub use error::{Credential, Error, Outage, Scope, with_causes};
 pub use event::{
     Attempt, Event, EventFilter, EventId, EventPosition, EventState, EventType, NewEvent, StateName,
 };
+pub use facts::{REPLACED, facts, for_log, time_fact};
 pub use fair_share::{Held, Holders, Places, TakenPlace, room_for};
 pub use friend::{EntryChange, Extension, Friend, FriendEntry, ImportOutcome, Remark};
 pub use invalid::Invalid;
 pub use keyring::Keyring;
 pub use limits::{Bounds, TokenLifetimes};
 pub use message_ids::MessageIds;
+pub use operator::{OperatorName, OperatorToken, Role};
 pub use page::{Page, PageSize, PageSizes};
 pub use record::{
     BadLine, BlockRecord, Difference, EntryTexts, FriendRecord, Place, Record, Refusal, UserRecord,

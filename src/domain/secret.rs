@@ -14,7 +14,7 @@ pub enum SecretKind {
     AppToken,
     /// Authenticates an app that asks for a token.
     ClientSecret,
-    /// Authenticates the operator.
+    /// Authenticates an operator.
     OperatorToken,
     /// Seals secrets that the service must read again: see [`Keyring`](super::Keyring).
     CredentialsKey,
@@ -86,6 +86,17 @@ impl SecretHash {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// A hash that was read from the database; `None` for bytes that are no hash.
+    pub(crate) fn from_store(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// The first 12 hexadecimal digits: they tell tokens apart in records, and are no secret.
+    #[must_use]
+    pub fn short(&self) -> String {
+        hex::encode(&self.0[..6])
     }
 
     /// Compares with a stored hash, in constant time.

@@ -15,10 +15,7 @@ use std::{
 
 use crate::{
     domain::{Error, Holders, Outage, Places},
-    ops::access::{
-        caller_cache::{CallingApp, HeldCalls},
-        network_of,
-    },
+    ops::access::{authenticate::Identity, caller_cache::HeldCalls, network_of},
 };
 
 /// How many calls of callers without credentials may run at once.
@@ -32,7 +29,7 @@ const ARRIVING: usize = 4;
 pub(super) struct CallPlaces {
     authenticated: Arc<Pool>,
     anonymous: Arc<Pool>,
-    operator: Arc<HeldCalls>,
+    operators: Arc<HeldCalls>,
     addresses: Holders<Option<IpAddr>, HeldCalls>,
 }
 
@@ -56,14 +53,17 @@ impl CallPlaces {
             authenticated: Pool::new(max_in_flight, arriving),
             // Many addresses can each begin a login that they never send: those cost hardly anything.
             anonymous: Pool::new(max_in_flight.min(MAX_ANONYMOUS), arriving),
-            operator: Arc::default(),
+            operators: Arc::default(),
             addresses: Holders::default(),
         }
     }
 
-    /// A place for a request of an app, or else of the operator, that is still coming.
-    pub(super) fn authenticated(&self, caller: Option<&CallingApp>) -> Result<Place, Error> {
-        let calls = caller.map_or(&self.operator, |caller| &caller.calls);
+    /// A place for a request of an app, or else of an operator, that is still coming.
+    pub(super) fn authenticated(&self, caller: &Identity) -> Result<Place, Error> {
+        let calls = match caller {
+            Identity::App(app) => &app.calls,
+            Identity::Operator(_) | Identity::Anonymous => &self.operators,
+        };
         Place::take(&self.authenticated, Arc::clone(calls))
     }
 

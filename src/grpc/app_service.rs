@@ -1,4 +1,4 @@
-//! AppService. The gate has checked the operator's token.
+//! AppService. The gate has checked the operator's token and role.
 
 use std::sync::Arc;
 
@@ -23,11 +23,10 @@ impl AppService for AppApi {
         &self,
         request: Request<proto::CreateAppRequest>,
     ) -> Result<Response<proto::CreateAppResponse>, Status> {
-        let deadline = gate::start(&request)?;
-        let message = request.into_inner();
+        let (call, message) = gate::operator_call(request)?;
         let key = AppKey::parse("app_key", &message.app_key)?;
         let limits = limits_change(message.limits);
-        let (app, secret) = apps::create(&self.0, deadline, &key, limits, |_, _| Ok(())).await?;
+        let (app, secret) = apps::create(&call, &key, limits, |_, _| Ok(())).await?;
         Ok(Response::new(proto::CreateAppResponse {
             app: Some(app.into()),
             client_secret: secret.reveal().to_owned(),
@@ -64,11 +63,10 @@ impl AppService for AppApi {
         &self,
         request: Request<proto::UpdateAppRequest>,
     ) -> Result<Response<proto::UpdateAppResponse>, Status> {
-        let deadline = gate::start(&request)?;
-        let message = request.into_inner();
+        let (call, message) = gate::operator_call(request)?;
         let key = AppKey::parse("app_key", &message.app_key)?;
         let change = update(&message)?;
-        let app = apps::update(&self.0, deadline, &key, change).await?;
+        let app = apps::update(&call, &key, change).await?;
         Ok(Response::new(proto::UpdateAppResponse { app: Some(app.into()) }))
     }
 
@@ -76,12 +74,10 @@ impl AppService for AppApi {
         &self,
         request: Request<proto::RotateClientSecretRequest>,
     ) -> Result<Response<proto::RotateClientSecretResponse>, Status> {
-        let deadline = gate::start(&request)?;
-        let message = request.into_inner();
+        let (call, message) = gate::operator_call(request)?;
         let key = AppKey::parse("app_key", &message.app_key)?;
         let (app, secret) =
-            apps::rotate_secret(&self.0, deadline, &key, message.revoke_tokens, |_, _| Ok(()))
-                .await?;
+            apps::rotate_secret(&call, &key, message.revoke_tokens, |_, _| Ok(())).await?;
         Ok(Response::new(proto::RotateClientSecretResponse {
             app: Some(app.into()),
             client_secret: secret.reveal().to_owned(),
@@ -92,15 +88,14 @@ impl AppService for AppApi {
         &self,
         request: Request<proto::SetCredentialsRequest>,
     ) -> Result<Response<proto::SetCredentialsResponse>, Status> {
-        let deadline = gate::start(&request)?;
-        let message = request.into_inner();
+        let (call, message) = gate::operator_call(request)?;
         let key = AppKey::parse("app_key", &message.app_key)?;
         let change = CredentialsChange::parse(
             (&message.client_id, &message.client_secret),
             (&message.netease_app_key, &message.netease_app_secret),
             message.remove_netease_credentials,
         )?;
-        let app = apps::set_credentials(&self.0, deadline, &key, &change).await?;
+        let app = apps::set_credentials(&call, &key, &change).await?;
         Ok(Response::new(proto::SetCredentialsResponse { app: Some(app.into()) }))
     }
 
@@ -108,9 +103,9 @@ impl AppService for AppApi {
         &self,
         request: Request<proto::DeleteAppRequest>,
     ) -> Result<Response<proto::DeleteAppResponse>, Status> {
-        let deadline = gate::start(&request)?;
-        let key = AppKey::parse("app_key", &request.get_ref().app_key)?;
-        apps::delete(&self.0, deadline, &key).await?;
+        let (call, message) = gate::operator_call(request)?;
+        let key = AppKey::parse("app_key", &message.app_key)?;
+        apps::delete(&call, &key).await?;
         Ok(Response::new(proto::DeleteAppResponse {}))
     }
 }

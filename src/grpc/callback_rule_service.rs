@@ -1,4 +1,4 @@
-//! CallbackRuleService. The gate has checked the operator's token.
+//! CallbackRuleService. The gate has checked the operator's token and role.
 
 use std::{sync::Arc, time::Duration};
 
@@ -34,11 +34,10 @@ impl CallbackRuleService for CallbackRuleApi {
         &self,
         request: Request<proto::CreateCallbackRuleRequest>,
     ) -> Result<Response<proto::CreateCallbackRuleResponse>, Status> {
-        let deadline = gate::start(&request)?;
-        let message = request.into_inner();
+        let (call, message) = gate::operator_call(request)?;
         let key = AppKey::parse("app_key", &message.app_key)?;
         let (choice, secret) = (choice(&message)?, signing_secret(&message.signing_secret)?);
-        let rule = callback_rules::create(&self.core, deadline, &key, choice, secret).await?;
+        let rule = callback_rules::create(&call, &key, choice, secret).await?;
         Ok(Response::new(proto::CreateCallbackRuleResponse {
             signing_secret: rule.secret.reveal().to_owned(),
             rule: Some(render(rule, &key)),
@@ -72,11 +71,10 @@ impl CallbackRuleService for CallbackRuleApi {
         &self,
         request: Request<proto::UpdateCallbackRuleRequest>,
     ) -> Result<Response<proto::UpdateCallbackRuleResponse>, Status> {
-        let deadline = gate::start(&request)?;
-        let message = request.into_inner();
+        let (call, message) = gate::operator_call(request)?;
         let (key, rule_id) = which(&message.app_key, &message.rule_id)?;
         let change = change(&message)?;
-        let rule = callback_rules::update(&self.core, deadline, &key, rule_id, change).await?;
+        let rule = callback_rules::update(&call, &key, rule_id, change).await?;
         Ok(Response::new(proto::UpdateCallbackRuleResponse { rule: Some(render(rule, &key)) }))
     }
 
@@ -84,10 +82,9 @@ impl CallbackRuleService for CallbackRuleApi {
         &self,
         request: Request<proto::DeleteCallbackRuleRequest>,
     ) -> Result<Response<proto::DeleteCallbackRuleResponse>, Status> {
-        let deadline = gate::start(&request)?;
-        let message = request.into_inner();
+        let (call, message) = gate::operator_call(request)?;
         let (key, rule_id) = which(&message.app_key, &message.rule_id)?;
-        callback_rules::delete(&self.core, deadline, &key, rule_id).await?;
+        callback_rules::delete(&call, &key, rule_id).await?;
         Ok(Response::new(proto::DeleteCallbackRuleResponse {}))
     }
 
@@ -95,8 +92,7 @@ impl CallbackRuleService for CallbackRuleApi {
         &self,
         request: Request<proto::RotateSigningSecretRequest>,
     ) -> Result<Response<proto::RotateSigningSecretResponse>, Status> {
-        let deadline = gate::start(&request)?;
-        let message = request.into_inner();
+        let (call, message) = gate::operator_call(request)?;
         let (key, rule_id) = which(&message.app_key, &message.rule_id)?;
         let secret = signing_secret(&message.signing_secret)?;
         let grace = match message.grace_period {
@@ -105,9 +101,7 @@ impl CallbackRuleService for CallbackRuleApi {
                 duration("grace_period", grace)?.try_into().unwrap_or(time::Duration::MAX)
             }
         };
-        let rule =
-            callback_rules::rotate_secret(&self.core, deadline, &key, rule_id, secret, grace)
-                .await?;
+        let rule = callback_rules::rotate_secret(&call, &key, rule_id, secret, grace).await?;
         Ok(Response::new(proto::RotateSigningSecretResponse {
             signing_secret: rule.secret.reveal().to_owned(),
             rule: Some(render(rule, &key)),

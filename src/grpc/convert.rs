@@ -28,6 +28,21 @@ pub(super) fn app_call<T>(request: Request<T>) -> Result<(Call, T), Status> {
     Ok((call, message))
 }
 
+/// Starts a call in the app of the caller's token, or for an operator in the app that the message names.
+///
+/// # Errors
+/// As [`app_call`]; INVALID_ARGUMENT for an app key that does not fit the caller; NOT_FOUND for an app that
+/// does not exist.
+pub(super) async fn call_in<T>(
+    request: Request<T>,
+    app_key: impl FnOnce(&T) -> &str,
+) -> Result<(Call, T), Status> {
+    let (_, mut extensions, message) = request.into_parts();
+    let admitted = extensions.remove::<Admitted>().ok_or(Error::Unauthenticated)?;
+    let call = admitted.start_call_in(app_key(&message)).await?;
+    Ok((call, message))
+}
+
 /// Reads a list of names of 1 to `max` entries.
 pub(super) fn usernames(
     field: &'static str,

@@ -2,7 +2,7 @@
 
 use tonic::{Request, Response, Status};
 
-use super::convert::{app_call, event, event_state, opt_time, rule_id};
+use super::convert::{call_in, event, event_state, opt_time, rule_id};
 use crate::{
     domain::{Error, EventFilter, EventId, EventType, Invalid, Username},
     ops::{Call, events},
@@ -18,7 +18,7 @@ impl EventService for EventApi {
         &self,
         request: Request<proto::ListEventsRequest>,
     ) -> Result<Response<proto::ListEventsResponse>, Status> {
-        let (call, message) = app_call(request)?;
+        let (call, message) = call_in(request, |message| &message.app_key).await?;
         let size = call.core.bounds.event_pages.choose(message.page_size)?;
         let filter = filter(&call, &message)?;
         let tokens = page_token::events(call.app.id, &filter);
@@ -34,7 +34,7 @@ impl EventService for EventApi {
         &self,
         request: Request<proto::GetEventRequest>,
     ) -> Result<Response<proto::GetEventResponse>, Status> {
-        let (call, message) = app_call(request)?;
+        let (call, message) = call_in(request, |message| &message.app_key).await?;
         let (found, attempts) = events::get(&call, event_id(message.event_id)?).await?;
         Ok(Response::new(proto::GetEventResponse {
             event: Some(event(found)),
@@ -46,7 +46,7 @@ impl EventService for EventApi {
         &self,
         request: Request<proto::RetryEventRequest>,
     ) -> Result<Response<proto::RetryEventResponse>, Status> {
-        let (call, message) = app_call(request)?;
+        let (call, message) = call_in(request, |message| &message.app_key).await?;
         let retried = events::retry(&call, event_id(message.event_id)?).await?;
         Ok(Response::new(proto::RetryEventResponse { event: Some(event(retried)) }))
     }
@@ -55,7 +55,7 @@ impl EventService for EventApi {
         &self,
         request: Request<proto::RetryFailedEventsRequest>,
     ) -> Result<Response<proto::RetryFailedEventsResponse>, Status> {
-        let (call, message) = app_call(request)?;
+        let (call, message) = call_in(request, |message| &message.app_key).await?;
         let rule_id = rule_id(&message.rule_id)?;
         let (start, end) = (message.start_time, message.end_time);
         let range = (opt_time("start_time", start)?, opt_time("end_time", end)?);

@@ -24,7 +24,10 @@ use super::{
 use crate::{
     domain::{Error, Invalid, Secret},
     gate::{self, Admitted, Caller, Connection, Gate, InFlight, REQUEST_ID, RequestLog},
-    ops::{Core, access, access::caller_cache::CallingApp},
+    ops::{
+        Core, OperatorCall,
+        access::authenticate::{self, Identity},
+    },
 };
 
 /// The gate, as a layer around the routes.
@@ -124,11 +127,13 @@ where
     let (bearer, address) = (gate::bearer(request.headers()), address(request.extensions()));
     let caller = match method.access {
         Access::Public => Caller::Anonymous(address),
-        Access::App | Access::Operator => Caller::Authenticated,
+        Access::App | Access::Operator(_) | Access::AppOrOperator(_) => {
+            Caller::Authenticated(address)
+        }
     };
-    let authenticate = authenticate(gate.core(), method, bearer.as_ref(), address);
+    let identify = identify(gate.core(), method, bearer.as_ref(), address);
     let in_flight = InFlight::of(request.extensions()).cloned();
-    let passed = gate.pass(log, caller, timeout, authenticate, |admitted| {
+    let passed = gate.pass(log, caller, timeout, identify, |admitted| {
         request.extensions_mut().insert(admitted);
         let response = inner.call(request);
         async { response.await.map_err(|never| match never {}) }
@@ -143,20 +148,21 @@ where
     Ok(response)
 }
 
-/// The app that calls the method; `None` for a method that is not for apps. An error if the caller may not
-/// call the method.
-async fn authenticate(
+/// Who calls the method. An error if the caller may not call it.
+async fn identify(
     core: &Core,
     method: Method,
     bearer: Option<&Secret>,
     address: Option<IpAddr>,
-) -> Result<Option<CallingApp>, Error> {
+) -> Result<Identity, Error> {
     match method.access {
-        Access::Public => Ok(None),
-        Access::App => access::authenticate::app(core, bearer, address).await.map(Some),
-        Access::Operator => {
-            access::authenticate::operator(core, bearer, address).await?;
-            Ok(None)
+        Access::Public => Ok(Identity::Anonymous),
+        Access::App => authenticate::app(core, bearer, address).await.map(Identity::App),
+        Access::Operator(role) => {
+            authenticate::operator(core, bearer, address, role).await.map(Identity::Operator)
+        }
+        Access::AppOrOperator(role) => {
+            authenticate::app_or_operator(core, bearer, address, role).await
         }
     }
 }
@@ -169,6 +175,17 @@ pub(super) fn address(extensions: &Extensions) -> Option<IpAddr> {
 /// Starts a call that no app makes, now that its message is there. Returns when the call must be over.
 pub(super) fn start<T>(request: &tonic::Request<T>) -> Result<Instant, Error> {
     request.extensions().get::<Admitted>().ok_or(Error::Unauthenticated)?.start()
+}
+
+/// Starts a call that an operator makes, now that its message is there.
+///
+/// # Errors
+/// As [`start`]; UNAUTHENTICATED when the gate has checked no operator's token, so that a method that is
+/// public by mistake refuses every call.
+pub(super) fn operator_call<T>(request: tonic::Request<T>) -> Result<(OperatorCall, T), Status> {
+    let (_, mut extensions, message) = request.into_parts();
+    let admitted = extensions.remove::<Admitted>().ok_or(Error::Unauthenticated)?;
+    Ok((admitted.start_operator_call()?, message))
 }
 
 /// How long a call may take by the client's `grpc-timeout`, if there is one.

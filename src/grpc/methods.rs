@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 
 use prost::Message as _;
-use prost_types::FileDescriptorSet;
+use prost_types::{FileDescriptorSet, MethodDescriptorProto, method_options::IdempotencyLevel};
+
+use crate::domain::Role;
 
 /// Who may call a method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,8 +15,34 @@ pub enum Access {
     Public,
     /// Callers with an app's token.
     App,
-    /// Callers with the operator's token.
-    Operator,
+    /// Operators with this role, or one with more rights.
+    Operator(Role),
+    /// Callers with an app's token, and operators with this role, or one with more rights.
+    AppOrOperator(Role),
+}
+
+/// Who may call a method. What is not named here is for apps.
+fn access_to(service: &str, method: &MethodDescriptorProto) -> Access {
+    let role = role_for(method);
+    match (service, method.name()) {
+        ("TokenService", "IssueToken") => Access::Public,
+        ("AppService" | "AuditService" | "CallbackRuleService" | "OperatorTokenService", _) => {
+            Access::Operator(role)
+        }
+        ("EventService", _) => Access::AppOrOperator(role),
+        _ => Access::App,
+    }
+}
+
+/// The role that an operator needs for a method: any role to read, and that of an admin to change
+/// something, also by a method that is new, unless it is named here.
+fn role_for(method: &MethodDescriptorProto) -> Role {
+    let options = method.options.clone().unwrap_or_default();
+    match method.name() {
+        "RetryEvent" | "RetryFailedEvents" | "TestCallbackRule" => Role::Support,
+        _ if options.idempotency_level() == IdempotencyLevel::NoSideEffects => Role::ReadOnly,
+        _ => Role::Admin,
+    }
 }
 
 /// A method.
@@ -43,11 +71,7 @@ impl Methods {
             for service in &file.service {
                 for method in &service.method {
                     let operation = format!("{}/{}", service.name(), method.name());
-                    let access = match (service.name(), method.name()) {
-                        ("TokenService", "IssueToken") => Access::Public,
-                        ("AppService" | "CallbackRuleService", _) => Access::Operator,
-                        _ => Access::App,
-                    };
+                    let access = access_to(service.name(), method);
                     // Leaked, once at the start, since logs and counters take static names.
                     let streams = method.server_streaming();
                     let method = Method { operation: operation.clone().leak(), access, streams };

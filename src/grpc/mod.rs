@@ -4,6 +4,7 @@
 //! request into domain values, runs one operation and renders the answer. It decides nothing.
 
 mod app_service;
+mod audit_service;
 mod block_service;
 mod callback_rule_service;
 mod convert;
@@ -12,6 +13,7 @@ mod follow;
 mod friend_service;
 mod gate;
 mod methods;
+mod operator_token_service;
 mod protocol;
 mod relation_service;
 mod status;
@@ -34,9 +36,11 @@ use crate::{
     delivery::WebhookClient,
     ops::Core,
     proto::{
-        app_service_server::AppServiceServer, block_service_server::BlockServiceServer,
+        app_service_server::AppServiceServer, audit_service_server::AuditServiceServer,
+        block_service_server::BlockServiceServer,
         callback_rule_service_server::CallbackRuleServiceServer,
         event_service_server::EventServiceServer, friend_service_server::FriendServiceServer,
+        operator_token_service_server::OperatorTokenServiceServer,
         relation_service_server::RelationServiceServer, token_service_server::TokenServiceServer,
         user_service_server::UserServiceServer,
     },
@@ -61,12 +65,14 @@ where
 }
 
 /// The services of package befriend.v1 by name, for the health service.
-pub const SERVICES: [&str; 8] = [
+pub const SERVICES: [&str; 10] = [
     "befriend.v1.AppService",
+    "befriend.v1.AuditService",
     "befriend.v1.BlockService",
     "befriend.v1.CallbackRuleService",
     "befriend.v1.EventService",
     "befriend.v1.FriendService",
+    "befriend.v1.OperatorTokenService",
     "befriend.v1.RelationService",
     "befriend.v1.TokenService",
     "befriend.v1.UserService",
@@ -102,6 +108,9 @@ pub fn routes(
         CallbackRuleServiceServer,
         callback_rule_service::CallbackRuleApi { core: core_of_rules, webhook_client }
     );
+    add!(AuditServiceServer, audit_service::AuditApi(Arc::clone(core)));
+    let core_of_operators = Arc::clone(core);
+    add!(OperatorTokenServiceServer, operator_token_service::OperatorTokenApi(core_of_operators));
     add!(TokenServiceServer, token_service::TokenApi(Arc::clone(core)));
     routes
 }

@@ -52,9 +52,14 @@ fn code_and_reason(error: &Error) -> (Code, ErrorReason) {
     match error {
         Error::Unauthenticated => (Code::Unauthenticated, ErrorReason::Unauthenticated),
         Error::TokenScope { .. } => (Code::PermissionDenied, ErrorReason::TokenScope),
+        Error::OperatorRole { .. } => (Code::PermissionDenied, ErrorReason::OperatorRole),
         Error::InvalidCredentials(_) => (Code::Unauthenticated, ErrorReason::InvalidCredentials),
         Error::AppNotFound(_) => (Code::NotFound, ErrorReason::AppNotFound),
         Error::AppAlreadyExists(_) => (Code::AlreadyExists, ErrorReason::AppAlreadyExists),
+        Error::OperatorTokenNotFound(_) => (Code::NotFound, ErrorReason::OperatorTokenNotFound),
+        Error::OperatorTokenAlreadyExists(_) => {
+            (Code::AlreadyExists, ErrorReason::OperatorTokenAlreadyExists)
+        }
         Error::UserNotFound(_) => (Code::NotFound, ErrorReason::UserNotFound),
         Error::UserAlreadyExists(_) => (Code::AlreadyExists, ErrorReason::UserAlreadyExists),
         Error::NotFriends { .. } => (Code::FailedPrecondition, ErrorReason::NotFriends),
@@ -115,6 +120,12 @@ fn metadata(error: &Error) -> HashMap<String, String> {
         Error::TokenScope { required: Scope::App } => vec![("required", "app".to_owned())],
         Error::TokenScope { required: Scope::Operator } => {
             vec![("required", "operator".to_owned())]
+        }
+        Error::OperatorRole { required, held } => {
+            vec![("required", required.to_string()), ("role", held.to_string())]
+        }
+        Error::OperatorTokenNotFound(name) | Error::OperatorTokenAlreadyExists(name) => {
+            vec![("name", name.to_string())]
         }
         Error::AppNotFound(key) | Error::AppAlreadyExists(key) => {
             vec![("app_key", key.to_string())]
@@ -180,6 +191,10 @@ fn add_details(details: &mut ErrorDetails, error: Error) {
         Error::AppNotFound(ref key) | Error::AppAlreadyExists(ref key) => {
             details.set_resource_info("befriend.v1.App", key.as_str(), "", error.to_string());
         }
+        Error::OperatorTokenNotFound(ref name) | Error::OperatorTokenAlreadyExists(ref name) => {
+            let (kind, name) = ("befriend.v1.OperatorToken", name.as_str());
+            details.set_resource_info(kind, name, "", error.to_string());
+        }
         Error::UserNotFound(ref username) | Error::UserAlreadyExists(ref username) => {
             details.set_resource_info("befriend.v1.User", username.as_str(), "", error.to_string());
         }
@@ -209,12 +224,8 @@ fn add_details(details: &mut ErrorDetails, error: Error) {
             details.set_resource_info("befriend.v1.FriendRequest", name, "", error.to_string());
         }
         Error::CallbackRuleNotFound(ref id) => {
-            details.set_resource_info(
-                "befriend.v1.CallbackRule",
-                id.as_str(),
-                "",
-                error.to_string(),
-            );
+            let (kind, id) = ("befriend.v1.CallbackRule", id.as_str());
+            details.set_resource_info(kind, id, "", error.to_string());
         }
         Error::CallbackRuleLimitExceeded { ref app, .. } => {
             details.add_quota_failure_violation(format!("app:{app}"), error.to_string());
@@ -234,6 +245,7 @@ fn add_details(details: &mut ErrorDetails, error: Error) {
         }
         Error::Unauthenticated
         | Error::TokenScope { .. }
+        | Error::OperatorRole { .. }
         | Error::InvalidCredentials(_)
         | Error::Conflict
         | Error::WatcherTooSlow

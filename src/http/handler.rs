@@ -25,7 +25,10 @@ use crate::{
     clock::Clock,
     domain::{App, Error, unix_millis},
     gate::{self, Caller, Connection, Gate, InFlight, REQUEST_ID, RequestLog},
-    ops::{Call, Core, access::caller_cache::CallingApp},
+    ops::{
+        Call, Core,
+        access::{authenticate::Identity, caller_cache::CallingApp},
+    },
 };
 
 /// A vendor's HTTP API: how it reads a request, authenticates the caller and writes a response.
@@ -199,14 +202,16 @@ impl<A: VendorApi> Endpoint<A> {
         let (credentials, head) = A::read_head(RequestHead { params, parts, received })?;
         let core = self.gate.core();
         let caller = match route.run {
-            Run::App(_) => Caller::Authenticated,
+            Run::App(_) => Caller::Authenticated(from),
             Run::Login(_) => Caller::Anonymous(from),
         };
         // Boxed, since the future of a statement is large.
         let authenticate = Box::pin(async {
             match caller {
-                Caller::Authenticated => self.api.authenticate(core, credentials).await.map(Some),
-                Caller::Anonymous(_) => Ok(None),
+                Caller::Authenticated(_) => {
+                    self.api.authenticate(core, credentials).await.map(Identity::App)
+                }
+                Caller::Anonymous(_) => Ok(Identity::Anonymous),
             }
         });
         let result = self.gate.pass(log, caller, None, authenticate, |admitted| async move {

@@ -31,6 +31,8 @@ pub struct Core {
     pub bounds: Bounds,
     /// How long delivered and failed events are kept.
     pub event_retention: time::Duration,
+    /// How long records of changes are kept; `None`: for ever.
+    pub audit_retention: Option<time::Duration>,
     /// How long removed entries are remembered for followers of a list.
     pub tombstone_retention: time::Duration,
     /// How long a friend request waits for its answer; `None`: requests never expire.
@@ -41,7 +43,7 @@ pub struct Core {
     pub lifetimes: TokenLifetimes,
     /// What seals the secrets that must be readable.
     pub keyring: Replaceable<Arc<Keyring>>,
-    /// The hash of the operator's token; without one all calls of AppService are refused.
+    /// The hash of the operator token of the settings.
     pub operator_token: Replaceable<Option<SecretHash>>,
     /// The callers that were verified a short time ago.
     pub callers: CallerCache,

@@ -1,12 +1,16 @@
 //! Events, pending and finished: listing them, reading one with its attempts, and sending them again.
 //! `changes::record_events` records them.
 
+use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::Call;
+use super::{Call, audits};
 use crate::{
-    domain::{Attempt, Error, Event, EventFilter, EventId, EventPosition, Page, PageSize},
+    domain::{
+        Attempt, Audited, Error, Event, EventFilter, EventId, EventPosition, Page, PageSize, facts,
+        time_fact,
+    },
     store::{Db, callback_rules, event_history, outbox},
 };
 
@@ -80,7 +84,8 @@ pub async fn retry(call: &Call, id: EventId) -> Result<Event, Error> {
         outbox::make_due(&mut tx, app_id, id, now).await?;
         event_history::revive(&mut tx, app_id, id, now).await?;
         let pending = outbox::get(&mut tx, app_id, id).await?.ok_or_else(|| not_found(id))?;
-        tx.commit().await?;
+        let change = Audited::new("EventService/RetryEvent").in_app(&call.app).of(id.render());
+        audits::commit(core, tx, &call.author(), change).await?;
         Ok(pending.event)
     });
     let event = event.await?;
@@ -107,7 +112,13 @@ pub async fn retry_failed(
         let now = core.clock.now();
         let retried =
             event_history::revive_failed(&mut tx, app_id, rule_id, range, MAX_RETRIED, now).await?;
-        tx.commit().await?;
+        let asked = facts(json!({
+            "retried": retried,
+            "start_time": range.0.map(time_fact),
+            "end_time": range.1.map(time_fact),
+        }));
+        let change = Audited::new("EventService/RetryFailedEvents").in_app(&call.app).of(rule_id);
+        audits::commit(core, tx, &call.author(), change.after(asked)).await?;
         Ok(retried)
     });
     let retried = retried.await?;

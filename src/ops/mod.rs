@@ -5,6 +5,7 @@
 //! then [`changes`] (steps inside a transaction), then the store.
 
 pub mod access;
+pub mod audits;
 mod batch;
 pub mod blocks;
 pub mod bulk;
@@ -23,7 +24,7 @@ pub mod watch;
 
 pub use self::{
     batch::Batchers,
-    call::Call,
+    call::{Call, OperatorCall, origin},
     core::{Context, Core},
 };
 use crate::domain::{Error, Invalid, Username};

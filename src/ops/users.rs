@@ -6,13 +6,14 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
+    audits,
     call::Call,
     changes::{heads::Heads, list_changes::ListChanges, request},
     found,
     maintenance::deleted_users,
 };
 use crate::{
-    domain::{Error, ListHead, Nickname, Page, PageSize, User, Username},
+    domain::{Audited, Error, ListHead, Nickname, Page, PageSize, User, Username},
     store::{
         user_deletion,
         users::{self, NewUser},
@@ -163,7 +164,7 @@ pub async fn set_activated(
 /// # Errors
 /// `UserNotFound`.
 pub async fn delete(call: &Call, username: &Username) -> Result<User, Error> {
-    let core = &call.core;
+    let (core, author) = (&call.core, call.author());
     let user = call.user(username);
     let deleted = core.db.retrying(|| async {
         let mut tx = core.db.begin(call.deadline).await?;
@@ -173,7 +174,10 @@ pub async fn delete(call: &Call, username: &Username) -> Result<User, Error> {
         heads.next_version(user.key);
         let changes = ListChanges::new(core, heads);
         user_deletion::mark_deleted(&mut tx, user.key, changes.now).await?;
+        let change = Audited::new("UserService/DeleteUser").in_app(&call.app).of(username);
+        let recorded = audits::record(core, &mut tx, &author, change).await?;
         changes.commit(tx, core).await?;
+        recorded.log();
         Ok(profile)
     });
     let deleted = deleted.await?;

@@ -69,6 +69,7 @@ pub fn core(
         clock,
         bounds: args.bounds(),
         event_retention: args.callbacks.event_retention(),
+        audit_retention: args.access.audit_retention(),
         tombstone_retention: args.following.tombstone_retention(),
         request_life: args.limits.request_lifetime(),
         watches: Watches::new(

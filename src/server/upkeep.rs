@@ -11,7 +11,8 @@ use crate::{
     ops::{
         Core,
         maintenance::{
-            deleted_apps, deleted_users, event_retention, expired_tokens, expiry, tombstones,
+            audit_retention, deleted_apps, deleted_users, event_retention, expired_tokens, expiry,
+            tombstones,
         },
     },
 };
@@ -52,4 +53,5 @@ pub async fn round(core: &Arc<Core>) {
     work.ended(Work::Tombstones, &db.guard(tombstones::purge(core, deadline)).await);
     work.ended(Work::DeletedApps, &db.guard(deleted_apps::purge(core, deadline)).await);
     work.ended(Work::ExpiredTokens, &db.guard(expired_tokens::purge(core, deadline)).await);
+    work.ended(Work::OldAuditEvents, &db.guard(audit_retention::purge(core, deadline)).await);
 }

@@ -106,7 +106,8 @@ set deleted_at = $2,
     modified_at = $2
 where app_key = $1
   and deleted_at is null
-returning app_id";
+returning app_id, app_key, client_id, netease_app_key, friend_limit, block_limit,
+          requests_per_second, created_at, modified_at";
     DELETED = "\
 -- apps.deleted
 select app_id
@@ -306,13 +307,15 @@ pub(crate) async fn set_secret(
     Ok(row.map(App::from))
 }
 
-/// Marks an app as deleted, so that no call finds it. Returns its id; `None` when there is no such app.
+/// Marks an app as deleted, so that no call finds it. Returns it; `None` when there is no such app.
 pub(crate) async fn mark_deleted(
     db: &mut PgConnection,
     key: &AppKey,
     now: OffsetDateTime,
-) -> Result<Option<Uuid>, Error> {
-    Ok(query_scalar(MARK_DELETED).bind(key.as_str()).bind(now).fetch_optional(db).await?)
+) -> Result<Option<App>, Error> {
+    let row: Option<AppRow> =
+        query_as(MARK_DELETED).bind(key.as_str()).bind(now).fetch_optional(db).await?;
+    Ok(row.map(App::from))
 }
 
 /// Some deleted apps whose rows have not all been removed.

@@ -277,14 +277,14 @@ pub(crate) async fn set_pause(
     Ok(())
 }
 
-/// Deletes a rule. False if the app has no such rule.
+/// Deletes a rule of an app.
 pub(crate) async fn delete(
     db: &mut PgConnection,
     app_id: Uuid,
     rule_id: Uuid,
-) -> Result<bool, Error> {
-    let done = query(DELETE).bind(rule_id).bind(app_id).execute(db).await?;
-    Ok(done.rows_affected() > 0)
+) -> Result<(), Error> {
+    query(DELETE).bind(rule_id).bind(app_id).execute(db).await?;
+    Ok(())
 }
 
 /// Switches a rule off because its receiver wants no more events. Leaves a rule that was changed after

@@ -9,6 +9,7 @@
 //! `pg_stat_statements` and in the log of Postgres.
 
 pub(crate) mod apps;
+pub(crate) mod audit_events;
 pub(crate) mod blocks;
 pub(crate) mod callback_rules;
 pub(crate) mod changes;
@@ -29,6 +30,7 @@ pub(crate) mod friend_lists;
 pub(crate) mod friends;
 pub(crate) mod heads;
 mod migrate;
+pub(crate) mod operator_tokens;
 mod outages;
 pub(crate) mod outbox;
 pub(crate) mod outbox_dispatch;
@@ -60,6 +62,8 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
     [
         apps::STATEMENTS,
         tokens::STATEMENTS,
+        operator_tokens::STATEMENTS,
+        audit_events::STATEMENTS,
         users::STATEMENTS,
         heads::STATEMENTS,
         user_deletion::STATEMENTS,

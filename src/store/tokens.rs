@@ -78,14 +78,14 @@ pub(crate) async fn app_of(
     Ok(row.map(|row| (row.app.into(), row.expires_at)))
 }
 
-/// Revokes a token of an app.
+/// Revokes a token of an app. False if the app has no such token.
 pub(crate) async fn revoke(
     db: &mut PgConnection,
     token: SecretHash,
     app_id: Uuid,
-) -> Result<(), Error> {
-    query(REVOKE).bind(token.as_bytes()).bind(app_id).execute(db).await?;
-    Ok(())
+) -> Result<bool, Error> {
+    let done = query(REVOKE).bind(token.as_bytes()).bind(app_id).execute(db).await?;
+    Ok(done.rows_affected() > 0)
 }
 
 /// Revokes all tokens of an app.

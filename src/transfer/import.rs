@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
+
 use super::{
     error::TransferError,
     fields::InvalidValues,
@@ -10,9 +12,11 @@ use super::{
     read::Reader,
 };
 use crate::{
-    domain::{BadLine, BlockRecord, FriendRecord, Place, Record, Refusal, UserRecord},
+    domain::{
+        BadLine, BlockRecord, Facts, FriendRecord, Place, Record, Refusal, UserRecord, facts,
+    },
     ops::{
-        Call,
+        Call, audits,
         bulk::{self, Existing, ImportEvent, Staging, Tally},
     },
 };
@@ -56,6 +60,18 @@ pub struct Report {
 }
 
 impl Report {
+    /// What was written, by kind.
+    fn facts(&self) -> Facts {
+        let count = |lines: &LineCounts| {
+            let Tally { added, changed, refused, other_sides, .. } = lines.tally;
+            json!({
+                "added": added, "changed": changed, "refused": refused, "other_sides": other_sides,
+            })
+        };
+        let kinds = Kind::ALL.into_iter().zip(&self.lines);
+        kinds.map(|(kind, lines)| (kind.as_str().to_owned(), count(lines))).collect()
+    }
+
     /// Whether every line was imported whole, and nothing differs.
     #[must_use]
     pub fn is_clean(&self) -> bool {
@@ -77,6 +93,11 @@ pub async fn import(
     progress: &mut dyn ProgressSink,
 ) -> Result<Report, TransferError> {
     let mut import = Import { call, sources, options, progress, report: Report::default() };
+    if options.write {
+        let overwrite = options.existing == Existing::Overwrite;
+        let asked = facts(json!({ "files": sources.len(), "overwrite": overwrite }));
+        audits::record_import(call, audits::BEGIN_IMPORT, asked).await?;
+    }
     let mut staging = Staging::open(&call.core).await?;
     for number in 0..sources.len() {
         import.read(number, &mut staging).await?;
@@ -84,6 +105,7 @@ pub async fn import(
     staging.complete().await?;
     if options.write {
         import.write(&mut staging).await?;
+        audits::record_import(call, audits::END_IMPORT, import.report.facts()).await?;
     }
     if options.compare {
         import.compare(&mut staging).await?;

@@ -62,14 +62,16 @@ impl Stage {
     }
 
     async fn event(&self, event_id: &str) -> (proto::Event, Vec<proto::DeliveryAttempt>) {
-        let request = proto::GetEventRequest { event_id: event_id.to_owned() };
+        let request =
+            proto::GetEventRequest { event_id: event_id.to_owned(), ..Default::default() };
         let answer = self.tenant.events().get_event(request).await.expect("it is there");
         let answer = answer.into_inner();
         (answer.event.expect("an event"), answer.attempts)
     }
 
     async fn retry(&self, event_id: &str) -> proto::Event {
-        let request = proto::RetryEventRequest { event_id: event_id.to_owned() };
+        let request =
+            proto::RetryEventRequest { event_id: event_id.to_owned(), ..Default::default() };
         let answer = self.tenant.events().retry_event(request).await.expect("it goes again");
         answer.into_inner().event.expect("an event")
     }
@@ -163,7 +165,8 @@ async fn all_failed_events_of_a_time_range_are_sent_again_in_their_order() {
     };
     let retry = |start_time, end_time| {
         let rule_id = stage.rule.rule_id.clone();
-        let request = proto::RetryFailedEventsRequest { rule_id, start_time, end_time };
+        let request =
+            proto::RetryFailedEventsRequest { rule_id, start_time, end_time, ..Default::default() };
         let mut events = stage.tenant.events();
         async move { events.retry_failed_events(request).await.unwrap().into_inner().retried_count }
     };
@@ -302,10 +305,10 @@ async fn a_deleted_rules_events_are_not_found_at_once_and_its_rows_removed_by_up
     for event in events {
         let code = |status: tonic::Status| status.code();
         let event_id = event.event_id;
-        let get = proto::GetEventRequest { event_id: event_id.clone() };
+        let get = proto::GetEventRequest { event_id: event_id.clone(), ..Default::default() };
         let got = stage.tenant.events().get_event(get).await.map_err(code);
         assert_eq!(got.unwrap_err(), tonic::Code::NotFound);
-        let again = proto::RetryEventRequest { event_id };
+        let again = proto::RetryEventRequest { event_id, ..Default::default() };
         let retried = stage.tenant.events().retry_event(again).await.map_err(code);
         assert_eq!(retried.unwrap_err(), tonic::Code::NotFound);
     }

@@ -29,7 +29,7 @@ async fn list(
 }
 
 async fn get(tenant: &Tenant, event_id: &str) -> Result<proto::GetEventResponse, Status> {
-    let request = proto::GetEventRequest { event_id: event_id.to_owned() };
+    let request = proto::GetEventRequest { event_id: event_id.to_owned(), ..Default::default() };
     Ok(tenant.events().get_event(request).await?.into_inner())
 }
 
@@ -173,7 +173,10 @@ async fn paging_finds_every_event_once_although_they_are_settled_meanwhile() {
         if page == 1 {
             // All events move from the outbox to the history.
             receiver.answer(|_| status(200));
-            let retry = proto::RetryEventRequest { event_id: answer.events[6].event_id.clone() };
+            let retry = proto::RetryEventRequest {
+                event_id: answer.events[6].event_id.clone(),
+                ..Default::default()
+            };
             tenant.events().retry_event(retry).await.unwrap();
             app.until_all_is_settled().await;
         }
@@ -244,7 +247,10 @@ async fn another_app_can_neither_find_nor_retry_an_event() {
     for event in mine {
         let event_id = event.event_id;
         expect_error(get(&stranger, &event_id).await, Code::NotFound, "EVENT_NOT_FOUND");
-        let retried = stranger.events().retry_event(proto::RetryEventRequest { event_id }).await;
+        let retried = stranger
+            .events()
+            .retry_event(proto::RetryEventRequest { event_id, ..Default::default() })
+            .await;
         expect_error(retried, Code::NotFound, "EVENT_NOT_FOUND");
     }
     let request =

@@ -18,11 +18,14 @@ use prost_reflect::{Kind, MethodDescriptor};
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
-use crate::support::{
-    Tenant, TestApp,
-    app::OPERATOR_TOKEN,
-    raw,
-    wire::{Answer, Wire, frame, frame_that_says},
+use crate::{
+    access::{Caller, caller_of},
+    support::{
+        Tenant, TestApp,
+        app::OPERATOR_TOKEN,
+        raw,
+        wire::{Answer, Wire, frame, frame_that_says},
+    },
 };
 
 /// The bound of messages when nobody sets another.
@@ -51,10 +54,10 @@ impl Siege {
         headers: &[(&str, &[u8])],
         body: Vec<u8>,
     ) -> Answer {
-        let token = match (method.parent_service().name(), method.name()) {
-            ("AppService" | "CallbackRuleService", _) => OPERATOR_TOKEN.to_owned(),
+        let token = match caller_of(method) {
+            Caller::Operator => OPERATOR_TOKEN.to_owned(),
             // An empty message ends the token that it comes with.
-            (_, "RevokeToken") => {
+            Caller::App if method.name() == "RevokeToken" => {
                 let (id, secret) = (&self.tenant.app.client_id, &self.tenant.client_secret);
                 self.app.login(id, secret, None).await.unwrap().access_token
             }

@@ -1,11 +1,13 @@
 //! The log: one line a request, without names, contents and secrets.
 
-use befriend::proto::{self, token_service_client::TokenServiceClient};
+use befriend::proto::{
+    self, audit_service_client::AuditServiceClient, token_service_client::TokenServiceClient,
+};
 use serde_json::Value;
 use tonic::transport::Endpoint;
 
 use crate::support::{
-    app::{OPERATOR_TOKEN, tenant_on},
+    app::{Bearer, OPERATOR_TOKEN, tenant_on},
     binary::Service,
     postgres,
 };
@@ -75,4 +77,39 @@ async fn every_request_is_one_line_and_no_line_tells_names_contents_or_secrets()
     for telling in secrets.into_iter().chain(contents) {
         assert!(!service.logged.contains(telling), "{telling} is in {}", service.logged);
     }
+}
+
+#[tokio::test]
+async fn every_recorded_change_is_one_line_with_the_id_of_its_record() {
+    let database = postgres::fresh_database().await;
+    let arguments = ["--database-url", &database, "--operator-token", OPERATOR_TOKEN];
+    let mut service = Service::start(&arguments).await;
+    let channel = Endpoint::from_shared(service.url.clone()).unwrap().connect_lazy();
+    let limits = proto::AppLimits::default();
+    let tenant = tenant_on(channel.clone(), OPERATOR_TOKEN, "acme#chat", limits).await;
+    tenant.create(&["zz-one"]).await;
+    tenant.delete("zz-one").await.unwrap();
+    let mut audit = AuditServiceClient::with_interceptor(channel, Bearer::new(OPERATOR_TOKEN));
+    let all = proto::ListAuditEventsRequest::default();
+    let mut events = audit.list_audit_events(all).await.unwrap().into_inner().audit_events;
+    events.reverse();
+    assert!(service.stop().await, "{}", service.logged);
+
+    let lines = service.logged.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let lines: Vec<Value> = lines.filter(|line| line["message"] == "audit").collect();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    let expected = [
+        ("root", "AppService/CreateApp", ""),
+        ("app", "TokenService/IssueToken", events[1].target.as_str()),
+        ("app", "UserService/DeleteUser", "…"),
+    ];
+    for ((line, event), (actor, action, target)) in lines.iter().zip(&events).zip(expected) {
+        assert_eq!(line["audit_event"], event.audit_event_id);
+        assert_eq!((&line["actor"], &line["action"]), (&actor.into(), &action.into()));
+        assert_eq!((&line["audit_target"], &line["origin"]), (&target.into(), &"127.0.0.1".into()));
+        assert_eq!(line["app"], "acme#chat");
+        assert!(!line["span"]["request_id"].as_str().unwrap().is_empty());
+    }
+    let created: Value = serde_json::from_str(lines[0]["after"].as_str().unwrap()).unwrap();
+    assert_eq!((&created["friend_limit"], &created["client_id"]), (&3000.into(), &"…".into()));
 }

@@ -10,6 +10,7 @@ mod support;
 mod access;
 mod admin;
 mod apps;
+mod audits;
 mod blocks;
 mod callback_rules;
 mod clocks;
@@ -41,6 +42,7 @@ mod limits;
 mod logs;
 mod model;
 mod mutual;
+mod operator_tokens;
 mod outages;
 mod outbox;
 #[cfg(target_os = "linux")]

@@ -6,6 +6,7 @@ use std::{
     process::{Output, Stdio},
 };
 
+use befriend::proto;
 use nix::sys::signal::Signal;
 
 use crate::support::{
@@ -49,6 +50,7 @@ async fn count(app: &TestApp, query: &'static str) -> i64 {
 #[tokio::test]
 async fn no_command_panics_on_an_output_that_cant_be_written() {
     let (app, tenant) = acme(&["alice", "bob"]).await;
+    app.operator("alice", proto::OperatorRole::Admin).await;
     app.keep_events(&tenant).await;
     tenant.befriend("alice", "bob").await.unwrap();
     let folder = Folder::new();
@@ -61,6 +63,8 @@ async fn no_command_panics_on_an_output_that_cant_be_written() {
         &["app", "list"][..],
         &["app", "get", "acme#chat"],
         &["app", "update", "acme#chat", "--friend-limit", "9"],
+        &["audit", "list"],
+        &["operator", "list"],
         &["events", "list", "acme#chat"],
         &["import", "files", "acme#chat", &exported],
         &["migrate"],
@@ -72,11 +76,14 @@ async fn no_command_panics_on_an_output_that_cant_be_written() {
 #[tokio::test]
 async fn a_secret_that_cant_be_shown_is_not_made() {
     let (app, tenant) = acme(&[]).await;
+    app.operator("alice", proto::OperatorRole::Admin).await;
     let tokens = "select count(*) from tokens";
     let before = count(&app, tokens).await;
     fail_to_print(&app, &["app", "create", "new#app"]);
     fail_to_print(&app, &["app", "rotate-secret", "acme#chat"]);
     fail_to_print(&app, &["token", "acme#chat"]);
+    fail_to_print(&app, &["operator", "create", "carol", "--role", "admin"]);
+    assert_eq!(count(&app, "select count(*) from operator_tokens").await, 1);
     assert_eq!(count(&app, "select count(*) from apps").await, 1);
     assert_eq!(count(&app, tokens).await, before);
     let login = app.login(&tenant.app.client_id, &tenant.client_secret, None).await;

@@ -28,6 +28,8 @@ const NOT_REPEATABLE: &[(&str, &str)] = &[
     ("CallbackRuleService/TestCallbackRule", "sends another request"),
     ("EventService/RetryEvent", "sends an event again that was delivered in between"),
     ("EventService/RetryFailedEvents", "retries the next 10000"),
+    ("OperatorTokenService/CreateOperatorToken", "is refused: there is a token of this name"),
+    ("OperatorTokenService/RevokeOperatorToken", "is refused: the token is revoked"),
     ("FriendService/SendFriendRequest", "is refused when the first made the two friends"),
     ("TokenService/IssueToken", "issues another token"),
     ("TokenService/RevokeToken", "is refused when the first revoked its own token"),
@@ -40,6 +42,7 @@ const NOT_REPEATABLE: &[(&str, &str)] = &[
 const NAMES: &[(&str, &str)] = &[
     ("App", "app"),
     ("AppLimits", "limits"),
+    ("AuditEvent", "audit_event"),
     ("BlockChange", "change"),
     ("CallbackRule", "rule"),
     ("DeliveryAttempt", "attempt"),
@@ -49,6 +52,7 @@ const NAMES: &[(&str, &str)] = &[
     ("FriendRequest", "friend_request"),
     ("ListFriendsResponse.Entry", "entry"),
     ("ListSummary", "list_summary"),
+    ("OperatorToken", "operator_token"),
     ("Relation", "relation"),
     ("User", "user"),
 ];
@@ -111,7 +115,7 @@ async fn a_method_without_side_effects_changes_no_row_and_an_idempotent_one_chan
         let request = filled(method.name(), method.input(), &known).encode_to_vec();
         let token = match caller_of(&method) {
             Caller::Operator => OPERATOR_TOKEN,
-            Caller::App | Caller::Anybody => &tenant.token,
+            Caller::App | Caller::AppOrOperator | Caller::Anybody => &tenant.token,
         };
         let bearer = format!("Bearer {token}");
         let call = async || {

@@ -25,8 +25,8 @@ pub async fn grpc(site: &Site, input: &[u8]) {
     let [method, form, rest @ ..] = input else { return };
     let (path, access, streams) = &site.methods[usize::from(*method) % site.methods.len()];
     let token = match access {
-        Access::Operator => &site.operator_token,
-        Access::App | Access::Public => &site.token,
+        Access::Operator(_) => &site.operator_token,
+        Access::App | Access::AppOrOperator(_) | Access::Public => &site.token,
     };
     // An empty message revokes the token that it comes with.
     let with_token = form & 2 == 0 && !path.ends_with("/RevokeToken");

@@ -7,13 +7,14 @@ use tokio::{net::TcpListener, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::receiver::{self, Behavior};
+use crate::cli::core::author;
 use crate::{
     domain::{
         AppKey, AppLimitsChange, BodyFormat, CallbackUrl, CredentialsChange, Error, EventType,
         Nickname, RuleChange, RuleChoice, Secret, Username,
     },
     ops::{
-        Call, Context, Core,
+        Call, Context, Core, OperatorCall,
         access::{apps, authenticate, callback_rules, tokens},
         users,
     },
@@ -37,15 +38,15 @@ pub(in crate::cli) async fn prepare(
     stop: CancellationToken,
 ) -> Result<String, Error> {
     let deadline = Instant::now() + Duration::from_secs(30);
+    let console = OperatorCall { core: Arc::clone(core), author: author(), deadline };
     let key = AppKey::parse("app_key", APP_KEY)?;
-    let app =
-        match apps::create(core, deadline, &key, AppLimitsChange::default(), |_, _| Ok(())).await {
-            Ok((app, _)) => app,
-            Err(Error::AppAlreadyExists(_)) => apps::get(core, &key).await?,
-            Err(error) => return Err(error),
-        };
+    let app = match apps::create(&console, &key, AppLimitsChange::default(), |_, _| Ok(())).await {
+        Ok((app, _)) => app,
+        Err(Error::AppAlreadyExists(_)) => apps::get(core, &key).await?,
+        Err(error) => return Err(error),
+    };
     let context = Context { core: Arc::clone(core), app: Arc::new(app), deadline };
-    let call = Call::alone(context);
+    let call = Call::alone(context, author());
     for (username, nickname) in USERS {
         let user = (Username::parse("username", username)?, Nickname::parse("nickname", nickname)?);
         match users::create(&call, &[user]).await {
@@ -53,7 +54,7 @@ pub(in crate::cli) async fn prepare(
             Err(error) => return Err(error),
         }
     }
-    match receive_callbacks(core, deadline, &key, stop).await {
+    match receive_callbacks(&console, &key, stop).await {
         Ok(()) => {}
         // The app has as many rules as it can, made by hand: the rest of the demo works without one.
         Err(error @ Error::CallbackRuleLimitExceeded { .. }) => {
@@ -61,9 +62,8 @@ pub(in crate::cli) async fn prepare(
         }
         Err(error) => return Err(error),
     }
-    let issued =
-        tokens::issue_as_operator(core, deadline, &key, Duration::ZERO, |_| Ok(())).await?;
-    let secret = netease_secret(core, deadline, &key).await?;
+    let issued = tokens::issue_as_operator(&console, &key, Duration::ZERO, |_| Ok(())).await?;
+    let secret = netease_secret(&console, &key).await?;
     let credentials = Credentials {
         token: issued.token.reveal(),
         operator_token: operator_token.map(Secret::reveal),
@@ -73,19 +73,16 @@ pub(in crate::cli) async fn prepare(
 }
 
 /// The demo app's AppSecret, generated at the first start; `None` without a key to seal it with.
-async fn netease_secret(
-    core: &Core,
-    deadline: Instant,
-    key: &AppKey,
-) -> Result<Option<Secret>, Error> {
-    if let Some((caller, secret)) = authenticate::netease_app(core, NETEASE_APP_KEY, None).await?
+async fn netease_secret(call: &OperatorCall, key: &AppKey) -> Result<Option<Secret>, Error> {
+    if let Some((caller, secret)) =
+        authenticate::netease_app(&call.core, NETEASE_APP_KEY, None).await?
         && caller.app.key == *key
     {
         return Ok(Some(secret));
     }
     let generated = uuid::Uuid::new_v4().simple().to_string();
     let change = CredentialsChange::parse(("", ""), (NETEASE_APP_KEY, &generated), false)?;
-    match apps::set_credentials(core, deadline, key, &change).await {
+    match apps::set_credentials(call, key, &change).await {
         Ok(_) => Ok(Some(Secret::presented(&generated))),
         Err(error @ Error::Invalid(_)) => {
             tracing::warn!(%error, "the demo has no NetEase credentials");
@@ -104,8 +101,7 @@ struct Credentials<'a> {
 
 /// Receives the demo app's callbacks in this process and prints them.
 async fn receive_callbacks(
-    core: &Core,
-    deadline: Instant,
+    call: &OperatorCall,
     key: &AppKey,
     stop: CancellationToken,
 ) -> Result<(), Error> {
@@ -114,13 +110,13 @@ async fn receive_callbacks(
     let listen = listener.local_addr().map_err(failed)?;
     let url = CallbackUrl::parse("url", &format!("http://{listen}{RECEIVER_PATH}"))?;
     // The rule of an earlier start is kept, with the new port.
-    let rules = callback_rules::list(core, deadline, key).await?;
+    let rules = callback_rules::list(&call.core, call.deadline, key).await?;
     let kept = rules.iter().find(|rule| rule.url.uri().path() == RECEIVER_PATH);
     let rule = match kept {
         Some(rule) => {
             let change =
                 RuleChange { url: Some(url), enabled: Some(true), ..RuleChange::default() };
-            callback_rules::update(core, deadline, key, rule.id, change).await?
+            callback_rules::update(call, key, rule.id, change).await?
         }
         None => {
             let choice = RuleChoice {
@@ -129,7 +125,7 @@ async fn receive_callbacks(
                 body_format: BodyFormat::Standard,
                 ca_certificates: String::new(),
             };
-            callback_rules::create(core, deadline, key, choice, None).await?
+            callback_rules::create(call, key, choice, None).await?
         }
     };
     let behavior =

@@ -153,7 +153,7 @@ impl From<Error> for EasemobError {
     fn from(error: Error) -> Self {
         match error {
             Error::Invalid(invalid) => invalid.into(),
-            Error::Unauthenticated | Error::TokenScope { .. } => {
+            Error::Unauthenticated | Error::TokenScope { .. } | Error::OperatorRole { .. } => {
                 Self::new(UNAUTHORIZED, "Unable to authenticate (OAuth)")
             }
             Error::InvalidCredentials(Credential::ClientId) => {
@@ -166,7 +166,8 @@ impl From<Error> for EasemobError {
             Error::UserNotFound(_)
             | Error::RequestNotFound { .. }
             | Error::CallbackRuleNotFound(_)
-            | Error::EventNotFound(_) => Self::not_found(),
+            | Error::EventNotFound(_)
+            | Error::OperatorTokenNotFound(_) => Self::not_found(),
             Error::NotFriends { .. } => Self::illegal_argument(
                 "updateRemark they are not friends, please add as a friend first.",
             ),
@@ -188,7 +189,9 @@ impl From<Error> for EasemobError {
                 );
                 Self::new(DUPLICATE, description)
             }
-            Error::AppAlreadyExists(_) => Self::new(DUPLICATE, error.to_string()),
+            Error::AppAlreadyExists(_) | Error::OperatorTokenAlreadyExists(_) => {
+                Self::new(DUPLICATE, error.to_string())
+            }
             Error::AlreadyFriends { .. } | Error::Blocked { .. } => {
                 Self::new(FORBIDDEN, error.to_string())
             }

@@ -96,14 +96,19 @@ impl From<Error> for NetEaseError {
         let over_rate = matches!(error, Error::RateLimited { .. });
         let code = match &error {
             Error::Unauthenticated | Error::InvalidCredentials(_) => 414,
-            Error::TokenScope { .. } | Error::AppNotFound(_) => 403,
+            Error::TokenScope { .. } | Error::OperatorRole { .. } | Error::AppNotFound(_) => 403,
             Error::AlreadyFriends { .. } | Error::Blocked { .. } => 403,
             Error::UserNotFound(_) | Error::NotFriends { .. } | Error::RequestNotFound { .. } => {
                 404
             }
-            Error::CallbackRuleNotFound(_) | Error::EventNotFound(_) => 404,
+            Error::CallbackRuleNotFound(_)
+            | Error::EventNotFound(_)
+            | Error::OperatorTokenNotFound(_) => 404,
             Error::DeadlineExceeded => 408,
-            Error::Invalid(_) | Error::UserAlreadyExists(_) | Error::AppAlreadyExists(_) => 414,
+            Error::Invalid(_)
+            | Error::UserAlreadyExists(_)
+            | Error::AppAlreadyExists(_)
+            | Error::OperatorTokenAlreadyExists(_) => 414,
             Error::RateLimited { .. } | Error::LoginThrottled { .. } => 416,
             Error::FriendLimitExceeded { .. }
             | Error::BlockLimitExceeded { .. }

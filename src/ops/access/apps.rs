@@ -1,15 +1,15 @@
-//! Apps: create, read, change, delete. For the operator only.
+//! Apps: create, read, change, delete. For operators only.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use tokio::time::Instant;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
     domain::{
-        App, AppKey, AppLimits, AppLimitsChange, Credentials, CredentialsChange, Error, Invalid,
-        NetEaseChange, Page, PageSize, Secret, SecretKind,
+        App, AppKey, AppLimits, AppLimitsChange, Audited, Credentials, CredentialsChange, Error,
+        Invalid, NetEaseChange, Page, PageSize, REPLACED, Secret, SecretKind, facts,
     },
-    ops::Core,
+    ops::{Core, OperatorCall, audits},
     store::{apps, tokens},
 };
 
@@ -20,18 +20,18 @@ use crate::{
 /// # Errors
 /// `AppAlreadyExists`, `Invalid` (limits); that of `show`.
 pub async fn create(
-    core: &Core,
-    deadline: Instant,
+    call: &OperatorCall,
     key: &AppKey,
     limits: AppLimitsChange,
     show: impl Fn(&App, &Secret) -> Result<(), Error>,
 ) -> Result<(App, Secret), Error> {
+    let OperatorCall { core, author, deadline } = call;
     let limits = limits.apply(AppLimits::default())?;
     let secret = Secret::generate(SecretKind::ClientSecret);
     let app = core
         .db
         .retrying(|| async {
-            let mut tx = core.db.begin(deadline).await?;
+            let mut tx = core.db.begin(*deadline).await?;
             let now = core.clock.now();
             let app = App {
                 id: Uuid::new_v4(),
@@ -45,7 +45,9 @@ pub async fn create(
             let created = apps::create(&mut tx, &app, secret.hash()).await?;
             let created = created.ok_or_else(|| Error::AppAlreadyExists(key.clone()))?;
             show(&created, &secret)?;
-            tx.commit().await?;
+            let change =
+                Audited::new("AppService/CreateApp").in_app(&created).after(created.facts());
+            audits::commit(core, tx, author, change).await?;
             Ok(created)
         })
         .await?;
@@ -80,19 +82,21 @@ pub async fn list(core: &Core, after: &str, size: PageSize) -> Result<Page<App, 
 /// # Errors
 /// `AppNotFound`, `Invalid` (limits).
 pub async fn update(
-    core: &Core,
-    deadline: Instant,
+    call: &OperatorCall,
     key: &AppKey,
     change: AppLimitsChange,
 ) -> Result<App, Error> {
+    let OperatorCall { core, author, deadline } = call;
     let app = core
         .db
         .retrying(|| async {
-            let mut tx = core.db.begin(deadline).await?;
-            let app = found(apps::lock_by_key(&mut tx, key).await?, key)?;
-            let limits = change.apply(app.limits)?;
-            let app = apps::set_limits(&mut tx, app.id, limits, core.clock.now()).await?;
-            tx.commit().await?;
+            let mut tx = core.db.begin(*deadline).await?;
+            let old = found(apps::lock_by_key(&mut tx, key).await?, key)?;
+            let limits = change.apply(old.limits)?;
+            let app = apps::set_limits(&mut tx, old.id, limits, core.clock.now()).await?;
+            let change = Audited::new("AppService/UpdateApp").in_app(&app);
+            let change = change.before(old.facts()).after(app.facts());
+            audits::commit(core, tx, author, change).await?;
             Ok(app)
         })
         .await?;
@@ -106,24 +110,26 @@ pub async fn update(
 /// # Errors
 /// `AppNotFound`; that of `show`.
 pub async fn rotate_secret(
-    core: &Core,
-    deadline: Instant,
+    call: &OperatorCall,
     key: &AppKey,
     revoke_tokens: bool,
     show: impl Fn(&App, &Secret) -> Result<(), Error>,
 ) -> Result<(App, Secret), Error> {
+    let OperatorCall { core, author, deadline } = call;
     let secret = Secret::generate(SecretKind::ClientSecret);
     let app = core
         .db
         .retrying(|| async {
-            let mut tx = core.db.begin(deadline).await?;
+            let mut tx = core.db.begin(*deadline).await?;
             let now = core.clock.now();
             let app = found(apps::set_secret(&mut tx, key, secret.hash(), now).await?, key)?;
             if revoke_tokens {
                 tokens::revoke_all(&mut tx, app.id).await?;
             }
             show(&app, &secret)?;
-            tx.commit().await?;
+            let replaced = json!({ "client_secret": REPLACED, "tokens_revoked": revoke_tokens });
+            let change = Audited::new("AppService/RotateClientSecret").in_app(&app);
+            audits::commit(core, tx, author, change.after(facts(replaced))).await?;
             Ok(app)
         })
         .await?;
@@ -139,17 +145,18 @@ pub async fn rotate_secret(
 /// `AppNotFound`; `Invalid` for credentials that another app has, and for a NetEase AppSecret where
 /// the service has no key to seal it with.
 pub async fn set_credentials(
-    core: &Core,
-    deadline: Instant,
+    call: &OperatorCall,
     key: &AppKey,
     change: &CredentialsChange,
 ) -> Result<App, Error> {
+    let OperatorCall { core, author, deadline } = call;
     let app = core
         .db
         .retrying(|| async {
-            let mut tx = core.db.begin(deadline).await?;
+            let mut tx = core.db.begin(*deadline).await?;
             let now = core.clock.now();
             let mut app = found(apps::lock_by_key(&mut tx, key).await?, key)?;
+            let old = app.facts();
             if let Some(Credentials { id, secret }) = &change.client {
                 let changed = apps::set_client(&mut tx, app.id, id, secret.hash(), now).await?;
                 app = changed.ok_or_else(|| taken("client_id"))?;
@@ -167,7 +174,11 @@ pub async fn set_credentials(
                 let changed = apps::set_netease(&mut tx, app.id, sealed, now).await?;
                 app = changed.ok_or_else(|| taken("netease_app_key"))?;
             }
-            tx.commit().await?;
+            let mut new = app.facts();
+            new.append(&mut change.facts());
+            let change =
+                Audited::new("AppService/SetCredentials").in_app(&app).before(old).after(new);
+            audits::commit(core, tx, author, change).await?;
             Ok(app)
         })
         .await?;
@@ -188,15 +199,17 @@ fn no_key() -> Error {
 ///
 /// # Errors
 /// `AppNotFound`.
-pub async fn delete(core: &Core, deadline: Instant, key: &AppKey) -> Result<(), Error> {
+pub async fn delete(call: &OperatorCall, key: &AppKey) -> Result<(), Error> {
+    let OperatorCall { core, author, deadline } = call;
     let app_id = core
         .db
         .retrying(|| async {
-            let mut tx = core.db.begin(deadline).await?;
-            let app_id = found(apps::mark_deleted(&mut tx, key, core.clock.now()).await?, key)?;
-            tokens::revoke_all(&mut tx, app_id).await?;
-            tx.commit().await?;
-            Ok(app_id)
+            let mut tx = core.db.begin(*deadline).await?;
+            let app = found(apps::mark_deleted(&mut tx, key, core.clock.now()).await?, key)?;
+            tokens::revoke_all(&mut tx, app.id).await?;
+            let change = Audited::new("AppService/DeleteApp").in_app(&app).before(app.facts());
+            audits::commit(core, tx, author, change).await?;
+            Ok(app.id)
         })
         .await?;
     core.callers.forget_app(app_id);

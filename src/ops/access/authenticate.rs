@@ -1,4 +1,4 @@
-//! Authenticates callers: the app of a bearer token, the operator, or the app of a NetEase AppKey.
+//! Authenticates callers: the app or the operator of a bearer token, or the app of a NetEase AppKey.
 
 use std::net::IpAddr;
 
@@ -10,15 +10,46 @@ use super::{
     login_throttle::Login,
 };
 use crate::{
-    domain::{AppKey, Error, Scope, Secret, SecretHash, SecretKind, is_credential},
+    domain::{
+        AppKey, Error, OperatorName, Role, Scope, Secret, SecretHash, SecretKind, is_credential,
+    },
     ops::Core,
-    store,
+    store::{self, operator_tokens},
 };
+
+/// Who calls, as the shown credentials tell.
+#[derive(Clone, Debug)]
+pub enum Identity {
+    /// Nobody in particular: the call needs no credentials, or the operation checks them.
+    Anonymous,
+    /// An app.
+    App(CallingApp),
+    /// An operator.
+    Operator(Operator),
+}
+
+/// An operator who calls.
+#[derive(Clone, Debug)]
+pub struct Operator {
+    /// The name of the token; `None` for the one of the settings.
+    pub name: Option<OperatorName>,
+    /// What the operator may do.
+    pub role: Role,
+}
+
+impl Operator {
+    fn with_role(self, required: Role) -> Result<Self, Error> {
+        if self.role >= required {
+            return Ok(self);
+        }
+        Err(Error::OperatorRole { required, held: self.role })
+    }
+}
 
 /// The app whose token was shown, by a caller at the address `from`.
 ///
 /// # Errors
-/// `Unauthenticated`; `TokenScope` for the operator's token.
+/// `Unauthenticated`; `TokenScope` for an operator's token.
 pub async fn app(
     core: &Core,
     bearer: Option<&Secret>,
@@ -28,26 +59,27 @@ pub async fn app(
     if let Some(app) = app_of(core, token, from).await? {
         return Ok(app);
     }
-    if is_operator(core, token) {
-        return Err(Error::TokenScope { required: Scope::App });
+    match operator_of(core, token, from).await? {
+        Some(_) => Err(Error::TokenScope { required: Scope::App }),
+        None => Err(Error::Unauthenticated),
     }
-    Err(Error::Unauthenticated)
 }
 
-/// Makes sure that the operator's token was shown.
+/// The operator whose token was shown, if the role allows what the call does.
 ///
 /// # Errors
-/// `Unauthenticated`; `TokenScope` for an app's token; `LoginThrottled` after too many failures.
+/// `Unauthenticated`; `TokenScope` for an app's token; `OperatorRole` for an operator with fewer rights;
+/// `LoginThrottled` after too many failures.
 pub async fn operator(
     core: &Core,
     bearer: Option<&Secret>,
     from: Option<IpAddr>,
-) -> Result<(), Error> {
+    required: Role,
+) -> Result<Operator, Error> {
     let token = bearer.ok_or(Error::Unauthenticated)?;
-    // Compared before the throttle, so that strangers behind the same address can't lock the operator
-    // out.
-    if is_operator(core, token) {
-        return Ok(());
+    // Compared before the throttle, so that strangers behind the same address can't lock operators out.
+    if let Some(operator) = operator_of(core, token, from).await? {
+        return operator.with_role(required);
     }
     let attempt = core.login_throttle.begin(Login::operator(from)).await?;
     if app_of(core, token, from).await?.is_some() {
@@ -57,8 +89,49 @@ pub async fn operator(
     Err(Error::Unauthenticated)
 }
 
-fn is_operator(core: &Core, token: &Secret) -> bool {
-    core.operator_token.get().is_some_and(|operator| operator.matches(token.hash().as_bytes()))
+/// The app whose token was shown, or else the operator, if the role allows what the call does.
+///
+/// # Errors
+/// `Unauthenticated`; `OperatorRole` for an operator with fewer rights.
+pub async fn app_or_operator(
+    core: &Core,
+    bearer: Option<&Secret>,
+    from: Option<IpAddr>,
+    required: Role,
+) -> Result<Identity, Error> {
+    let token = bearer.ok_or(Error::Unauthenticated)?;
+    if let Some(app) = app_of(core, token, from).await? {
+        return Ok(Identity::App(app));
+    }
+    match operator_of(core, token, from).await? {
+        Some(operator) => Ok(Identity::Operator(operator.with_role(required)?)),
+        None => Err(Error::Unauthenticated),
+    }
+}
+
+/// The operator of a token. That of the settings is never looked up, so that it works while the database
+/// is away.
+async fn operator_of(
+    core: &Core,
+    token: &Secret,
+    from: Option<IpAddr>,
+) -> Result<Option<Operator>, Error> {
+    let hash = token.hash();
+    if core.operator_token.get().is_some_and(|root| root.matches(hash.as_bytes())) {
+        return Ok(Some(Operator { name: None, role: Role::Admin }));
+    }
+    if !token.has_form_of(SecretKind::OperatorToken) {
+        return Ok(None);
+    }
+    let now = core.clock.now();
+    let look_up = async {
+        let read = core.db.read(async |db| operator_tokens::by_hash(db, hash).await);
+        // Boxed when it runs: the cache keeps room for the future several times.
+        Ok(Box::pin(read).await?.filter(|token| token.is_valid_at(now)))
+    };
+    let found = core.callers.operator(hash, from, look_up).await?;
+    let valid = found.filter(|token| token.is_valid_at(now));
+    Ok(valid.map(|token| Operator { name: Some(token.name), role: token.role }))
 }
 
 async fn app_of(

@@ -1,15 +1,17 @@
-//! Callback rules: create, read, change, delete, rotate. For the operator only.
+//! Callback rules: create, read, change, delete, rotate. For operators only.
 
+use serde_json::json;
 use time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
     domain::{
-        App, AppKey, CallbackRule, Error, Event, EventId, EventState, EventType, Invalid, OwnerKey,
-        RuleChange, RuleChoice, SigningSecret, Username,
+        App, AppKey, Audited, CallbackRule, Error, Event, EventId, EventState, EventType, Facts,
+        Invalid, OwnerKey, REPLACED, RuleChange, RuleChoice, SigningSecret, Username, facts,
+        time_fact,
     },
-    ops::Core,
+    ops::{Core, OperatorCall, audits},
     store::{Tx, apps, callback_rules},
 };
 
@@ -18,18 +20,18 @@ use crate::{
 /// # Errors
 /// `AppNotFound`, `CallbackRuleLimitExceeded`.
 pub async fn create(
-    core: &Core,
-    deadline: Instant,
+    call: &OperatorCall,
     app_key: &AppKey,
     choice: RuleChoice,
     secret: Option<SigningSecret>,
 ) -> Result<CallbackRule, Error> {
+    let OperatorCall { core, author, deadline } = call;
     let secret = secret.unwrap_or_else(SigningSecret::generate);
     let limit = core.bounds.callback_rules;
     let created = core
         .db
         .retrying(|| async {
-            let mut tx = core.db.begin(deadline).await?;
+            let mut tx = core.db.begin(*deadline).await?;
             // The lock on the app's row makes two calls that create a rule at once count one after the
             // other.
             let app = apps::lock_by_key(&mut tx, app_key).await?;
@@ -54,7 +56,9 @@ pub async fn create(
                 modified_at: now,
             };
             callback_rules::create(&mut tx, &rule).await?;
-            tx.commit().await?;
+            let change = Audited::new("CallbackRuleService/CreateCallbackRule").in_app(&app);
+            let change = change.of(rule.id).after(rule.facts());
+            audits::commit(core, tx, author, change).await?;
             Ok(rule)
         })
         .await?;
@@ -104,13 +108,22 @@ pub async fn get(
 /// # Errors
 /// `AppNotFound`, `CallbackRuleNotFound`.
 pub async fn update(
-    core: &Core,
-    deadline: Instant,
+    call: &OperatorCall,
     app_key: &AppKey,
     rule_id: Uuid,
     change: RuleChange,
 ) -> Result<CallbackRule, Error> {
-    changing(core, deadline, app_key, rule_id, |rule| change.clone().apply(rule)).await
+    let action = "CallbackRuleService/UpdateCallbackRule";
+    changing(call, action, app_key, rule_id, |rule| {
+        let old = rule.url.clone();
+        change.clone().apply(rule);
+        // A query is not among the facts, because receivers use it for secrets.
+        if old.uri().query() == rule.url.uri().query() {
+            return Facts::new();
+        }
+        facts(json!({ "url_query": REPLACED }))
+    })
+    .await
 }
 
 /// Gives a rule a new secret. For `grace` events are signed with the old one too.
@@ -118,8 +131,7 @@ pub async fn update(
 /// # Errors
 /// `AppNotFound`, `CallbackRuleNotFound`, `Invalid` (grace).
 pub async fn rotate_secret(
-    core: &Core,
-    deadline: Instant,
+    call: &OperatorCall,
     app_key: &AppKey,
     rule_id: Uuid,
     secret: Option<SigningSecret>,
@@ -129,31 +141,39 @@ pub async fn rotate_secret(
         return Err(Invalid::argument("grace", "must be between 0 and 30 days").into());
     }
     let secret = secret.unwrap_or_else(SigningSecret::generate);
-    let until = core.clock.now() + grace;
-    changing(core, deadline, app_key, rule_id, |rule| {
+    let until = call.core.clock.now() + grace;
+    let action = "CallbackRuleService/RotateSigningSecret";
+    changing(call, action, app_key, rule_id, |rule| {
         let old = std::mem::replace(&mut rule.secret, secret.clone());
         rule.old_secret = (!grace.is_zero()).then_some((old, until));
+        let kept_until = rule.old_secret.as_ref().map(|(_, until)| time_fact(*until));
+        facts(json!({ "signing_secret": REPLACED, "old_signing_secret_until": kept_until }))
     })
     .await
 }
 
+/// Changes a rule by `change`, which returns what the rule's own facts do not tell.
 async fn changing(
-    core: &Core,
-    deadline: Instant,
+    call: &OperatorCall,
+    action: &'static str,
     app_key: &AppKey,
     rule_id: Uuid,
-    change: impl Fn(&mut CallbackRule),
+    change: impl Fn(&mut CallbackRule) -> Facts,
 ) -> Result<CallbackRule, Error> {
+    let OperatorCall { core, author, deadline } = call;
     let changed = core
         .db
         .retrying(|| async {
-            let mut tx = core.db.begin(deadline).await?;
+            let mut tx = core.db.begin(*deadline).await?;
             let app = app_of(&mut tx, app_key).await?;
             let mut rule = found(callback_rules::lock(&mut tx, app.id, rule_id).await?, rule_id)?;
-            change(&mut rule);
+            let (old, mut more) = (rule.facts(), change(&mut rule));
             rule.modified_at = core.clock.now();
             callback_rules::update(&mut tx, &rule).await?;
-            tx.commit().await?;
+            let mut new = rule.facts();
+            new.append(&mut more);
+            let change = Audited::new(action).in_app(&app).of(rule_id).before(old).after(new);
+            audits::commit(core, tx, author, change).await?;
             Ok(rule)
         })
         .await?;
@@ -165,20 +185,16 @@ async fn changing(
 ///
 /// # Errors
 /// `AppNotFound`, `CallbackRuleNotFound`.
-pub async fn delete(
-    core: &Core,
-    deadline: Instant,
-    app_key: &AppKey,
-    rule_id: Uuid,
-) -> Result<(), Error> {
+pub async fn delete(call: &OperatorCall, app_key: &AppKey, rule_id: Uuid) -> Result<(), Error> {
+    let OperatorCall { core, author, deadline } = call;
     core.db
         .retrying(|| async {
-            let mut tx = core.db.begin(deadline).await?;
+            let mut tx = core.db.begin(*deadline).await?;
             let app = app_of(&mut tx, app_key).await?;
-            if !callback_rules::delete(&mut tx, app.id, rule_id).await? {
-                return Err(Error::CallbackRuleNotFound(rule_id.to_string()));
-            }
-            tx.commit().await
+            let rule = found(callback_rules::lock(&mut tx, app.id, rule_id).await?, rule_id)?;
+            callback_rules::delete(&mut tx, app.id, rule_id).await?;
+            let change = Audited::new("CallbackRuleService/DeleteCallbackRule").in_app(&app);
+            audits::commit(core, tx, author, change.of(rule_id).before(rule.facts())).await
         })
         .await?;
     core.outbox_signals.rules_changed.notify_one();

@@ -8,7 +8,9 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::network::network_of;
-use crate::domain::{App, Error, Held, Holders, Outage, Places, Secret, SecretHash, TakenPlace};
+use crate::domain::{
+    App, Error, Held, Holders, OperatorToken, Outage, Places, Secret, SecretHash, TakenPlace,
+};
 
 /// How many look-ups of unknown callers run at once. More unknown callers than that wait in a queue, so
 /// that the other connections stay free for known callers.
@@ -50,6 +52,7 @@ pub type NetEaseApp = (CallingApp, Secret);
 pub struct CallerCache {
     sessions: Cache<SecretHash, Session>,
     netease_apps: Cache<String, NetEaseApp>,
+    operators: Cache<SecretHash, OperatorToken>,
     calls: Holders<Uuid, HeldCalls>,
     look_ups: Semaphore,
     waiting: Arc<Places>,
@@ -78,6 +81,7 @@ impl CallerCache {
                 .time_to_live(max_age)
                 .support_invalidation_closures()
                 .build(),
+            operators: Cache::builder().max_capacity(10_000).time_to_live(max_age).build(),
             calls: Holders::default(),
             look_ups: Semaphore::new(LOOK_UPS),
             waiting: Arc::new(Places::new(WAITING_LOOK_UPS)),
@@ -88,6 +92,11 @@ impl CallerCache {
     /// Forgets a token that was revoked.
     pub(super) async fn forget_token(&self, token: SecretHash) {
         self.sessions.invalidate(&token).await;
+    }
+
+    /// Forgets an operator's token that was revoked.
+    pub(super) async fn forget_operator(&self, token: SecretHash) {
+        self.operators.invalidate(&token).await;
     }
 
     /// Forgets all callers of an app whose limits or credentials changed, or which was deleted.
@@ -126,6 +135,16 @@ impl CallerCache {
         look_up: impl Future<Output = Result<Option<NetEaseApp>, Error>>,
     ) -> Result<Option<NetEaseApp>, Error> {
         shared(self.netease_apps.try_get_with_by_ref(app_key, self.loaded(from, look_up)).await)
+    }
+
+    /// The operator's token of a hash. Callers who show the same unknown token at once share one `look_up`.
+    pub(super) async fn operator(
+        &self,
+        token: SecretHash,
+        from: Option<IpAddr>,
+        look_up: impl Future<Output = Result<Option<OperatorToken>, Error>>,
+    ) -> Result<Option<OperatorToken>, Error> {
+        shared(self.operators.try_get_with(token, self.loaded(from, look_up)).await)
     }
 
     /// Runs a look-up for an unknown caller at an address, when fewer than [`LOOK_UPS`] others are running.

@@ -1,4 +1,4 @@
-//! Apps and their callers: credentials, tokens, rates, and what the operator sets up for an app.
+//! Apps, operators and their callers: credentials, tokens, rates, and what operators set up for an app.
 
 pub mod apps;
 pub mod authenticate;
@@ -6,6 +6,7 @@ pub mod callback_rules;
 pub mod caller_cache;
 pub mod login_throttle;
 mod network;
+pub mod operator_tokens;
 pub mod rate_limits;
 pub mod tokens;
 

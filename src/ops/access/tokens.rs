@@ -1,13 +1,17 @@
 //! App tokens: issue and revoke.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::{apps, login_throttle::Login};
 use crate::{
-    domain::{AppKey, Credential, Error, Secret, SecretKind, is_credential},
-    ops::{Call, Core},
+    domain::{
+        App, AppKey, Audited, Credential, Error, Secret, SecretKind, facts, is_credential,
+        time_fact,
+    },
+    ops::{Call, Core, OperatorCall, audits, call::app_as_author},
     store::{self, tokens},
 };
 
@@ -28,7 +32,7 @@ pub struct IssuedToken {
 /// # Errors
 /// `InvalidCredentials`, `Invalid` (ttl), `LoginThrottled` after too many failures.
 pub async fn issue(
-    core: &Core,
+    core: &Arc<Core>,
     deadline: Instant,
     from: Option<IpAddr>,
     key: Option<&AppKey>,
@@ -49,7 +53,9 @@ pub async fn issue(
             Some((_, kept)) if !secret.hash().matches(&kept) => Credential::ClientSecret,
             Some((app, _)) => {
                 core.rate_limits.check(&app, "TokenService/IssueToken")?;
-                return create(core, deadline, app.id, ttl, |_| Ok(())).await;
+                let author = app_as_author(&app, from);
+                let call = OperatorCall { core: Arc::clone(core), author, deadline };
+                return create(&call, &app, ttl, |_| Ok(())).await;
             }
         };
     attempt.fail();
@@ -62,35 +68,37 @@ pub async fn issue(
 /// # Errors
 /// `AppNotFound`, `Invalid` (ttl); that of `show`.
 pub async fn issue_as_operator(
-    core: &Core,
-    deadline: Instant,
+    call: &OperatorCall,
     app_key: &AppKey,
     ttl: Duration,
     show: impl Fn(&Secret) -> Result<(), Error>,
 ) -> Result<IssuedToken, Error> {
-    let ttl = core.lifetimes.choose(ttl)?;
-    let app = apps::get(core, app_key).await?;
-    create(core, deadline, app.id, ttl, show).await
+    let ttl = call.core.lifetimes.choose(ttl)?;
+    let app = apps::get(&call.core, app_key).await?;
+    create(call, &app, ttl, show).await
 }
 
 async fn create(
-    core: &Core,
-    deadline: Instant,
-    app_id: uuid::Uuid,
+    call: &OperatorCall,
+    app: &App,
     ttl: Duration,
     show: impl Fn(&Secret) -> Result<(), Error>,
 ) -> Result<IssuedToken, Error> {
+    let OperatorCall { core, author, deadline } = call;
     let token = Secret::generate(SecretKind::AppToken);
     core.db
         .retrying(|| async {
-            let mut tx = core.db.begin(deadline).await?;
+            let mut tx = core.db.begin(*deadline).await?;
             let now = core.clock.now();
-            tokens::create(&mut tx, token.hash(), app_id, now, now + ttl).await?;
+            tokens::create(&mut tx, token.hash(), app.id, now, now + ttl).await?;
             show(&token)?;
-            tx.commit().await
+            let change = Audited::new("TokenService/IssueToken").in_app(app);
+            let expiry = facts(json!({ "expires_at": time_fact(now + ttl) }));
+            let change = change.of(token.hash().short()).after(expiry);
+            audits::commit(core, tx, author, change).await
         })
         .await?;
-    Ok(IssuedToken { token, expires_in: ttl, app_id })
+    Ok(IssuedToken { token, expires_in: ttl, app_id: app.id })
 }
 
 /// Revokes a token of the caller's app. A token of another app stays valid, without an error.
@@ -103,8 +111,12 @@ pub async fn revoke(call: &Call, token: &Secret) -> Result<(), Error> {
         .db
         .retrying(|| async {
             let mut tx = call.core.db.begin(call.deadline).await?;
-            tokens::revoke(&mut tx, hash, call.app.id).await?;
-            tx.commit().await
+            if !tokens::revoke(&mut tx, hash, call.app.id).await? {
+                return Ok(());
+            }
+            let change = Audited::new("TokenService/RevokeToken").in_app(&call.app);
+            let change = change.of(hash.short());
+            audits::commit(&call.core, tx, &call.author(), change).await
         })
         .await?;
     call.core.callers.forget_token(hash).await;

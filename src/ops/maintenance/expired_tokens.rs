@@ -1,8 +1,12 @@
-//! Expired tokens: the removal of their rows.
+//! Expired tokens of apps and operators: the removal of their rows.
 
 use tokio::time::Instant;
 
-use crate::{domain::Error, ops::Core, store::tokens};
+use crate::{
+    domain::Error,
+    ops::Core,
+    store::{operator_tokens, tokens},
+};
 
 /// How many rows one transaction removes.
 const BATCH: i64 = 1000;
@@ -14,7 +18,9 @@ const BATCH: i64 = 1000;
 pub async fn purge(core: &Core, deadline: Instant) -> Result<(), Error> {
     loop {
         let mut tx = core.db.begin(deadline).await?;
-        let purged = tokens::purge_expired(&mut tx, core.clock.now(), BATCH).await?;
+        let now = core.clock.now();
+        let of_apps = tokens::purge_expired(&mut tx, now, BATCH).await?;
+        let purged = of_apps + operator_tokens::purge_expired(&mut tx, now, BATCH).await?;
         tx.commit().await?;
         if purged == 0 {
             return Ok(());

@@ -4,6 +4,7 @@
 //! next run goes on where the last one stopped. Instances may do the same work at once, because each
 //! transaction locks what it changes and reads it again.
 
+pub mod audit_retention;
 pub mod deleted_apps;
 pub mod deleted_users;
 pub mod event_retention;

@@ -53,6 +53,9 @@ pub async fn provoke(reason: ErrorReason) -> Option<Status> {
         ErrorReason::Conflict => conflict().await,
         ErrorReason::DeadlineExceeded => deadline_exceeded().await,
         ErrorReason::Internal => internal().await,
+        ErrorReason::OperatorRole => operator_role().await,
+        ErrorReason::OperatorTokenNotFound => operator_token_not_found().await,
+        ErrorReason::OperatorTokenAlreadyExists => operator_token_already_exists().await,
     };
     Some(refused.expect_err("the call should have been refused"))
 }
@@ -69,6 +72,28 @@ async fn token_scope() -> Refused {
         Bearer::new(&tenant.token),
     );
     apps.list_apps(proto::ListAppsRequest::default()).await.map(drop)
+}
+
+async fn operator_role() -> Refused {
+    let app = TestApp::start().await;
+    let token = app.operator("alice", proto::OperatorRole::ReadOnly).await;
+    let mut tokens = app.operator_tokens_as(&token);
+    let request = proto::RevokeOperatorTokenRequest { name: "alice".to_owned() };
+    tokens.revoke_operator_token(request).await.map(drop)
+}
+
+async fn operator_token_not_found() -> Refused {
+    let app = TestApp::start().await;
+    let request = proto::RevokeOperatorTokenRequest { name: "alice".to_owned() };
+    app.operator_tokens().revoke_operator_token(request).await.map(drop)
+}
+
+async fn operator_token_already_exists() -> Refused {
+    let app = TestApp::start().await;
+    app.operator("alice", proto::OperatorRole::ReadOnly).await;
+    let role = proto::OperatorRole::Admin.into();
+    let request = proto::CreateOperatorTokenRequest { name: "alice".to_owned(), role, ttl: None };
+    app.operator_tokens().create_operator_token(request).await.map(drop)
 }
 
 async fn invalid_credentials() -> Refused {
@@ -177,7 +202,7 @@ async fn callback_rule_limit_exceeded() -> Refused {
 }
 
 async fn event_not_found() -> Refused {
-    let request = proto::GetEventRequest { event_id: "no event".to_owned() };
+    let request = proto::GetEventRequest { event_id: "no event".to_owned(), ..Default::default() };
     acme(&[]).await.1.events().get_event(request).await.map(drop)
 }
 

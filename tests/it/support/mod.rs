@@ -10,6 +10,7 @@ pub mod follow;
 pub mod http;
 pub mod invariants;
 pub mod netease;
+pub mod operators;
 pub mod postgres;
 // Looks at processes through /proc.
 #[cfg(target_os = "linux")]

@@ -69,7 +69,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("src/ops/batch/", &["src/ops/changes/", "src/ops/core.rs"]),
     ("src/ops/bulk/", &["src/ops/changes/", "src/ops/core.rs"]),
     ("src/ops/maintenance/", &["src/ops/changes/", "src/ops/core.rs"]),
-    ("src/ops/access/", &["src/ops/call.rs", "src/ops/core.rs"]),
+    ("src/ops/access/", &["src/ops/audits.rs", "src/ops/call.rs", "src/ops/core.rs"]),
 ];
 
 /// What the pure decisions do without.
