@@ -265,7 +265,7 @@ async fn requests(sequence: &str) -> Result<(), Failure> {
     let (core, args) = core(&url, &[])?;
     let client = Arc::new(WebhookClient::new(args.callbacks.webhook(false)));
     let routes = grpc::routes(&core, &client, args.listener.max_message.get()).routes();
-    let server = GateLayer::new(Gate::new(core, args.listener.gate())).layer(routes.prepare());
+    let server = GateLayer::new(Gate::new(core, args.gate())).layer(routes.prepare());
 
     let names: Vec<String> = (0..USERS).map(|n| format!("user{n:03}")).collect();
     let app_key = format!("bench#{call}-{callers}-{length}-{number}-{}", std::process::id());

@@ -1,5 +1,5 @@
 //! Which background work of this process fails. Whoever does the work says how each round of it ended; the
-//! log has a line when that changes, and the health service and a gauge tell what fails again and again.
+//! log has a line when that changes, and the health service and the metrics tell what fails again and again.
 
 use std::{
     collections::HashMap,
@@ -86,11 +86,15 @@ pub struct BackgroundWork(Mutex<HashMap<Work, u32>>);
 impl BackgroundWork {
     /// Takes note of how a round of the work ended.
     pub fn ended<T, E: fmt::Display>(&self, work: Work, result: &Result<T, E>) {
+        let outcome = if result.is_ok() { "succeeded" } else { "failed" };
+        metrics::counter!(
+            "befriend_background_rounds_total", "work" => work.name(), "outcome" => outcome
+        )
+        .increment(1);
         let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Err(error) = result else {
             if failures.remove(&work).is_some_and(|count| count >= FAILURES) {
                 tracing::info!(work = work.name(), "background work succeeds again");
-                metrics::gauge!("befriend_background_failing", "work" => work.name()).set(0.0);
             }
             return;
         };
@@ -98,7 +102,6 @@ impl BackgroundWork {
         *count = count.saturating_add(1);
         if *count == FAILURES {
             tracing::error!(work = work.name(), %error, "background work fails again and again");
-            metrics::gauge!("befriend_background_failing", "work" => work.name()).set(1.0);
         } else {
             tracing::debug!(work = work.name(), %error, "background work failed");
         }
@@ -112,15 +115,19 @@ impl BackgroundWork {
             Ok(_) => failures.remove(&work),
             Err(_) => failures.insert(work, FAILURES),
         };
-        let failing = if result.is_ok() { 0.0 } else { 1.0 };
-        metrics::gauge!("befriend_background_failing", "work" => work.name()).set(failing);
+    }
+
+    /// How often the work has failed in a row.
+    #[must_use]
+    pub fn failures(&self, work: Work) -> u32 {
+        let failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.get(&work).copied().unwrap_or_default()
     }
 
     /// Whether one of these kinds of work fails again and again.
     #[must_use]
     pub fn any_fails(&self, works: &[Work]) -> bool {
-        let failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        works.iter().any(|work| failures.get(work).is_some_and(|count| *count >= FAILURES))
+        works.iter().any(|work| self.failures(*work) >= FAILURES)
     }
 }
 

@@ -1,12 +1,13 @@
 //! What every call passes before its operation runs, over gRPC and HTTP alike: credentials, the app's
 //! rate, a place among the calls in flight, all within a deadline; and afterwards one line in the log.
 
+mod operation;
 mod operators;
 mod place;
+mod request_log;
 
 use std::{
     any::Any,
-    borrow::Cow,
     net::IpAddr,
     panic::AssertUnwindSafe,
     sync::{
@@ -23,8 +24,12 @@ use tokio::{
     time::Instant,
 };
 
-use self::place::CallPlaces;
-pub use self::place::Place;
+use self::{operation::AppCounts, place::CallPlaces};
+pub use self::{
+    operation::{Operation, Surface},
+    place::Place,
+    request_log::RequestLog,
+};
 use crate::{
     domain::{App, Author, Error, Secret},
     ops::{
@@ -43,6 +48,8 @@ pub struct GateSettings {
     pub max_duration: Duration,
     /// How many calls may be in flight at once.
     pub max_in_flight: usize,
+    /// Of how many apps the calls are counted, each by itself; `None`: calls are not counted by app.
+    pub counted_apps: Option<usize>,
 }
 
 /// The gate. Cheap to clone; all clones count together.
@@ -54,6 +61,7 @@ struct Shared {
     core: Arc<Core>,
     batchers: Arc<Batchers>,
     places: CallPlaces,
+    app_counts: AppCounts,
     max_duration: Duration,
 }
 
@@ -119,6 +127,7 @@ impl Gate {
             core,
             batchers: Arc::default(),
             places: CallPlaces::new(settings.max_in_flight),
+            app_counts: AppCounts::new(settings.counted_apps),
             max_duration: settings.max_duration,
         }))
     }
@@ -168,8 +177,8 @@ impl Gate {
             Identity::Operator(operator) => (None, Some(operator)),
         };
         if let Some(app) = &app {
-            log.app = Some(Arc::clone(app));
-            shared.core.rate_limits.check(app, log.operation)?;
+            log.of_app(app, shared.app_counts.of(app));
+            shared.core.rate_limits.check(app, log.operation())?;
         }
         let (gate, held) = (self.clone(), Arc::clone(&place));
         let admitted = Admitted { gate, app, operator, from, deadline, place: held };
@@ -317,45 +326,4 @@ pub fn span(id: &HeaderValue) -> tracing::Span {
 fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
-}
-
-/// Writes one log line for a request, also when the client disconnects before the response.
-#[derive(Debug)]
-pub struct RequestLog {
-    operation: &'static str,
-    app: Option<Arc<App>>,
-    started: Instant,
-    code: Cow<'static, str>,
-}
-
-impl RequestLog {
-    /// Starts the clock for a request of `operation`, as "FriendService/AddFriend".
-    #[must_use]
-    pub fn open(operation: &'static str) -> Self {
-        Self { operation, app: None, started: Instant::now(), code: Cow::Borrowed("Cancelled") }
-    }
-
-    /// The app of the call, once it is authenticated and counted.
-    #[must_use]
-    pub fn app(&self) -> Option<&App> {
-        self.app.as_deref()
-    }
-
-    /// Writes the line with the code of the response: "Ok" over gRPC, "200" over HTTP.
-    pub fn close(mut self, code: impl Into<Cow<'static, str>>) {
-        self.code = code.into();
-    }
-}
-
-impl Drop for RequestLog {
-    fn drop(&mut self) {
-        let duration_ms = self.started.elapsed().as_secs_f64() * 1000.0;
-        tracing::info!(
-            operation = self.operation,
-            app = self.app.as_ref().map(|app| app.key.as_str()),
-            code = %self.code,
-            duration_ms = (duration_ms * 1000.0).round() / 1000.0,
-            "request",
-        );
-    }
 }

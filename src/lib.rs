@@ -14,7 +14,7 @@
 //! Around them: [`config`] and [`telemetry`] set the process up, [`server`] listens and runs the
 //! background work, [`private_postgres`] is the database of the default run, [`cli`] has the commands,
 //! [`transfer`] reads and writes files of users and lists, [`pull`] fetches such files from the vendors,
-//! [`clock`] tells the time, [`outbox_signals`] wakes the dispatcher, [`background_work`] knows what fails, and [`page_token`] is the form of
+//! [`clock`] tells the time, [`outbox_signals`] wakes the dispatcher, [`background_work`] knows what fails, [`measure`] has the means to measure, and [`page_token`] is the form of
 //! page tokens on all surfaces.
 
 // A line that can't be printed is an error, and no panic: `cli::output`.
@@ -29,6 +29,7 @@ pub mod domain;
 pub mod gate;
 pub mod grpc;
 pub mod http;
+pub mod measure;
 pub mod ops;
 pub mod outbox_signals;
 pub mod page_token;

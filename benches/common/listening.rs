@@ -3,7 +3,7 @@
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use befriend::server;
+use befriend::server::{self, Admin};
 
 use super::{app::Failure, in_process};
 
@@ -26,7 +26,7 @@ impl Listening {
         let stopping = stop.clone();
         let serving = tokio::spawn(async move {
             let webhook = args.callbacks.webhook(true);
-            server::serve(listener, core, &args, webhook, stopping).await
+            server::serve(listener, core, &args, webhook, &Admin::default(), stopping).await
         });
         Ok(Self { address, stop, serving })
     }

@@ -16,7 +16,8 @@ use befriend::{
     config::ServeArgs,
     domain::Secret,
     private_postgres::{PrivatePostgres, Settings},
-    server, store,
+    server::{self, Admin},
+    store,
 };
 use clap::Parser;
 use tokio::{net::TcpListener, runtime::Runtime};
@@ -74,6 +75,8 @@ async fn serve() -> Site {
     let address = listener.local_addr().expect("an address");
     let webhook = args.callbacks.webhook(true);
     let (core, stop) = (Arc::clone(&core), CancellationToken::new());
-    tokio::spawn(async move { server::serve(listener, core, &args, webhook, stop).await });
+    tokio::spawn(async move {
+        server::serve(listener, core, &args, webhook, &Admin::default(), stop).await
+    });
     Site::prepare(address, OPERATOR_TOKEN, &format!("fuzz#p{}", std::process::id())).await
 }

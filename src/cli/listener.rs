@@ -1,4 +1,4 @@
-//! Listening on the address that `--listen` names.
+//! Listening on the address that a setting names.
 
 use std::io;
 
@@ -9,17 +9,20 @@ use crate::config::ListenAddress;
 
 /// Listens on the first of the addresses that can be had; IPv4 first, because what connects to "localhost"
 /// by its number mostly means 127.0.0.1.
-pub(super) async fn listen(address: &ListenAddress) -> Result<TcpListener, CommandError> {
+pub(super) async fn listen(
+    setting: &str,
+    address: &ListenAddress,
+) -> Result<TcpListener, CommandError> {
     let found = lookup_host(address.host_and_port()).await;
-    let found = found.map_err(|error| format!("--listen: can't resolve {address}: {error}"))?;
+    let found = found.map_err(|error| format!("{setting}: can't resolve {address}: {error}"))?;
     let (v4, v6): (Vec<_>, Vec<_>) = found.partition(std::net::SocketAddr::is_ipv4);
     TcpListener::bind(&*[v4, v6].concat()).await.map_err(|error| {
         let why = match error.kind() {
             io::ErrorKind::AddrInUse => format!(
-                "--listen: another program listens on {address}; choose another port, or port 0 for \
+                "{setting}: another program listens on {address}; choose another port, or port 0 for \
                  any free one"
             ),
-            _ => format!("--listen: can't listen on {address}: {error}"),
+            _ => format!("{setting}: can't listen on {address}: {error}"),
         };
         why.into()
     })

@@ -11,8 +11,9 @@ use super::{
 use crate::{
     clock::Clock,
     config::{DatabaseArgs, ServeArgs},
-    server::{self, Signals},
-    store, telemetry,
+    server::{self, Admin, Signals},
+    store,
+    telemetry::{self, LogControl},
 };
 
 /// Serves until a signal. [`ServeArgs::check`] has accepted the settings.
@@ -20,11 +21,14 @@ pub(super) async fn serve(
     database_args: DatabaseArgs,
     mut args: ServeArgs,
 ) -> Result<(), CommandError> {
-    telemetry::start(args.log.log_format, &args.log.log);
+    let changeable = args.admin.admin_listen.is_some();
+    let log = telemetry::start(args.log.log_format, &args.log.log, changeable);
     server::descriptors::raise();
     let signals = Signals { database: Some(database_args.clone()), ..listen_to_signals() };
     // Before the database is started: a port that is in use is reported at once.
-    let listener = listen(&args.listener.listen).await?;
+    let listener = listen("--listen", &args.listener.listen).await?;
+    // Before anything that is measured is created.
+    let admin = open_admin(&args, log).await?;
     let database = Database::open(&database_args).await?;
     database.set_credentials_key(&mut args.access.credentials_key)?;
     let given_token = args.access.operator_token()?;
@@ -60,10 +64,23 @@ pub(super) async fn serve(
             "callbacks may go to loopback and private addresses: --callback-allow-private"
         );
     }
-    let served = server::serve(listener, core, &args, webhook, signals).await;
+    let served = server::serve(listener, core, &args, webhook, &admin, signals).await;
     database.close().await?;
     tracing::info!("stopped");
     Ok(served?)
+}
+
+/// Opens the operator's listener, if there is one.
+async fn open_admin(args: &ServeArgs, log: LogControl) -> Result<Admin, CommandError> {
+    let Some(address) = &args.admin.admin_listen else { return Ok(Admin::default()) };
+    let listener = listen("--admin-listen", address).await?;
+    tracing::info!(address = %listener.local_addr()?, "the operator's listener listens");
+    if !address.is_loopback() {
+        tracing::warn!(
+            "--admin-listen is not a loopback address: whoever reaches it sees the metrics and changes what is logged, without a token"
+        );
+    }
+    Ok(Admin::start(listener, log)?)
 }
 
 /// Prints what an operator can also find elsewhere: the service starts without it.

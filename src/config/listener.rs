@@ -104,9 +104,13 @@ pub struct ListenerArgs {
 }
 
 impl ListenerArgs {
-    /// The settings of the gate.
+    /// The settings of the gate, without those of the metrics.
     #[must_use]
-    pub fn gate(&self) -> GateSettings {
-        GateSettings { max_duration: self.max_duration, max_in_flight: self.max_in_flight.get() }
+    pub(super) fn gate(&self) -> GateSettings {
+        GateSettings {
+            max_duration: self.max_duration,
+            max_in_flight: self.max_in_flight.get(),
+            counted_apps: None,
+        }
     }
 }

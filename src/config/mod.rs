@@ -5,6 +5,7 @@
 //! [`ServeArgs::check`] if it contradicts another one or is a secret.
 
 mod access;
+mod admin;
 mod callbacks;
 mod database;
 mod error;
@@ -20,6 +21,7 @@ use clap::{Args, builder::BoolishValueParser};
 
 pub use self::{
     access::AccessArgs,
+    admin::AdminArgs,
     callbacks::CallbackArgs,
     database::{DatabaseArgs, PoolArgs},
     error::SettingError,
@@ -29,9 +31,12 @@ pub use self::{
     listener::ListenerArgs,
     log::{LogArgs, LogFormat},
     secrets::{CredentialsKeyArgs, secret_of},
-    values::secret,
+    values::{log_filter, secret},
 };
-use crate::domain::{Bounds, PageSizes};
+use crate::{
+    domain::{Bounds, PageSizes},
+    gate::GateSettings,
+};
 
 /// The settings of `befriend serve`.
 #[derive(Args, Clone, Debug)]
@@ -54,6 +59,9 @@ pub struct ServeArgs {
     /// How events are delivered.
     #[command(flatten)]
     pub callbacks: CallbackArgs,
+    /// The operator's listener.
+    #[command(flatten)]
+    pub admin: AdminArgs,
     /// What is logged, and how.
     #[command(flatten)]
     pub log: LogArgs,
@@ -79,6 +87,12 @@ impl ServeArgs {
             "--demo",
             "creates an app with known users: --listen must be a loopback address",
         )
+    }
+
+    /// The settings of the gate.
+    #[must_use]
+    pub fn gate(&self) -> GateSettings {
+        GateSettings { counted_apps: self.admin.counted_apps(), ..self.listener.gate() }
     }
 
     /// The bounds of requests and pages, which the settings of several components make up.

@@ -19,8 +19,9 @@ use super::{
     partition_leases::{HeldPartitions, PartitionLeases},
     rules::Rules,
     running_streams::RunningStreams,
-    schedule::Schedule,
+    schedule::{RuleEffect, Schedule},
     settle::settle,
+    state::DeliveryState,
     stream::{self, AttemptedEvent, Report, Stream, StreamContext, StreamKey},
     webhook::WebhookClient,
 };
@@ -71,6 +72,7 @@ pub struct Dispatcher {
     clock: Clock,
     signals: Arc<OutboxSignals>,
     work: Arc<BackgroundWork>,
+    state: Arc<DeliveryState>,
     settings: DispatcherSettings,
     leases: PartitionLeases,
     rules: Rules,
@@ -82,7 +84,8 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// A dispatcher of the outbox in `db`, woken by `signals`, which tells `work` how its rounds end.
+    /// A dispatcher of the outbox in `db`, woken by `signals`, which tells `work` how its rounds end, and `state`
+    /// what it does.
     #[must_use]
     pub fn new(
         db: Db,
@@ -90,6 +93,7 @@ impl Dispatcher {
         signals: Arc<OutboxSignals>,
         work: Arc<BackgroundWork>,
         webhook_client: Arc<WebhookClient>,
+        state: Arc<DeliveryState>,
         settings: DispatcherSettings,
     ) -> Self {
         let (sender, reports) = mpsc::channel(2 * MAX_BATCH);
@@ -109,6 +113,7 @@ impl Dispatcher {
             clock,
             signals,
             work,
+            state,
             settings,
             leases,
             rules: Rules::default(),
@@ -185,11 +190,13 @@ impl Dispatcher {
         let renewed = self.db.guard(self.leases.renew(&self.db)).await;
         self.work.ended(Work::Leases, &renewed);
         self.held.send_replace(self.leases.held());
+        self.state.holds(self.leases.dispatcher_id(), self.leases.count());
     }
 
     /// Starts streams for due events, as many as the settings allow.
     async fn start_streams(&mut self) -> Result<(), Error> {
         self.rules.refresh(&self.db).await?;
+        self.state.keep(|rule_id| self.rules.get(rule_id).is_some());
         let partitions = self.leases.open();
         if partitions.is_empty() || self.running.count() >= self.settings.max_streams {
             return Ok(());
@@ -263,6 +270,7 @@ impl Dispatcher {
         let Some((rule, halt)) = self.rules.get(key.rule_id) else { return false };
         let Some(fencing_token) = self.leases.start_stream(key.partition()) else { return false };
         self.running.insert(key, rule.rule.app_id);
+        self.state.runs(self.running.count());
         let stream = Stream { key, fencing_token, rule, halt, events };
         tokio::spawn(stream::run(self.context.clone(), stream));
         true
@@ -279,7 +287,14 @@ impl Dispatcher {
             }
         }
         for a in &attempted {
-            self.rules.apply(a.stored.event.id.rule_id, a.rule_effect, a.ended_at);
+            let rule_id = a.stored.event.id.rule_id;
+            self.rules.apply(rule_id, a.rule_effect, a.ended_at);
+            match self.rules.get(rule_id) {
+                Some((rule, _)) if a.rule_effect != RuleEffect::Works => {
+                    self.state.failed(rule_id, || rule.app_key.to_string());
+                }
+                _ => self.state.succeeded(rule_id),
+            }
         }
         self.settle(&attempted).await;
         // After settling: a stream that started before would read the same events again.
@@ -287,6 +302,7 @@ impl Dispatcher {
             self.running.remove(*key);
             self.leases.end_stream(key.partition());
         }
+        self.state.runs(self.running.count());
         !ended.is_empty()
     }
 

@@ -14,9 +14,11 @@ mod rules;
 mod running_streams;
 mod schedule;
 mod settle;
+mod state;
 mod stream;
 mod webhook;
 
 pub use dispatcher::{Dispatcher, DispatcherSettings};
 pub use schedule::Schedule;
+pub use state::{Delivery, DeliveryState, FailingRule};
 pub use webhook::{WebhookClient, WebhookSettings, check_authorities, render, security, sign};

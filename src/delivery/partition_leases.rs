@@ -79,6 +79,16 @@ impl PartitionLeases {
         left < self.duration - self.renewal()
     }
 
+    /// Under which id the leases are held.
+    pub(super) fn dispatcher_id(&self) -> Uuid {
+        self.dispatcher_id
+    }
+
+    /// How many partitions are held, or were until their leases ended.
+    pub(super) fn count(&self) -> usize {
+        self.held.fencing_tokens.len()
+    }
+
     /// Whether the dispatcher still holds partitions.
     pub(super) fn hold_any(&self) -> bool {
         !self.held.fencing_tokens.is_empty()

@@ -15,6 +15,7 @@ use std::{
 
 use crate::{
     domain::{Error, Holders, Outage, Places},
+    measure::Limit,
     ops::access::{authenticate::Identity, caller_cache::HeldCalls, network_of},
 };
 
@@ -84,6 +85,7 @@ pub struct Place {
 impl Place {
     fn take(pool: &Arc<Pool>, calls: Arc<HeldCalls>) -> Result<Self, Error> {
         if !pool.arriving.take(&calls.arriving) {
+            Limit::Arriving.refused();
             return Err(Error::Unavailable(Outage::Overloaded));
         }
         Ok(Self { pool: Arc::clone(pool), calls, running: AtomicBool::new(false) })
@@ -95,6 +97,7 @@ impl Place {
             return Ok(());
         }
         if !self.pool.running.take(&self.calls.running) {
+            Limit::Running.refused();
             return Err(Error::Unavailable(Outage::Overloaded));
         }
         if self.running.swap(true, Ordering::AcqRel) {

@@ -19,7 +19,7 @@ use tracing::Instrument as _;
 
 use super::{
     methods::{Access, Method, Methods},
-    protocol,
+    protocol, status,
 };
 use crate::{
     domain::{Error, Invalid, Secret},
@@ -105,7 +105,9 @@ where
                 Err(error) => Status::from(error).into_http(),
             };
             response.headers_mut().insert(REQUEST_ID, id);
-            log.close(format!("{:?}", code_of(&response)));
+            let code = code_of(&response);
+            let reason = if code == Code::Ok { "" } else { status::reason(response.headers()) };
+            log.close(format!("{code:?}"), reason);
             Ok(response)
         };
         Box::pin(work.instrument(span))

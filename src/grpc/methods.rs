@@ -8,6 +8,8 @@ use prost_types::{FileDescriptorSet, MethodDescriptorProto, method_options::Idem
 
 use crate::domain::Role;
 
+use crate::gate::{Operation, Surface};
+
 /// Who may call a method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -48,8 +50,8 @@ fn role_for(method: &MethodDescriptorProto) -> Role {
 /// A method.
 #[derive(Clone, Copy, Debug)]
 pub struct Method {
-    /// Its name, as "FriendService/AddFriend".
-    pub operation: &'static str,
+    /// Under what its calls are counted and logged.
+    pub operation: &'static Operation,
     /// Who may call it.
     pub access: Access,
     /// Whether its answer is a stream of messages.
@@ -74,8 +76,9 @@ impl Methods {
                     let access = access_to(service.name(), method);
                     // Leaked, once at the start, since logs and counters take static names.
                     let streams = method.server_streaming();
-                    let method = Method { operation: operation.clone().leak(), access, streams };
-                    methods.insert(format!("/befriend.v1.{operation}"), method);
+                    let path = format!("/befriend.v1.{operation}");
+                    let operation = Operation::of(Surface::Grpc, operation.leak());
+                    methods.insert(path, Method { operation, access, streams });
                 }
             }
         }

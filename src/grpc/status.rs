@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use http::HeaderMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -40,6 +41,13 @@ impl From<Invalid> for Status {
     fn from(invalid: Invalid) -> Self {
         Error::Invalid(invalid).into()
     }
+}
+
+/// The reason of the error that an answer with these headers is; empty if the error is not befriend's.
+pub(super) fn reason(headers: &HeaderMap) -> &'static str {
+    let info = Status::from_header_map(headers).and_then(|status| status.get_details_error_info());
+    let name = info.map(|info| format!("ERROR_REASON_{}", info.reason));
+    name.and_then(|name| ErrorReason::from_str_name(&name)).map_or("", reason_name)
 }
 
 /// The reason as it goes over the wire: "USER_NOT_FOUND".

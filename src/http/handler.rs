@@ -24,7 +24,7 @@ use super::{
 use crate::{
     clock::Clock,
     domain::{App, Error, unix_millis},
-    gate::{self, Caller, Connection, Gate, InFlight, REQUEST_ID, RequestLog},
+    gate::{self, Caller, Connection, Gate, InFlight, Operation, REQUEST_ID, RequestLog, Surface},
     ops::{
         Call, Core,
         access::{authenticate::Identity, caller_cache::CallingApp},
@@ -58,8 +58,14 @@ pub(super) trait VendorApi: Send + Sync + Sized + 'static {
     /// Called with the error that a request of `app` got.
     fn failed(&self, _core: &Core, _app: &App, _error: &Self::Error) {}
 
-    /// The response, and the code under which the request is logged.
-    fn respond(result: Result<Value, Self::Error>, received: Received) -> (Response<Body>, u16);
+    /// Where the requests come from.
+    const SURFACE: Surface;
+
+    /// The response, and the code and the reason of an error under which the request is logged.
+    fn respond(
+        result: Result<Value, Self::Error>,
+        received: Received,
+    ) -> (Response<Body>, u16, &'static str);
 }
 
 /// A request without its body, before it is read.
@@ -97,9 +103,9 @@ impl Received {
 pub(super) struct Route<A: VendorApi> {
     pub(super) method: Method,
     pub(super) path: &'static str,
-    /// Under what a request is counted and logged: the operation's name in gRPC, so that an app's
+    /// Under what a request is counted and logged: it has the operation's name in gRPC, so that an app's
     /// rate holds across all APIs.
-    operation: &'static str,
+    operation: &'static Operation,
     run: Run<A>,
     pub(super) doc: Doc,
 }
@@ -130,6 +136,7 @@ impl<A: VendorApi> Route<A> {
         F: Future<Output = Result<Value, A::Error>> + Send + 'static,
     {
         let run = Run::App(Box::new(move |request, call| Box::pin(run(request, call))));
+        let operation = Operation::of(A::SURFACE, operation);
         Self { method, path, operation, run, doc }
     }
 
@@ -147,6 +154,7 @@ impl<A: VendorApi> Route<A> {
         let run = Run::Login(Box::new(move |request, core, deadline| {
             Box::pin(run(request, core, deadline))
         }));
+        let operation = Operation::of(A::SURFACE, operation);
         Self { method, path, operation, run, doc }
     }
 
@@ -178,9 +186,9 @@ impl<A: VendorApi> Endpoint<A> {
                 let mut log = RequestLog::open(route.operation);
                 let received = Received::now(&endpoint.gate.core().clock);
                 let result = endpoint.serve(&route, params, request, received, &mut log).await;
-                let (mut response, code) = A::respond(result, received);
+                let (mut response, code, reason) = A::respond(result, received);
                 response.headers_mut().insert(REQUEST_ID, id);
-                log.close(code.to_string());
+                log.close(code.to_string(), reason);
                 response
             }
             .instrument(span)

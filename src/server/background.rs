@@ -7,10 +7,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic_health::server::HealthReporter;
 
-use super::{database_clock, health, upkeep};
+use super::{admin::Admin, database_clock, database_state, health, upkeep};
 use crate::{
     config::ServeArgs,
-    delivery::{Dispatcher, DispatcherSettings, WebhookClient},
+    delivery::{DeliveryState, Dispatcher, DispatcherSettings, WebhookClient},
     ops::{Core, watch::versions},
 };
 
@@ -31,18 +31,25 @@ impl Background {
         core: &Arc<Core>,
         args: &ServeArgs,
         client: Arc<WebhookClient>,
+        delivery: &Arc<DeliveryState>,
         reporter: HealthReporter,
+        admin: &Admin,
     ) -> Self {
         let stop = CancellationToken::new();
         let dispatcher = args.callbacks.deliver.then(|| {
             tokio::spawn(deliver(
                 Arc::clone(core),
                 client,
+                Arc::clone(delivery),
                 args.callbacks.dispatcher(),
                 stop.clone(),
             ))
         });
-        let health = health::follow_database(reporter, Arc::clone(core), stop.clone());
+        let readiness = admin.readiness().clone();
+        let health = health::follow_database(reporter, readiness, Arc::clone(core), stop.clone());
+        if admin.is_on() {
+            tokio::spawn(database_state::follow(Arc::clone(core), stop.clone()));
+        }
         Self {
             core: Arc::clone(core),
             upkeep: tokio::spawn(upkeep::run(Arc::clone(core), stop.clone())),
@@ -83,6 +90,7 @@ impl Background {
 async fn deliver(
     core: Arc<Core>,
     client: Arc<WebhookClient>,
+    state: Arc<DeliveryState>,
     settings: DispatcherSettings,
     stop: CancellationToken,
 ) {
@@ -90,7 +98,8 @@ async fn deliver(
         let (db, clock) = (core.db.clone(), core.clock.clone());
         let (signals, client) = (Arc::clone(&core.outbox_signals), Arc::clone(&client));
         let work = Arc::clone(&core.background_work);
-        let dispatcher = Dispatcher::new(db, clock, signals, work, client, settings.clone());
+        let (state, settings) = (Arc::clone(&state), settings.clone());
+        let dispatcher = Dispatcher::new(db, clock, signals, work, client, state, settings);
         if AssertUnwindSafe(dispatcher.run(stop.clone())).catch_unwind().await.is_ok() {
             return;
         }

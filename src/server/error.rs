@@ -39,6 +39,9 @@ pub enum ServeError {
         /// The limit of the process.
         limit: usize,
     },
+    /// The metrics can't be recorded.
+    #[error("the metrics can't be recorded: {0}")]
+    Metrics(String),
     /// The built-in descriptors are broken: a bug.
     #[error("reflection failed: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),

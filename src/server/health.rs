@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
+use super::readiness::Readiness;
 use crate::{background_work::PARTS, grpc, ops::Core, store::Unusable};
 
 /// How often the database is probed while all is well.
@@ -26,6 +27,7 @@ pub fn parts() -> impl Iterator<Item = &'static str> {
 /// Sets the status to that of the database, and that of each part to its own, until `stop`.
 pub(super) async fn follow_database(
     reporter: HealthReporter,
+    readiness: Readiness,
     core: Arc<Core>,
     stop: CancellationToken,
 ) {
@@ -33,6 +35,10 @@ pub(super) async fn follow_database(
     while !stop.is_cancelled() {
         let probe = core.db.probe().await;
         told.tell(&reporter, &core, &probe).await;
+        let trouble = told.trouble.as_ref();
+        let trouble = trouble.map(|why| format!("the database can't be used: {why}"));
+        // The first is the whole.
+        readiness.tell(trouble, told.states.get(1..).unwrap_or_default());
         tokio::time::sleep(SHORT_INTERVAL).await;
         if probe.is_ok() {
             // A call that meets an error has the database probed at once.

@@ -78,6 +78,11 @@ impl Listener {
         Ok(Self { peers, watch })
     }
 
+    /// The connections.
+    pub(super) fn peers(&self) -> &Arc<Peers> {
+        &self.peers
+    }
+
     /// Comes back when all connections have ended.
     pub(super) async fn closed(&self) {
         self.peers.left().await;

@@ -1,6 +1,7 @@
 //! The server: starts the listener and the background tasks, and shuts them down in order.
 
 mod accept;
+mod admin;
 mod answer;
 mod background;
 mod batched_writes;
@@ -8,6 +9,7 @@ mod calls;
 mod certificates;
 mod connection;
 mod database_clock;
+mod database_state;
 pub mod descriptors;
 mod error;
 mod frames;
@@ -17,6 +19,7 @@ mod open_services;
 mod peer;
 mod peer_stream;
 mod peers;
+mod readiness;
 mod reload;
 mod signals;
 mod tls;
@@ -28,8 +31,12 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tonic_health::ServingStatus;
 
-use self::{background::Background, certificates::Certificates, listener::Listener};
-pub use self::{database_clock::read as read_clock, error::ServeError, signals::Signals};
+pub use self::{
+    admin::Admin, database_clock::read as read_clock, error::ServeError, signals::Signals,
+};
+use self::{
+    admin::Service, background::Background, certificates::Certificates, listener::Listener,
+};
 use crate::{
     clock::Clock,
     config::ServeArgs,
@@ -87,7 +94,7 @@ pub fn core(
     }))
 }
 
-/// Serves until it is told to stop, then lets the calls in flight finish.
+/// Serves until it is told to stop, then lets the calls in flight finish. `admin` shows the service meanwhile.
 ///
 /// # Errors
 /// [`ServeError`] when the service can't start.
@@ -96,6 +103,7 @@ pub async fn serve(
     core: Arc<Core>,
     args: &ServeArgs,
     webhook: WebhookSettings,
+    admin: &Admin,
     signals: impl Into<Signals>,
 ) -> Result<(), ServeError> {
     let signals = signals.into();
@@ -112,7 +120,7 @@ pub async fn serve(
     }
     let webhook_client = Arc::new(WebhookClient::new(webhook));
     let routes = grpc::routes(&core, &webhook_client, args.listener.max_message.get());
-    let gate = Gate::new(Arc::clone(&core), args.listener.gate());
+    let gate = Gate::new(Arc::clone(&core), args.gate());
     let closing = CancellationToken::new();
     let (certificates, renewal) = Certificates::open(&args.listener, &core.clock)?.unzip();
     let listener = Listener::open(
@@ -126,11 +134,15 @@ pub async fn serve(
     )?;
     let reload = reload::follow(Arc::clone(&core), args.clone(), renewal, signals);
     let _reload = AbortOnDropHandle::new(tokio::spawn(reload));
-    let background = Background::spawn(&core, args, webhook_client, reporter.clone());
+    let delivery = Arc::default();
+    admin.show(Service::new(&core, listener.peers(), &delivery));
+    let background =
+        Background::spawn(&core, args, webhook_client, &delivery, reporter.clone(), admin);
     let shutdown = async {
         stop.cancelled().await;
         tracing::info!("shutting down: calls in flight are finished, new ones refused");
         background.stop_health();
+        admin.readiness().end();
         health::set(&reporter, ServingStatus::NotServing).await;
         // Load balancers see the status and send new calls elsewhere.
         tokio::time::sleep(args.listener.drain).await;

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tonic::{Status, body::Body, server::NamedService};
 use tower::Service;
 
-use crate::gate::InFlight;
+use crate::{gate::InFlight, measure::Limit};
 
 /// The largest message to them, in bytes: a name is all that they need.
 pub(super) const MAX_MESSAGE: usize = 4 * 1024;
@@ -51,6 +51,7 @@ where
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let call = InFlight::of(request.extensions());
         if !call.is_some_and(|call| call.keep_open_place(&self.places)) {
+            Limit::WithoutToken.refused();
             let busy = Status::unavailable("too many calls without a token are under way");
             return Either::Right(ready(Ok(busy.into_http())));
         }

@@ -21,7 +21,7 @@ use std::{
 use tokio::{sync::Notify, time::Instant};
 
 use super::peer::{Peer, Share, Ticks, Told};
-use crate::{gate::Connection, ops::access::network_of};
+use crate::{gate::Connection, measure::Limit, ops::access::network_of};
 
 /// The time between two rounds of the watch; less where a limit is shorter.
 const ROUND: Duration = Duration::from_millis(250);
@@ -72,6 +72,8 @@ pub(super) struct Peers {
     state: Mutex<State>,
     /// Notified when the last connection is no longer counted.
     empty: Notify,
+    /// The bytes that the process kept for all of them at the last round.
+    kept: AtomicUsize,
     /// The sockets that are open: those of connections that were told to end are so for a moment.
     sockets: AtomicUsize,
     /// Notified when a socket was closed.
@@ -98,6 +100,17 @@ struct Entry {
     unused_since: u64,
 }
 
+/// How many connections there are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counts {
+    pub(super) max: usize,
+    pub(super) all: usize,
+    /// Those without a whole first request.
+    pub(super) opening: usize,
+    /// The bytes of answers and of requests' heads that are kept for them.
+    pub(super) unsent: usize,
+}
+
 /// A connection that is counted until this is dropped.
 #[derive(Debug)]
 pub(super) struct Admission {
@@ -116,6 +129,7 @@ impl Peers {
             all: Arc::default(),
             state: Mutex::default(),
             empty: Notify::new(),
+            kept: AtomicUsize::new(0),
             sockets: AtomicUsize::new(0),
             closed: Notify::new(),
         }
@@ -160,6 +174,7 @@ impl Peers {
             }
         }
         if !room {
+            Limit::Connections.refused();
             forget(&mut state, network, &share);
             return None;
         }
@@ -172,6 +187,7 @@ impl Peers {
         state.next += 1;
         let unused_since = self.ticks.now();
         self.sockets.fetch_add(1, SeqCst);
+        metrics::counter!("befriend_connections_accepted_total").increment(1);
         state.entries.insert(id, Entry { peer: Arc::clone(&peer), begun: 0, unused_since });
         Some(Admission { peers: Arc::clone(self), id, peer })
     }
@@ -220,6 +236,12 @@ impl Peers {
     /// How many calls have not ended.
     pub(super) fn open_calls(&self) -> u64 {
         self.state().entries.values().map(|entry| entry.peer.open_calls()).sum()
+    }
+
+    /// How many there are.
+    pub(super) fn counts(&self) -> Counts {
+        let (all, opening) = (self.all.all.load(Relaxed), self.all.opening.load(Relaxed));
+        Counts { max: self.limits.all, all, opening, unsent: self.kept.load(Relaxed) }
     }
 
     /// Has every connection finish its calls, and takes no new ones.
@@ -286,6 +308,7 @@ impl Peers {
                 kept += entry.peer.kept();
             }
         }
+        self.kept.store(kept, Relaxed);
         while kept > self.limits.unsent {
             let going_on = state.entries.values().map(|entry| &entry.peer);
             let going_on = going_on.filter(|peer| peer.told() != Told::End);
@@ -341,6 +364,7 @@ fn end(peer: &Peer, why: &'static str) {
     if peer.told() != Told::End {
         let address = peer.address().map(tracing::field::display);
         tracing::debug!(address, why, "a connection was closed");
+        metrics::counter!("befriend_connections_closed_total", "reason" => why).increment(1);
         peer.tell(Told::End);
     }
 }

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     background_work::Work,
+    measure::Stopwatch,
     ops::{
         Core,
         maintenance::{
@@ -43,6 +44,7 @@ pub async fn run(core: Arc<Core>, stop: CancellationToken) {
 /// Does one round. What fails is tried again by the next round.
 pub async fn round(core: &Arc<Core>) {
     let deadline = Instant::now() + ROUND;
+    let stopwatch = Stopwatch::start();
     if let Err(error) = core.db.maintain_pool().await {
         tracing::debug!(%error, "idle connections can't be opened now; calls open them");
     }
@@ -54,4 +56,5 @@ pub async fn round(core: &Arc<Core>) {
     work.ended(Work::DeletedApps, &db.guard(deleted_apps::purge(core, deadline)).await);
     work.ended(Work::ExpiredTokens, &db.guard(expired_tokens::purge(core, deadline)).await);
     work.ended(Work::OldAuditEvents, &db.guard(audit_retention::purge(core, deadline)).await);
+    stopwatch.record(&metrics::histogram!("befriend_upkeep_round_seconds"));
 }

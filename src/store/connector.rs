@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use super::{
     database_url::Host,
     outages::Outages,
+    role::Role,
     sqlstate::{Meaning, meaning},
 };
 use crate::domain::{Replaceable, backoff};
@@ -46,7 +47,7 @@ enum Refusal {
     /// The connection failed, or the server refused it.
     Failed(sqlx::Error),
     /// The server takes no writes.
-    ReadOnly,
+    ReadOnly(Role),
     /// The server did not answer in time.
     Silent(Duration),
 }
@@ -62,7 +63,7 @@ impl ConnectError {
                 meaning(&code) == Meaning::Refused || code == "42501"
             }
             Refusal::Failed(sqlx::Error::Configuration(_)) => true,
-            Refusal::Failed(_) | Refusal::ReadOnly | Refusal::Silent(_) => false,
+            Refusal::Failed(_) | Refusal::ReadOnly(_) | Refusal::Silent(_) => false,
         })
     }
 
@@ -84,9 +85,29 @@ impl ConnectError {
                 error.kind() == io::ErrorKind::ConnectionRefused
             }
             Refusal::Failed(sqlx::Error::Database(error)) => error.is_transient_in_connect_phase(),
-            Refusal::ReadOnly => true,
+            Refusal::ReadOnly(_) => true,
             Refusal::Failed(_) | Refusal::Silent(_) => false,
         })
+    }
+
+    /// What a server is that was reached.
+    pub(super) fn role(&self) -> Option<Role> {
+        self.0.iter().find_map(|(_, refusal)| match refusal {
+            Refusal::ReadOnly(role) => Some(*role),
+            Refusal::Failed(_) | Refusal::Silent(_) => None,
+        })
+    }
+
+    /// Counts the attempts, by what each host did.
+    fn count(&self) {
+        for (_, refusal) in &self.0 {
+            let outcome = match refusal {
+                Refusal::Failed(_) => "failed",
+                Refusal::ReadOnly(_) => "read-only",
+                Refusal::Silent(_) => "silent",
+            };
+            metrics::counter!("befriend_db_connects_total", "outcome" => outcome).increment(1);
+        }
     }
 }
 
@@ -98,9 +119,12 @@ impl fmt::Display for ConnectError {
             match refusal {
                 Refusal::Failed(sqlx::Error::Database(error)) => f.write_str(error.message())?,
                 Refusal::Failed(error) => write!(f, "{error}")?,
-                Refusal::ReadOnly => f.write_str(
-                    "the server takes no writes: it is a standby, or default_transaction_read_only is on",
-                )?,
+                Refusal::ReadOnly(Role::Standby) => {
+                    f.write_str("the server takes no writes: it is a standby")?;
+                }
+                Refusal::ReadOnly(_) => {
+                    f.write_str("the server takes no writes: default_transaction_read_only is on")?;
+                }
                 Refusal::Silent(time) => write!(f, "no answer within {time:?}")?,
             }
         }
@@ -187,31 +211,44 @@ impl Connector {
             let host = &hosts[index];
             // Boxed, because the future is large, and part of the future of every call.
             let refusal = match timeout(share, Box::pin(open(&host.options))).await {
-                Ok(Ok(Some(connection))) => {
+                Ok(Ok((connection, Role::Primary))) => {
                     self.last.store(index, Ordering::Relaxed);
+                    metrics::counter!("befriend_db_connects_total", "outcome" => "opened")
+                        .increment(1);
                     return Ok(connection);
                 }
-                Ok(Ok(None)) => Refusal::ReadOnly,
+                Ok(Ok((_, role))) => Refusal::ReadOnly(role),
                 Ok(Err(error)) => Refusal::Failed(error),
                 Err(_) => Refusal::Silent(share),
             };
             refusals.push((host.name.clone(), refusal));
         }
-        Err(ConnectError(refusals))
+        let error = ConnectError(refusals);
+        error.count();
+        Err(error)
     }
 }
 
-/// A connection to a server that takes writes; `None` if the server takes none.
-async fn open(options: &PgConnectOptions) -> Result<Option<PgConnection>, sqlx::Error> {
+/// A connection to a server, and what the server is.
+async fn open(options: &PgConnectOptions) -> Result<(PgConnection, Role), sqlx::Error> {
     let mut connection = options.connect().await?;
-    Ok(takes_writes(&mut connection).await?.then_some(connection))
+    let role = role(&mut connection).await?;
+    Ok((connection, role))
 }
 
-/// Whether the server takes writes now. A standby says no, and so does a server that was made read-only.
-/// One round trip, as a ping is.
-pub(super) async fn takes_writes(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    let row: PgRow = sqlx::raw_sql("show transaction_read_only").fetch_one(connection).await?;
-    Ok(row.try_get::<&str, _>(0)? == "off")
+/// What the server is now. One round trip, as a ping is.
+pub(super) async fn role(connection: &mut PgConnection) -> Result<Role, sqlx::Error> {
+    let row: PgRow = sqlx::raw_sql(
+        "-- connector.role
+select current_setting('transaction_read_only'), pg_is_in_recovery()::text",
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(match (row.try_get::<&str, _>(0)?, row.try_get::<&str, _>(1)?) {
+        ("off", _) => Role::Primary,
+        (_, "true") => Role::Standby,
+        _ => Role::ReadOnly,
+    })
 }
 
 impl Manager for Connector {
@@ -237,9 +274,9 @@ impl Manager for Connector {
         if metrics.last_used() <= CHECK_AFTER {
             return Ok(());
         }
-        match timeout(CHECK_TIMEOUT, Box::pin(takes_writes(connection))).await {
-            Ok(Ok(true)) => Ok(()),
-            Ok(Ok(false)) => {
+        match timeout(CHECK_TIMEOUT, Box::pin(role(connection))).await {
+            Ok(Ok(Role::Primary)) => Ok(()),
+            Ok(Ok(_)) => {
                 self.outages.condemn();
                 Err(RecycleError::message("read-only"))
             }

@@ -10,13 +10,17 @@ use tokio::{
 
 use super::{
     connection::{ReadConnection, Tx},
-    connector::{ConnectError, Connector, takes_writes},
+    connector::{ConnectError, Connector, role},
     database_url::{self, DatabaseUrlError},
     error::database_error,
     outages::Outages,
-    pool::ConnectionPool,
+    pool::{ConnectionPool, PoolState},
+    role::Role,
 };
-use crate::domain::{Error, Outage, backoff, jittered, random_fraction};
+use crate::{
+    domain::{Error, Outage, backoff, jittered, random_fraction},
+    measure::Stopwatch,
+};
 
 /// How the service uses its database.
 #[derive(Clone, Debug)]
@@ -149,6 +153,7 @@ impl Db {
                     | Error::Unavailable(Outage::Database | Outage::ReadOnly)),
                 ) if attempts < ATTEMPTS => {
                     tracing::debug!(attempts, %error, "a read or a transaction is tried again");
+                    metrics::counter!("befriend_db_retries_total").increment(1);
                     let pause = backoff(FIRST_PAUSE, attempts, LONGEST_PAUSE);
                     tokio::time::sleep(jittered(pause, random_fraction())).await;
                 }
@@ -268,12 +273,14 @@ impl Db {
         match self.probe_connection(kept.take()).await {
             Ok(mut connection) => {
                 self.outages.reachable();
+                self.outages.set_role(Some(Role::Primary));
                 let has_room = self.has_room(&mut connection).await;
                 *kept = Some(connection);
                 if has_room { Ok(()) } else { Err(Unusable::DiskFull) }
             }
             Err(error) => {
                 self.outages.unreachable(began);
+                self.outages.set_role(error.role());
                 Err(error.into())
             }
         }
@@ -287,8 +294,12 @@ impl Db {
         let Some(mut connection) = kept else {
             return self.pool.connect_once(PROBE_CONNECT_TIMEOUT).await;
         };
-        let silent = match timeout(PROBE_TIMEOUT, takes_writes(&mut connection)).await {
-            Ok(Ok(true)) => return Ok(connection),
+        let round_trip = Stopwatch::start();
+        let silent = match timeout(PROBE_TIMEOUT, role(&mut connection)).await {
+            Ok(Ok(Role::Primary)) => {
+                round_trip.record(&metrics::histogram!("befriend_db_round_trip_seconds"));
+                return Ok(connection);
+            }
             Ok(_) => false,
             Err(_) => true,
         };
@@ -328,6 +339,24 @@ impl Db {
     #[must_use]
     pub fn is_away(&self) -> bool {
         self.outages.is_away()
+    }
+
+    /// What the server was when it was last looked at; `None` when none could be reached.
+    #[must_use]
+    pub fn role(&self) -> Option<Role> {
+        self.outages.role()
+    }
+
+    /// Whether the last write that needed room on the disk found none.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.outages.full_since().is_some()
+    }
+
+    /// The connections of the pool.
+    #[must_use]
+    pub fn pool_state(&self) -> PoolState {
+        self.pool.state()
     }
 
     /// Returns when a call has met an error that may be an outage, so that the next probe is due.

@@ -9,7 +9,22 @@ impl From<sqlx::Error> for Error {
     }
 }
 
+/// The classes under which errors of the database are counted.
+pub fn error_classes() -> impl Iterator<Item = &'static str> {
+    Meaning::ALL.into_iter().map(Meaning::name)
+}
+
 pub(super) fn database_error(error: sqlx::Error) -> Error {
+    let class = match &error {
+        sqlx::Error::Database(reported) => meaning(&reported.code().unwrap_or_default()),
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::BeginFailed => Meaning::ConnectionLost,
+        _ => Meaning::Ours,
+    };
+    metrics::counter!("befriend_db_errors_total", "class" => class.name()).increment(1);
     match error {
         sqlx::Error::Database(ref reported) => {
             let code = reported.code().unwrap_or_default();

@@ -30,6 +30,7 @@ pub(crate) mod friend_lists;
 pub(crate) mod friends;
 pub(crate) mod heads;
 mod migrate;
+pub(crate) mod observe;
 pub(crate) mod operator_tokens;
 mod outages;
 pub(crate) mod outbox;
@@ -39,6 +40,7 @@ mod pool;
 pub(crate) mod relations;
 pub(crate) mod request_expiry;
 pub(crate) mod requests;
+mod role;
 mod sqlstate;
 pub(crate) mod staging;
 mod statements;
@@ -52,8 +54,11 @@ pub use connector::ConnectError;
 pub use database_place::{place, with_password};
 pub use database_url::DatabaseUrlError;
 pub use db::{Db, DbSettings, Unusable};
+pub use error::error_classes;
 pub use fitness::Unfit;
 pub use migrate::{MigrateError, expected_version, migrate, require_current};
+pub use pool::PoolState;
+pub use role::Role;
 
 use statements::{all_changed, column, index, statements};
 
@@ -79,6 +84,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         outbox_dispatch::STATEMENTS,
         outbox_leases::STATEMENTS,
         database_time::STATEMENTS,
+        observe::STATEMENTS,
         event_history::STATEMENTS,
         export::STATEMENTS,
         // In this order: the temporary tables come first.

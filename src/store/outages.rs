@@ -16,6 +16,7 @@ use deadpool::managed::Metrics;
 use futures_util::{FutureExt as _, future::try_join};
 use tokio::sync::Notify;
 
+use super::role::Role;
 use crate::domain::{Error, Outage};
 
 /// The database is away when it could not be reached for so long. A shorter restart fails no call: calls
@@ -35,6 +36,8 @@ pub(super) struct Outages {
     failing_since: Mutex<Option<Instant>>,
     /// When a write last found the disk full.
     full_since: Mutex<Option<Instant>>,
+    /// What the prober last found.
+    role: Mutex<Option<Role>>,
     /// Ends the work that is under way on lost connections.
     interrupt: Notify,
     /// Wakes the prober.
@@ -50,6 +53,7 @@ impl Outages {
             away: AtomicBool::new(false),
             failing_since: Mutex::new(None),
             full_since: Mutex::new(None),
+            role: Mutex::new(None),
             interrupt: Notify::new(),
             suspicion: Notify::new(),
         }
@@ -156,6 +160,16 @@ impl Outages {
     pub(super) fn reachable(&self) {
         *lock(&self.failing_since) = None;
         self.away.store(false, Ordering::Relaxed);
+    }
+
+    /// What the prober has found: a server, or none.
+    pub(super) fn set_role(&self, role: Option<Role>) {
+        *lock(&self.role) = role;
+    }
+
+    /// What the prober last found.
+    pub(super) fn role(&self) -> Option<Role> {
+        *lock(&self.role)
     }
 
     /// Ends the work that waits for an answer on any connection.

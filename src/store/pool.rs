@@ -9,6 +9,7 @@ use deadpool::{
     Runtime,
     managed::{Object, Pool, PoolError, QueueMode, TimeoutType, Timeouts},
 };
+use metrics::Histogram;
 use sqlx::{Connection as _, PgConnection};
 
 use super::{
@@ -16,10 +17,26 @@ use super::{
     database_url::Host,
     outages::Outages,
 };
-use crate::domain::{Error, Outage};
+use crate::{
+    domain::{Error, Outage},
+    measure::Stopwatch,
+};
 
 /// Connections beyond `min_connections` are closed after so long without use.
 const MAX_IDLE: Duration = Duration::from_mins(10);
+
+/// How many connections a pool has.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolState {
+    /// The most that it opens.
+    pub max: usize,
+    /// Those that are open.
+    pub open: usize,
+    /// Those of them that nobody uses.
+    pub idle: usize,
+    /// How many callers wait for one.
+    pub waiting: usize,
+}
 
 /// A connection that goes back to the pool when it is dropped.
 pub(super) type Pooled = Object<Connector>;
@@ -30,6 +47,7 @@ pub(super) struct ConnectionPool {
     pool: Pool<Connector>,
     outages: Arc<Outages>,
     min_connections: usize,
+    waits: Histogram,
 }
 
 impl ConnectionPool {
@@ -52,7 +70,8 @@ impl ConnectionPool {
             .runtime(Runtime::Tokio1)
             .build()
             .expect("a pool with a runtime can have timeouts");
-        Self { pool, outages, min_connections: min_connections as usize }
+        let waits = metrics::histogram!("befriend_db_pool_wait_seconds");
+        Self { pool, outages, min_connections: min_connections as usize, waits }
     }
 
     /// Borrows a connection, or opens one, or waits until one comes back. Fails at once while the database
@@ -61,8 +80,18 @@ impl ConnectionPool {
         if self.outages.is_away() {
             return Err(Error::Unavailable(Outage::Away));
         }
-        self.pool.get().await.map_err(|error| match error {
-            PoolError::Timeout(TimeoutType::Wait) => Error::Unavailable(Outage::Busy),
+        let stopwatch = Stopwatch::start();
+        let connection = self.pool.get().await;
+        stopwatch.record(&self.waits);
+        connection.map_err(|error| self.not_acquired(error))
+    }
+
+    fn not_acquired(&self, error: PoolError<ConnectError>) -> Error {
+        match error {
+            PoolError::Timeout(TimeoutType::Wait) => {
+                metrics::counter!("befriend_db_pool_timeouts_total").increment(1);
+                Error::Unavailable(Outage::Busy)
+            }
             PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle) => {
                 self.outages.suspect();
                 Error::Unavailable(Outage::Away)
@@ -72,7 +101,18 @@ impl ConnectionPool {
             PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
                 Error::Internal("the pool has no runtime".to_owned())
             }
-        })
+        }
+    }
+
+    /// The connections now.
+    pub(super) fn state(&self) -> PoolState {
+        let status = self.pool.status();
+        PoolState {
+            max: status.max_size,
+            open: status.size,
+            idle: status.available,
+            waiting: status.waiting,
+        }
     }
 
     /// What a call is told when no connection could be opened.

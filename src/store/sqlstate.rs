@@ -25,6 +25,36 @@ pub(super) enum Meaning {
     Ours,
 }
 
+impl Meaning {
+    /// All of them.
+    pub(super) const ALL: [Self; 9] = [
+        Self::Collision,
+        Self::Cancelled,
+        Self::ConnectionLost,
+        Self::Refused,
+        Self::ReadOnly,
+        Self::DiskFull,
+        Self::Busy,
+        Self::BadCharacter,
+        Self::Ours,
+    ];
+
+    /// The meaning as a word.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Collision => "collision",
+            Self::Cancelled => "cancelled",
+            Self::ConnectionLost => "connection lost",
+            Self::Refused => "refused",
+            Self::ReadOnly => "read-only",
+            Self::DiskFull => "disk full",
+            Self::Busy => "busy",
+            Self::BadCharacter => "bad character",
+            Self::Ours => "internal",
+        }
+    }
+}
+
 /// The meaning of a code: five characters, of which the first two are the class.
 pub(super) fn meaning(code: &str) -> Meaning {
     match code {

@@ -5,17 +5,21 @@
 
 mod writer;
 
-use std::{io::IsTerminal as _, sync::OnceLock};
+use std::{
+    io::IsTerminal as _,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
 
 use tracing_subscriber::{
-    Layer as _,
+    Layer as _, Registry,
     filter::{LevelFilter, Targets},
-    layer::SubscriberExt as _,
+    layer::{Filter, SubscriberExt as _},
+    reload,
     util::SubscriberInitExt as _,
 };
 
 use self::writer::LogWriter;
-use crate::config::LogFormat;
+use crate::config::{LogFormat, log_filter};
 
 static WRITER: OnceLock<LogWriter> = OnceLock::new();
 
@@ -26,15 +30,11 @@ pub fn flush() {
     }
 }
 
-/// Starts logging to standard error. `filter` has been checked by the parser of the settings.
-pub fn start(format: LogFormat, filter: &str) {
-    let targets: Targets = filter.parse().unwrap_or_default();
-    // Postgres' notices say that there is nothing to do, such as for a table that exists already.
-    let targets = if filter.contains("sqlx::postgres::notice") {
-        targets
-    } else {
-        targets.with_target("sqlx::postgres::notice", LevelFilter::WARN)
-    };
+/// Starts logging to standard error. `filter` has been checked by the parser of the settings. With
+/// `changeable` it can be changed later, which costs each line a little.
+pub fn start(format: LogFormat, filter: &str, changeable: bool) -> LogControl {
+    let targets = targets(filter).unwrap_or_default();
+    let (control, filter) = LogControl::of(filter, targets, changeable);
     let registry = tracing_subscriber::registry();
     let writer = WRITER.get_or_init(LogWriter::start).clone();
     // A second start, as in tests, changes nothing.
@@ -45,7 +45,7 @@ pub fn start(format: LogFormat, filter: &str) {
                     .with_writer(writer)
                     .with_ansi(std::io::stderr().is_terminal())
                     .with_target(false)
-                    .with_filter(targets),
+                    .with_filter(filter),
             )
             .try_init(),
         LogFormat::Json => registry
@@ -56,8 +56,60 @@ pub fn start(format: LogFormat, filter: &str) {
                     .with_current_span(true)
                     .with_span_list(false)
                     .with_writer(writer)
-                    .with_filter(targets),
+                    .with_filter(filter),
             )
             .try_init(),
     };
+    control
+}
+
+/// What the filter lets through.
+fn targets(filter: &str) -> Result<Targets, String> {
+    let targets: Targets = log_filter(filter)?.parse().map_err(|error| format!("{error}"))?;
+    // Postgres' notices say that there is nothing to do, such as for a table that exists already.
+    Ok(if filter.contains("sqlx::postgres::notice") {
+        targets
+    } else {
+        targets.with_target("sqlx::postgres::notice", LevelFilter::WARN)
+    })
+}
+
+type AnyFilter = Box<dyn Filter<Registry> + Send + Sync>;
+
+/// What is logged, which can be changed while the process runs. Clones are one.
+#[derive(Clone, Debug)]
+pub struct LogControl {
+    filter: Arc<Mutex<String>>,
+    handle: Option<reload::Handle<Targets, Registry>>,
+}
+
+impl LogControl {
+    fn of(filter: &str, targets: Targets, changeable: bool) -> (Self, AnyFilter) {
+        let filter = Arc::new(Mutex::new(filter.to_owned()));
+        if !changeable {
+            return (Self { filter, handle: None }, Box::new(targets));
+        }
+        let (layer, handle) = reload::Layer::new(targets);
+        (Self { filter, handle: Some(handle) }, Box::new(layer))
+    }
+
+    /// What is logged, in the form of `--log`.
+    #[must_use]
+    pub fn filter(&self) -> String {
+        self.filter.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Logs this from now on, until the next change or the end of the process.
+    ///
+    /// # Errors
+    /// Why the filter can't be read.
+    pub fn set(&self, filter: &str) -> Result<(), String> {
+        let targets = targets(filter)?;
+        let handle = self.handle.as_ref().ok_or("the log can't be changed in this process")?;
+        let mut known = self.filter.lock().unwrap_or_else(PoisonError::into_inner);
+        handle.reload(targets).map_err(|error| error.to_string())?;
+        tracing::info!(before = *known, now = filter, "what is logged was changed");
+        filter.clone_into(&mut known);
+        Ok(())
+    }
 }

@@ -45,7 +45,8 @@ impl Instance {
         let signals = Arc::clone(&core.outbox_signals);
         let work = Arc::clone(&core.background_work);
         let settings = args.callbacks.dispatcher();
-        let dispatcher = Dispatcher::new(db, clock, signals, work, client, settings);
+        let dispatcher =
+            Dispatcher::new(db, clock, signals, work, client, Arc::default(), settings);
         let stop = CancellationToken::new();
         Self { dispatcher: tokio::spawn(dispatcher.run(stop.clone())), stop, _core: core }
     }

@@ -252,7 +252,7 @@ async fn sessions(app: &TestApp) -> Vec<i32> {
     sqlx::query_scalar(
         "select pid from pg_stat_activity
          where datname = current_database() and application_name = 'befriend'
-           and query not like 'show %'",
+           and query not like '-- connector.role%'",
     )
     .fetch_all(app.pool())
     .await

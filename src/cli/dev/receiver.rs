@@ -88,7 +88,7 @@ pub(super) struct Behavior {
 pub(in crate::cli) async fn run(args: ReceiverArgs) -> Result<(), CommandError> {
     let behavior = args.behavior()?;
     let stop = listen_to_signals().stop;
-    let listener = listen(&args.listen).await?;
+    let listener = listen("--listen", &args.listen).await?;
     if let Err(error) =
         print(format_args!("receiving callbacks on http://{}", listener.local_addr()?))
     {

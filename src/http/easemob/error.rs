@@ -104,6 +104,11 @@ impl EasemobError {
         Self::new(METHOD_NOT_ALLOWED, "the method is not allowed here")
     }
 
+    /// What Easemob calls the error.
+    pub(super) fn name(&self) -> &'static str {
+        self.kind.1
+    }
+
     /// The response to a request that was received then.
     pub(super) fn response(self, received: Received) -> Response<Body> {
         let (status, error, exception) = self.kind;

@@ -35,7 +35,7 @@ use super::{
 };
 use crate::{
     domain::{AppKey, Bounds, Error, Scope, Secret},
-    gate,
+    gate::{self, Surface},
     ops::{
         Core,
         access::{authenticate, caller_cache::CallingApp},
@@ -204,13 +204,21 @@ impl VendorApi for Easemob {
         Ok(head.with_body(body))
     }
 
-    fn respond(result: Result<Value, EasemobError>, received: Received) -> (Response<Body>, u16) {
-        let response = match result {
-            Ok(body) => json::response(StatusCode::OK, "application/json", &body),
-            Err(error) => error.response(received),
+    const SURFACE: Surface = Surface::Easemob;
+
+    fn respond(
+        result: Result<Value, EasemobError>,
+        received: Received,
+    ) -> (Response<Body>, u16, &'static str) {
+        let (response, reason) = match result {
+            Ok(body) => (json::response(StatusCode::OK, "application/json", &body), ""),
+            Err(error) => {
+                let reason = error.name();
+                (error.response(received), reason)
+            }
         };
         let code = response.status().as_u16();
-        (response, code)
+        (response, code, reason)
     }
 }
 

@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     domain::App,
-    gate::Connection,
+    gate::{Connection, Surface},
     ops::{Core, access::caller_cache::CallingApp},
 };
 
@@ -135,10 +135,16 @@ impl VendorApi for NetEase {
         }
     }
 
-    fn respond(result: Result<Value, NetEaseError>, _: Received) -> (Response<Body>, u16) {
+    const SURFACE: Surface = Surface::NetEase;
+
+    fn respond(
+        result: Result<Value, NetEaseError>,
+        _: Received,
+    ) -> (Response<Body>, u16, &'static str) {
         match result {
-            Ok(body) => (error::response(&body), 200),
-            Err(error) => (error.response(), error.code),
+            Ok(body) => (error::response(&body), 200, ""),
+            // NetEase has no other word for an error than its code.
+            Err(error) => (error.response(), error.code, ""),
         }
     }
 }

@@ -2,14 +2,18 @@
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
+use metrics::Counter;
 use moka::future::Cache;
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::network::network_of;
-use crate::domain::{
-    App, Error, Held, Holders, OperatorToken, Outage, Places, Secret, SecretHash, TakenPlace,
+use crate::{
+    domain::{
+        App, Error, Held, Holders, OperatorToken, Outage, Places, Secret, SecretHash, TakenPlace,
+    },
+    measure::Limit,
 };
 
 /// How many look-ups of unknown callers run at once. More unknown callers than that wait in a queue, so
@@ -57,6 +61,24 @@ pub struct CallerCache {
     look_ups: Semaphore,
     waiting: Arc<Places>,
     waiting_of: Holders<Option<IpAddr>, Held>,
+    session_counts: Counts,
+    netease_counts: Counts,
+    operator_counts: Counts,
+}
+
+/// How often a cache was asked, and how often the database was asked instead.
+struct Counts {
+    lookups: Counter,
+    misses: Counter,
+}
+
+impl Counts {
+    fn of(cache: &'static str) -> Self {
+        Self {
+            lookups: metrics::counter!("befriend_cache_lookups_total", "cache" => cache),
+            misses: metrics::counter!("befriend_cache_misses_total", "cache" => cache),
+        }
+    }
 }
 
 impl fmt::Debug for CallerCache {
@@ -86,6 +108,9 @@ impl CallerCache {
             look_ups: Semaphore::new(LOOK_UPS),
             waiting: Arc::new(Places::new(WAITING_LOOK_UPS)),
             waiting_of: Holders::default(),
+            session_counts: Counts::of("sessions"),
+            netease_counts: Counts::of("netease apps"),
+            operator_counts: Counts::of("operators"),
         }
     }
 
@@ -114,6 +139,7 @@ impl CallerCache {
 
     /// The session of a token that was verified a short time ago.
     pub(super) async fn known_session(&self, token: SecretHash) -> Option<Session> {
+        self.session_counts.lookups.increment(1);
         self.sessions.get(&token).await
     }
 
@@ -124,7 +150,8 @@ impl CallerCache {
         from: Option<IpAddr>,
         look_up: impl Future<Output = Result<Option<Session>, Error>>,
     ) -> Result<Option<Session>, Error> {
-        shared(self.sessions.try_get_with(token, self.loaded(from, look_up)).await)
+        let look_up = self.loaded(&self.session_counts, from, look_up);
+        shared(self.sessions.try_get_with(token, look_up).await)
     }
 
     /// The app of a NetEase AppKey. Callers who show the same unknown key at once share one `look_up`.
@@ -134,7 +161,9 @@ impl CallerCache {
         from: Option<IpAddr>,
         look_up: impl Future<Output = Result<Option<NetEaseApp>, Error>>,
     ) -> Result<Option<NetEaseApp>, Error> {
-        shared(self.netease_apps.try_get_with_by_ref(app_key, self.loaded(from, look_up)).await)
+        self.netease_counts.lookups.increment(1);
+        let look_up = self.loaded(&self.netease_counts, from, look_up);
+        shared(self.netease_apps.try_get_with_by_ref(app_key, look_up).await)
     }
 
     /// The operator's token of a hash. Callers who show the same unknown token at once share one `look_up`.
@@ -144,7 +173,9 @@ impl CallerCache {
         from: Option<IpAddr>,
         look_up: impl Future<Output = Result<Option<OperatorToken>, Error>>,
     ) -> Result<Option<OperatorToken>, Error> {
-        shared(self.operators.try_get_with(token, self.loaded(from, look_up)).await)
+        self.operator_counts.lookups.increment(1);
+        let look_up = self.loaded(&self.operator_counts, from, look_up);
+        shared(self.operators.try_get_with(token, look_up).await)
     }
 
     /// Runs a look-up for an unknown caller at an address, when fewer than [`LOOK_UPS`] others are running.
@@ -158,7 +189,10 @@ impl CallerCache {
     ) -> Result<T, Error> {
         let held = self.waiting_of.of(from.map(network_of));
         let place = TakenPlace::of(&self.waiting, held);
-        let _place = place.ok_or(Error::Unavailable(Outage::Overloaded))?;
+        let _place = place.ok_or_else(|| {
+            Limit::LookUps.refused();
+            Error::Unavailable(Outage::Overloaded)
+        })?;
         let _permit = self.look_ups.acquire().await;
         look_up.await
     }
@@ -167,10 +201,23 @@ impl CallerCache {
     /// keep it.
     async fn loaded<T>(
         &self,
+        counts: &Counts,
         from: Option<IpAddr>,
         look_up: impl Future<Output = Result<Option<T>, Error>>,
     ) -> Result<T, Option<Error>> {
+        counts.misses.increment(1);
         self.queued(from, look_up).await.map_err(Some)?.ok_or(None)
+    }
+
+    /// How many entries the caches hold, about.
+    #[must_use]
+    pub fn entries(&self) -> [(&'static str, usize); 3] {
+        let counts = [
+            ("sessions", self.sessions.entry_count()),
+            ("netease apps", self.netease_apps.entry_count()),
+            ("operators", self.operators.entry_count()),
+        ];
+        counts.map(|(cache, count)| (cache, usize::try_from(count).unwrap_or(usize::MAX)))
     }
 }
 

@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use super::network::network_of;
-use crate::domain::Error;
+use crate::{domain::Error, measure::Limit};
 
 /// How many failed logins are allowed.
 #[derive(Clone, Copy, Debug)]
@@ -134,6 +134,7 @@ impl LoginThrottle {
         match Arc::clone(&tries.left).acquire_owned().await {
             Ok(permit) => Ok((tries, permit)),
             Err(_closed) => {
+                Limit::Logins.refused();
                 let retry_after = self.settings.window.saturating_sub(tries.first.elapsed());
                 Err(Error::LoginThrottled { retry_after })
             }

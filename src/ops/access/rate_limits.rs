@@ -10,7 +10,10 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock as _};
 use moka::sync::Cache;
 use uuid::Uuid;
 
-use crate::domain::{App, Error};
+use crate::{
+    domain::{App, Error},
+    measure::Limit,
+};
 
 /// How rate limits are applied.
 #[derive(Clone, Copy, Debug)]
@@ -70,11 +73,20 @@ impl RateLimits {
         let limiter = self.limiters.get_with(key, || {
             Arc::new(RateLimiter::direct(Quota::per_second(share).allow_burst(self.burst(share))))
         });
-        limiter.check().map_err(|until| Error::RateLimited {
-            operation,
-            per_second: allowed,
-            retry_after: until.wait_time_from(limiter.clock().now()),
+        limiter.check().map_err(|until| {
+            Limit::Rate.refused();
+            Error::RateLimited {
+                operation,
+                per_second: allowed,
+                retry_after: until.wait_time_from(limiter.clock().now()),
+            }
         })
+    }
+
+    /// How many limiters there are, about.
+    #[must_use]
+    pub fn entries(&self) -> usize {
+        usize::try_from(self.limiters.entry_count()).unwrap_or(usize::MAX)
     }
 
     #[expect(

@@ -18,6 +18,7 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
+use metrics::{Counter, Histogram};
 use tokio::{
     runtime::Handle,
     sync::oneshot,
@@ -28,6 +29,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{Error, Outage},
+    measure::Stopwatch,
     store::Db,
 };
 
@@ -82,6 +84,26 @@ pub struct Batcher<I: BatchItem> {
     max_batches: usize,
     max_items: usize,
     state: Mutex<State<I>>,
+    measured: Measured,
+}
+
+/// What is measured of batches of one kind.
+struct Measured {
+    members: Histogram,
+    waits: Histogram,
+    times: Histogram,
+    alone: Counter,
+}
+
+impl Measured {
+    fn of(kind: &'static str) -> Self {
+        Self {
+            members: metrics::histogram!("befriend_batch_members", "kind" => kind),
+            waits: metrics::histogram!("befriend_batch_wait_seconds", "kind" => kind),
+            times: metrics::histogram!("befriend_batch_seconds", "kind" => kind),
+            alone: metrics::counter!("befriend_batch_members_alone_total", "kind" => kind),
+        }
+    }
 }
 
 struct State<I: BatchItem> {
@@ -92,6 +114,7 @@ struct State<I: BatchItem> {
 
 struct Waiting<I: BatchItem> {
     item: I,
+    since: Stopwatch,
     answer: oneshot::Sender<Result<I::Answer, Error>>,
 }
 
@@ -110,10 +133,10 @@ impl<I: BatchItem> fmt::Debug for Batcher<I> {
 }
 
 impl<I: BatchItem> Batcher<I> {
-    /// Runs up to `max_batches` at once, of up to `max_items` each.
-    pub(super) fn new(max_batches: usize, max_items: usize) -> Arc<Self> {
-        let state = State { waiting: VecDeque::new(), running: 0 };
-        Arc::new(Self { max_batches, max_items, state: Mutex::new(state) })
+    /// Runs up to `max_batches` at once, of up to `max_items` each. `kind` is their name in the metrics.
+    pub(super) fn new(kind: &'static str, max_batches: usize, max_items: usize) -> Arc<Self> {
+        let state = Mutex::new(State { waiting: VecDeque::new(), running: 0 });
+        Arc::new(Self { max_batches, max_items, state, measured: Measured::of(kind) })
     }
 
     /// Runs an item in a batch, and returns its answer.
@@ -141,7 +164,7 @@ impl<I: BatchItem> Batcher<I> {
             return Submitted::First(item);
         }
         let (answer, answered) = oneshot::channel();
-        state.waiting.push_back(Waiting { item, answer });
+        state.waiting.push_back(Waiting { item, since: Stopwatch::start(), answer });
         if starts_batch {
             tokio::spawn(Arc::clone(self).run_batches());
         }
@@ -151,7 +174,9 @@ impl<I: BatchItem> Batcher<I> {
     /// Runs a batch of one in the caller's own task.
     async fn run_inline(self: &Arc<Self>, item: I) -> Result<I::Answer, Error> {
         let running = InlineBatch(self);
-        let outcome = run_batch(slice::from_ref(&item), item.deadline()).await.pop();
+        self.measured.waits.record(0.0);
+        let batch = run_batch(&self.measured, slice::from_ref(&item), item.deadline());
+        let outcome = batch.await.pop();
         drop(running);
         match outcome {
             Some(Outcome::Done(result)) => result,
@@ -177,7 +202,10 @@ impl<I: BatchItem> Batcher<I> {
             // the worker comes back at once.
             yield_now().await;
             let Some(batch) = self.next_batch() else { return };
-            let panicked = AssertUnwindSafe(run_and_answer(batch)).catch_unwind().await.is_err();
+            let panicked = AssertUnwindSafe(run_and_answer(&self.measured, batch))
+                .catch_unwind()
+                .await
+                .is_err();
             if panicked {
                 tracing::error!("a batch panicked; the next ones go on");
             }
@@ -240,12 +268,15 @@ fn equal_parts<I: BatchItem>(
     batch.into_iter().map(|(waiting, _)| waiting).collect()
 }
 
-async fn run_and_answer<I: BatchItem>(batch: Vec<Waiting<I>>) {
+async fn run_and_answer<I: BatchItem>(measured: &Measured, batch: Vec<Waiting<I>>) {
+    for waiting in &batch {
+        waiting.since.record(&measured.waits);
+    }
     let (items, mut answers): (Vec<I>, Vec<_>) =
         batch.into_iter().map(|waiting| (waiting.item, waiting.answer)).unzip();
     let deadline = items.iter().map(I::deadline).max().unwrap_or_else(Instant::now);
     let outcomes = tokio::select! {
-        outcomes = run_batch(&items, deadline) => outcomes,
+        outcomes = run_batch(measured, &items, deadline) => outcomes,
         () = all_closed(&mut answers) => return,
     };
     for ((item, mut answer), outcome) in items.into_iter().zip(answers).zip(outcomes) {
@@ -263,16 +294,26 @@ async fn run_and_answer<I: BatchItem>(batch: Vec<Waiting<I>>) {
 }
 
 /// Runs a batch until its deadline. Where it failed as a whole, each item is left to run alone.
-async fn run_batch<I: BatchItem>(items: &[I], deadline: Instant) -> Vec<Outcome<I::Answer>> {
+async fn run_batch<I: BatchItem>(
+    measured: &Measured,
+    items: &[I],
+    deadline: Instant,
+) -> Vec<Outcome<I::Answer>> {
+    #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
+    measured.members.record(items.len() as f64);
+    let stopwatch = Stopwatch::start();
     let each = |outcome: fn() -> Outcome<I::Answer>| items.iter().map(|_| outcome()).collect();
     let batch = Batch { deadline, brief: true };
-    match timeout_at(deadline, guarded(items, batch)).await {
+    let outcomes = timeout_at(deadline, guarded(items, batch)).await;
+    stopwatch.record(&measured.times);
+    match outcomes {
         Ok(Ok(outcomes)) => outcomes,
         Ok(Err(Error::Unavailable(Outage::DuringCommit))) => {
             each(|| Outcome::Done(Err(Error::Unavailable(Outage::DuringCommit))))
         }
         Ok(Err(error)) => {
             tracing::debug!(%error, items = items.len(), "the items of a batch run again, each alone");
+            measured.alone.increment(items.len() as u64);
             each(|| Outcome::RunAlone)
         }
         Err(_) => each(|| Outcome::Done(Err(Error::DeadlineExceeded))),

@@ -43,13 +43,13 @@ impl Default for Batchers {
     fn default() -> Self {
         let batches = max_batches();
         Self {
-            add_friend: Batcher::new(batches, MAX_ITEMS),
-            update_friend: Batcher::new(batches, MAX_ITEMS),
-            block_users: Batcher::new(batches, MAX_ITEMS),
-            check_relation: Batcher::new(batches, MAX_ITEMS),
-            list_friends: Batcher::new(batches, MAX_ITEMS),
-            friend_changes: Batcher::new(batches, MAX_ITEMS),
-            block_changes: Batcher::new(batches, MAX_ITEMS),
+            add_friend: Batcher::new("add_friend", batches, MAX_ITEMS),
+            update_friend: Batcher::new("update_friend", batches, MAX_ITEMS),
+            block_users: Batcher::new("block_users", batches, MAX_ITEMS),
+            check_relation: Batcher::new("check_relation", batches, MAX_ITEMS),
+            list_friends: Batcher::new("list_friends", batches, MAX_ITEMS),
+            friend_changes: Batcher::new("friend_changes", batches, MAX_ITEMS),
+            block_changes: Batcher::new("block_changes", batches, MAX_ITEMS),
         }
     }
 }

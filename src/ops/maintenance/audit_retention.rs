@@ -2,7 +2,8 @@
 
 use tokio::time::Instant;
 
-use crate::{domain::Error, ops::Core, store::audit_events};
+use super::did;
+use crate::{background_work::Work, domain::Error, ops::Core, store::audit_events};
 
 /// How many records one transaction removes.
 const BATCH: i64 = 5000;
@@ -18,6 +19,7 @@ pub async fn purge(core: &Core, deadline: Instant) -> Result<(), Error> {
         let oldest = core.clock.now() - retention;
         let purged = audit_events::purge(&mut tx, oldest, BATCH).await?;
         tx.commit().await?;
+        did(Work::OldAuditEvents, purged);
         if purged == 0 {
             return Ok(());
         }

@@ -2,7 +2,9 @@
 
 use tokio::time::Instant;
 
+use super::did;
 use crate::{
+    background_work::Work,
     domain::Error,
     ops::Core,
     store::{apps, user_deletion},
@@ -27,6 +29,7 @@ pub async fn purge(core: &Core, deadline: Instant) -> Result<(), Error> {
             }
             user_deletion::purge(&mut tx, &keys).await?;
             tx.commit().await?;
+            did(Work::DeletedApps, keys.len() as u64);
         }
     }
     Ok(())

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::did;
 use crate::{
+    background_work::Work,
     domain::{Error, RequestDirection, UserRef, Username},
     ops::{
         changes::{
@@ -39,8 +41,11 @@ pub async fn finish(core: &Arc<Core>, deadline: Instant) -> Result<usize, Error>
         let Some(app) = app else { continue };
         let context = Context { core: Arc::clone(core), app: Arc::new(app), deadline };
         // A user who can't be removed now must not hold up the others.
-        if let Err(error) = leave(&context, username).await {
-            tracing::warn!(%error, "a deleted user can't be removed from lists now");
+        match leave(&context, username).await {
+            Ok(()) => did(Work::DeletedUsers, 1),
+            Err(error) => {
+                tracing::warn!(%error, "a deleted user can't be removed from lists now");
+            }
         }
     }
     Ok(leaving.len())

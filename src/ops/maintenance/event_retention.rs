@@ -4,7 +4,9 @@
 use time::Duration;
 use tokio::time::Instant;
 
+use super::did;
 use crate::{
+    background_work::Work,
     domain::Error,
     ops::Core,
     store::{event_history, outbox},
@@ -36,6 +38,7 @@ pub async fn apply(core: &Core, deadline: Instant) -> Result<(), Error> {
         let mut tx = core.db.begin(deadline).await?;
         let removed = event_history::remove_before(&mut tx, oldest, BATCH).await?;
         tx.commit().await?;
+        did(Work::OldEvents, removed);
         if removed == 0 {
             break;
         }
@@ -46,6 +49,7 @@ pub async fn apply(core: &Core, deadline: Instant) -> Result<(), Error> {
             let mut tx = core.db.begin(deadline).await?;
             let removed = outbox::remove(&mut tx, rule_id, BATCH).await?;
             tx.commit().await?;
+            did(Work::OldEvents, removed);
             if removed == 0 {
                 break;
             }

@@ -2,7 +2,9 @@
 
 use tokio::time::Instant;
 
+use super::did;
 use crate::{
+    background_work::Work,
     domain::Error,
     ops::Core,
     store::{operator_tokens, tokens},
@@ -22,6 +24,7 @@ pub async fn purge(core: &Core, deadline: Instant) -> Result<(), Error> {
         let of_apps = tokens::purge_expired(&mut tx, now, BATCH).await?;
         let purged = of_apps + operator_tokens::purge_expired(&mut tx, now, BATCH).await?;
         tx.commit().await?;
+        did(Work::ExpiredTokens, purged);
         if purged == 0 {
             return Ok(());
         }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
+use super::did;
 use crate::{
+    background_work::Work,
     domain::{Error, RequestDirection, RequestState, Username},
     ops::{
         changes::{
@@ -50,6 +52,7 @@ async fn purge_batch(
     let mut tx = core.db.begin(deadline).await?;
     let purged = request_expiry::purge(&mut tx, before, PURGE_BATCH).await?;
     tx.commit().await?;
+    did(Work::OverdueRequests, purged);
     Ok(purged > 0)
 }
 
@@ -64,6 +67,7 @@ async fn expire_batch(core: &Arc<Core>, deadline: Instant) -> Result<bool, Error
         let Some(app) = app else { continue };
         let context = Context { core: Arc::clone(core), app: Arc::new(app), deadline };
         core.db.retrying(|| expire_one(&context, &requester, &recipient)).await?;
+        did(Work::OverdueRequests, 1);
         expired = true;
     }
     Ok(expired)

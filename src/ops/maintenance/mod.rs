@@ -11,3 +11,10 @@ pub mod event_retention;
 pub mod expired_tokens;
 pub mod expiry;
 pub mod tombstones;
+
+use crate::background_work::Work;
+
+/// Counts what a kind of work has done: rows removed, requests ended, users removed.
+fn did(work: Work, count: u64) {
+    metrics::counter!("befriend_upkeep_done_total", "work" => work.name()).increment(count);
+}

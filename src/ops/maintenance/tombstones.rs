@@ -7,7 +7,9 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
+use super::did;
 use crate::{
+    background_work::Work,
     domain::{Error, OwnerKey},
     ops::{changes::heads::Heads, core::Core},
     store::{blocks, friend_changes, users},
@@ -38,6 +40,7 @@ pub async fn purge(core: &Core, deadline: Instant) -> Result<(), Error> {
                 Heads::lock_with_deleted(&mut tx, [*owner]).await?;
                 list.purge(&mut tx, *owner, before).await?;
                 tx.commit().await?;
+                did(Work::Tombstones, 1);
             }
             if owners.is_empty() {
                 break;

@@ -10,7 +10,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::domain::{Error, Held, Holders, Outage, OwnerKey, Places, TakenPlace};
+use crate::{
+    domain::{Error, Held, Holders, Outage, OwnerKey, Places, TakenPlace},
+    measure::Limit,
+};
 
 /// How watching works.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +71,10 @@ impl Watches {
     /// Counts one more watcher of an app until the place is dropped.
     pub(super) fn place(&self, app_id: Uuid) -> Result<TakenPlace, Error> {
         let place = TakenPlace::of(&self.places, self.held.of(app_id));
-        place.ok_or(Error::Unavailable(Outage::Overloaded))
+        place.ok_or_else(|| {
+            Limit::Watchers.refused();
+            Error::Unavailable(Outage::Overloaded)
+        })
     }
 
     fn versions(&self) -> MutexGuard<'_, HashMap<OwnerKey, watch::Sender<i64>>> {
@@ -97,6 +103,18 @@ impl Watches {
         if let Some(known) = self.versions().get(&owner) {
             known.send_if_modified(|known| std::mem::replace(known, version) != version);
         }
+    }
+
+    /// How many watchers there may be.
+    #[must_use]
+    pub fn max(&self) -> usize {
+        self.settings.max_watchers
+    }
+
+    /// How many users are watched, or were until a moment ago.
+    #[must_use]
+    pub fn users(&self) -> usize {
+        self.versions().len()
     }
 
     /// The watched users. Forgets those whose last watcher has gone.

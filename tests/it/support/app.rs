@@ -111,8 +111,8 @@ impl TestApp {
         let stop = CancellationToken::new();
         let (served, stopping) = (Arc::clone(&core), stop.clone());
         let serving = tokio::spawn(async move {
-            let webhook = args.callbacks.webhook(true);
-            let served = server::serve(listener, served, &args, webhook, stopping).await;
+            let (webhook, admin) = (args.callbacks.webhook(true), server::Admin::default());
+            let served = server::serve(listener, served, &args, webhook, &admin, stopping).await;
             served.expect("the server serves");
         });
         let channel = Endpoint::from_shared(url.clone()).expect("a URL").connect_lazy();

@@ -36,6 +36,14 @@ pub struct Service {
 impl Service {
     /// Starts a service and waits until it listens.
     pub async fn start(arguments: &[&str]) -> Self {
+        let mut service = Self::begin(arguments);
+        let line = service.logs("listening").await;
+        service.url = format!("http://{}", line["address"].as_str().expect("an address"));
+        service
+    }
+
+    /// Starts a service.
+    pub fn begin(arguments: &[&str]) -> Self {
         let always = ["--listen", "127.0.0.1:0", "--log-format", "json"];
         let arguments = [&always[..], arguments].concat();
         let mut command = command(&arguments);
@@ -43,9 +51,13 @@ impl Service {
         let child = command.spawn().expect("the binary starts");
         let mut service = Self { child, log: None, logged: String::new(), url: String::new() };
         service.log = service.child.stderr.take().map(BufReader::new);
-        let line = service.logs("listening").await;
-        service.url = format!("http://{}", line["address"].as_str().expect("an address"));
         service
+    }
+
+    /// The lines so far that have this message.
+    pub fn lines(&self, message: &str) -> Vec<Value> {
+        let lines = self.logged.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+        lines.filter(|line: &Value| line["message"] == message).collect()
     }
 
     /// Waits for the next line of the log that has this message, and returns it.

@@ -20,6 +20,7 @@ pub mod race;
 pub mod raw;
 pub mod receiver;
 pub mod requests;
+pub mod scrape;
 pub mod tenant;
 pub mod wire;
 

@@ -71,6 +71,8 @@ fn words_not_in_sql(source: &Source) -> Vec<String> {
         // The process's clock, for waiting, and tokio's signals between its tasks.
         let line = line.replace("Instant::now()", "").replace("Notify", "");
         let line = line.replace(".notify_", "").to_lowercase();
+        // A column of pg_stat_activity, and not the one of rows.
+        let line = line.replace("backend_xmin", "");
         // Leases are of instances, not of users: a small table that no shard divides.
         let leases = source.path == "src/store/outbox_leases.rs";
         let lease_words = ["now()", "for share", "skip locked"];

@@ -110,7 +110,7 @@ impl Play {
         let db = Db::new("postgres://nobody@nowhere/nothing", &settings).unwrap();
         let (permits, groups) = (Semaphore::new(0), Mutex::default());
         let stage = Arc::new(Stage { db, permits, groups });
-        Self { stage, batcher: Batcher::new(turns, 8) }
+        Self { stage, batcher: Batcher::new("test", turns, 8) }
     }
 
     /// Members who come one after the other, and have all come when this returns.

@@ -1,0 +1,43 @@
+//! Takes the connections of the operator's listener, few at a time.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{net::TcpListener, sync::Semaphore, time::timeout};
+
+/// How many connections there may be. A scraper and a few probes each need one.
+const MAX_CONNECTIONS: usize = 32;
+
+/// How long a connection may take until its next request's head is whole.
+const HEAD: Duration = Duration::from_secs(60);
+
+/// How long a connection may last.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// The pause after a connection could not be taken.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves `router`, for ever.
+pub(super) async fn serve(listener: &TcpListener, router: Router) {
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD);
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        let Ok((tcp, _)) = listener.accept().await else {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        let service = TowerToHyperService::new(router.clone());
+        let connection = http.serve_connection(TokioIo::new(tcp), service);
+        tokio::spawn(async move {
+            // Why a connection broke off is its caller's affair.
+            let _ = timeout(LONGEST, connection).await;
+            drop(place);
+        });
+    }
+}
