@@ -15,7 +15,7 @@ RELEASED_PROTOS = proto/released.binpb
 COMPOSE = $$(if docker compose version >/dev/null 2>&1; then echo docker compose; else echo docker-compose; fi)
 
 .DEFAULT_GOAL = help
-.PHONY: help run test test-hostile check fmt lint proto-lint proto-release deny tidy bench bench-quick bench-parts budget bench-outbox bench-watch measure-moving fuzz fuzz-http build release doc image compose-up compose-down
+.PHONY: help run test test-hostile check fmt lint proto-lint proto-release deny alerts tidy bench bench-quick bench-parts budget bench-outbox bench-watch measure-moving fuzz fuzz-http build release doc image compose-up compose-down
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -37,7 +37,7 @@ test-hostile: ## Run the attacks that take minutes, and print what callers and m
 check: ## Check format, lints, protos, dependencies and house rules
 	@scripts/setup test
 	cargo fmt --check
-	@$(MAKE) --no-print-directory lint proto-lint deny tidy
+	@$(MAKE) --no-print-directory lint proto-lint deny alerts tidy
 
 fmt: ## Format the code
 	cargo fmt
@@ -58,6 +58,10 @@ proto-release: ## Record the protos as released; only with a release
 deny: ## Check the dependencies' licences, sources and duplicate versions (deny.toml)
 	@scripts/setup test
 	"$$(scripts/tool cargo-deny)" --locked check -D unnecessary-skip -D unmatched-skip licenses bans sources
+
+alerts: ## Test the alert rules, and the dashboards' expressions, by promtool (monitoring/)
+	@scripts/setup test
+	cargo test --locked --test it monitoring -- --include-ignored
 
 tidy: ## Check the house rules (tests/it/tidy/)
 	cargo test --locked --test it tidy

@@ -42,6 +42,7 @@ mod kill;
 mod limits;
 mod logs;
 mod model;
+mod monitoring;
 mod mutual;
 mod operator_tokens;
 mod outages;
