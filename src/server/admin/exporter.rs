@@ -70,7 +70,9 @@ impl Exporter {
     pub(super) async fn keep_small(&self) {
         loop {
             tokio::time::sleep(COUNTING).await;
-            self.0.run_upkeep();
+            let handle = self.0.clone();
+            // A hundred thousand samples would hold up calls for milliseconds. It can't panic.
+            let _ = tokio::task::spawn_blocking(move || handle.run_upkeep()).await;
         }
     }
 }

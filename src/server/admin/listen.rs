@@ -10,14 +10,14 @@ use hyper_util::{
 };
 use tokio::{net::TcpListener, sync::Semaphore, time::timeout};
 
-/// How many connections there may be. A scraper and a few probes each need one.
-const MAX_CONNECTIONS: usize = 32;
+/// How many connections there may be. A scraper and a few probes each need one; the others wait.
+const MAX_CONNECTIONS: usize = 64;
 
 /// How long a connection may take until its next request's head is whole.
 const HEAD: Duration = Duration::from_secs(60);
 
-/// How long a connection may last.
-const LONGEST: Duration = Duration::from_secs(3600);
+/// How long a connection may last, so that clients which read no answers keep no probe out for long.
+const LONGEST: Duration = Duration::from_secs(300);
 
 /// The pause after a connection could not be taken.
 const PAUSE: Duration = Duration::from_millis(50);
