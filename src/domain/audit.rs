@@ -126,7 +126,9 @@ impl Audited {
     /// What was changed, for the log, which holds no usernames.
     #[must_use]
     pub fn target_for_log(&self) -> &str {
-        if self.action.starts_with("UserService/") { "…" } else { &self.target }
+        let of_users = ["BlockService/", "FriendService/", "UserService/"];
+        let is_username = of_users.iter().any(|service| self.action.starts_with(service));
+        if is_username { "…" } else { &self.target }
     }
 
     /// Leaves out what the change left as it was.

@@ -7,8 +7,10 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{App, CallbackRule, CallbackUrl, Facts, OperatorToken};
 
-/// The facts whose values stay out of the log: by them callers and receivers can be recognised.
-const NOT_LOGGED: [&str; 3] = ["client_id", "netease_app_key", "url"];
+/// The facts whose values stay out of the log: names and texts of users, and by what callers and receivers can
+/// be recognised.
+const NOT_LOGGED: [&str; 6] =
+    ["client_id", "friend", "netease_app_key", "nickname", "url", "usernames"];
 
 /// What stands in place of a value that is replaced and must not be shown.
 pub const REPLACED: &str = "replaced";

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Call, Core};
+use super::core::{Context, Core};
 use crate::{
     domain::{
         AuditEvent, AuditFilter, AuditPosition, Audited, Author, Error, Facts, Page, PageSize,
@@ -90,19 +90,46 @@ pub(super) async fn commit(
     Ok(())
 }
 
+/// Records a change of lists or profiles in its transaction, if `author` makes it: `None` stands for the app
+/// itself, whose changes are too many to record.
+///
+/// # Errors
+/// Those of the database.
+pub(super) async fn record_unless_app<'a>(
+    core: &Core,
+    tx: &mut Tx,
+    author: Option<&'a Author>,
+    change: impl FnOnce() -> Audited,
+) -> Result<Option<Recorded<'a>>, Error> {
+    match author {
+        Some(author) => record(core, tx, author, change()).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Writes the log lines of changes that were committed.
+pub(super) fn log<'a>(recorded: impl IntoIterator<Item = Recorded<'a>>) {
+    recorded.into_iter().for_each(|change| change.log());
+}
+
 /// Records a step of an import, which has no transaction of its own: its beginning before anything is
 /// written, with what was asked for, and its end with what was done. An import that breaks off has no end.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn record_import(call: &Call, action: &'static str, facts: Facts) -> Result<(), Error> {
-    let (core, author) = (&call.core, call.author());
-    let change = Audited::new(action).in_app(&call.app).after(facts);
+pub async fn record_import(
+    context: &Context,
+    author: &Author,
+    action: &'static str,
+    facts: Facts,
+) -> Result<(), Error> {
+    let core = &context.core;
+    let change = Audited::new(action).in_app(&context.app).after(facts);
     // The call's own deadline is past when a long import ends.
     let deadline = Instant::now() + RECORDING;
     let record = || async {
         let tx = core.db.begin(deadline).await?;
-        commit(core, tx, &author, change.clone()).await
+        commit(core, tx, author, change.clone()).await
     };
     core.db.retrying(record).await
 }

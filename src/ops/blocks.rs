@@ -2,14 +2,17 @@
 
 use std::collections::HashSet;
 
+use serde_json::json;
+
 use super::{
+    audits,
     batch::block_users::BlockUsers,
     call::Call,
     changes::{block, heads::Heads, list_changes::ListChanges},
     found, refuse_self,
 };
 use crate::{
-    domain::{BlockedUsers, Error, Page, PageSize, User, UserRef, Username},
+    domain::{Audited, BlockedUsers, Error, Page, PageSize, User, UserRef, Username, facts},
     store::{blocks, users},
 };
 
@@ -28,7 +31,7 @@ pub async fn block(
     }
     let users = each_once(usernames);
     let (context, owner) = (call.context.clone(), owner.clone());
-    let item = BlockUsers { context, owner, users: users.clone() };
+    let item = BlockUsers { context, owner, users: users.clone(), author: call.author.clone() };
     call.batchers.block_users.submit(item).await?;
     Ok(users)
 }
@@ -80,12 +83,22 @@ pub async fn unblock_all(
                 block::end(&mut changes, call.app.id, owner, user);
             }
         }
-        if !changes.is_empty() {
+        let change = || unblocking(call, owner.name, &names);
+        let author = call.author.as_deref();
+        let recorded = audits::record_unless_app(core, &mut tx, author, change).await?;
+        if !changes.is_empty() || recorded.is_some() {
             changes.commit(tx, core).await?;
+            audits::log(recorded);
         }
         Ok(profiles)
     });
     unblocked.await
+}
+
+fn unblocking(call: &Call, owner: &Username, names: &[Username]) -> Audited {
+    let names: Vec<&str> = names.iter().map(Username::as_str).collect();
+    let change = Audited::new("BlockService/UnblockUser").in_app(&call.app).of(owner);
+    change.before(facts(json!({ "usernames": names })))
 }
 
 /// A page of a block list, newest first, older than the entry of version `before`.

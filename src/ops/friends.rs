@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
+    audits,
     batch::{add_friend::AddFriend, list_friends::ListFriends, update_friend::UpdateFriend},
     call::Call,
     changes::{
@@ -17,8 +19,8 @@ use super::{
 };
 use crate::{
     domain::{
-        EntryChange, EntryTexts, Error, Extension, Friend, FriendEntry, Page, PageSize, User,
-        UserRef, Username,
+        Audited, EntryChange, EntryTexts, Error, Extension, Friend, FriendEntry, Page, PageSize,
+        User, UserRef, Username, facts,
     },
     store::{friend_changes, friend_lists, friends, users},
 };
@@ -45,6 +47,7 @@ pub async fn add(
         owner: owner.clone(),
         friend: friend.clone(),
         server_extension: server_extension.clone(),
+        author: call.author.clone(),
     };
     call.batchers.add_friend.submit(item).await
 }
@@ -79,15 +82,22 @@ pub async fn remove(
         let removed = Removed { owner_uuid, friend: heads.user(friend)?.clone() };
         let mut changes = ListChanges::new(core, heads);
         friendship::read_entries(&mut changes, &mut tx, &[pair]).await?;
+        let change = || {
+            let change = Audited::new("FriendService/RemoveFriend").in_app(&call.app);
+            change.of(owner.name).before(facts(json!({ "friend": friend.name.as_str() })))
+        };
+        let author = call.author.as_deref();
+        let recorded = audits::record_unless_app(core, &mut tx, author, change).await?;
         if friendship::are_friends(&changes, owner, friend) {
             let clear = ClearRemarks { of_owner: clear_remark, of_friend: false };
             friendship::end(&mut changes, call.app.id, owner, friend, clear);
         } else if clear_remark {
             friends::clear_kept_remark(&mut tx, &[owner.key], friend.name).await?;
-        } else {
+        } else if recorded.is_none() {
             return Ok(removed);
         }
         changes.commit(tx, core).await?;
+        audits::log(recorded);
         Ok(removed)
     });
     removed.await

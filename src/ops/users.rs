@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use serde_json::json;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -13,7 +14,7 @@ use super::{
     maintenance::deleted_users,
 };
 use crate::{
-    domain::{Audited, Error, ListHead, Nickname, Page, PageSize, User, Username},
+    domain::{Audited, Error, ListHead, Nickname, Page, PageSize, User, Username, facts},
     store::{
         user_deletion,
         users::{self, NewUser},
@@ -87,7 +88,17 @@ async fn try_to_create(call: &Call, new: &[(Username, Nickname)]) -> Result<Crea
             Err(Error::UserAlreadyExists(username))
         };
     }
+    let mut recorded = Vec::new();
+    for user in &users {
+        let change = || {
+            let change = Audited::new("UserService/CreateUser").in_app(&call.app);
+            change.of(&user.username).after(facts(json!({ "nickname": user.nickname })))
+        };
+        let author = call.author.as_deref();
+        recorded.extend(audits::record_unless_app(core, &mut tx, author, change).await?);
+    }
     tx.commit().await?;
+    audits::log(recorded);
     Ok(Created::All(users))
 }
 
@@ -129,7 +140,14 @@ pub async fn set_nickname(
             let now = call.core.clock.now();
             let user = users::set_nickname(&mut tx, call.key(username), nickname, now).await?;
             let user = found(user, username)?;
+            let change = || {
+                let change = Audited::new("UserService/UpdateUser").in_app(&call.app);
+                change.of(username).after(facts(json!({ "nickname": user.nickname })))
+            };
+            let author = call.author.as_deref();
+            let recorded = audits::record_unless_app(&call.core, &mut tx, author, change).await?;
             tx.commit().await?;
+            audits::log(recorded);
             Ok(user)
         })
         .await
@@ -151,7 +169,16 @@ pub async fn set_activated(
             let now = call.core.clock.now();
             let user = users::set_activated(&mut tx, call.key(username), activated, now).await?;
             let user = found(user, username)?;
+            let action =
+                if activated { "UserService/ActivateUser" } else { "UserService/DeactivateUser" };
+            let change = || {
+                let change = Audited::new(action).in_app(&call.app).of(username);
+                change.after(facts(json!({ "activated": activated })))
+            };
+            let author = call.author.as_deref();
+            let recorded = audits::record_unless_app(&call.core, &mut tx, author, change).await?;
             tx.commit().await?;
+            audits::log(recorded);
             Ok(user)
         })
         .await

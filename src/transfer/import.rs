@@ -92,11 +92,12 @@ pub async fn import(
     options: Options,
     progress: &mut dyn ProgressSink,
 ) -> Result<Report, TransferError> {
+    let author = call.author();
     let mut import = Import { call, sources, options, progress, report: Report::default() };
     if options.write {
         let overwrite = options.existing == Existing::Overwrite;
         let asked = facts(json!({ "files": sources.len(), "overwrite": overwrite }));
-        audits::record_import(call, audits::BEGIN_IMPORT, asked).await?;
+        audits::record_import(call, &author, audits::BEGIN_IMPORT, asked).await?;
     }
     let mut staging = Staging::open(&call.core).await?;
     for number in 0..sources.len() {
@@ -105,7 +106,8 @@ pub async fn import(
     staging.complete().await?;
     if options.write {
         import.write(&mut staging).await?;
-        audits::record_import(call, audits::END_IMPORT, import.report.facts()).await?;
+        let done = import.report.facts();
+        audits::record_import(call, &author, audits::END_IMPORT, done).await?;
     }
     if options.compare {
         import.compare(&mut staging).await?;

@@ -18,6 +18,7 @@ use crate::{
     support::{
         TestApp,
         app::{Bearer, OPERATOR_TOKEN},
+        easemob::Easemob,
         expect_error, postgres, raw,
         receiver::rule_to,
         tenant::{acme, friend_limit},
@@ -246,6 +247,24 @@ async fn a_token_is_recorded_by_the_beginning_of_its_hash() {
     assert_eq!(actions(&events), ["TokenService/RevokeToken", "TokenService/IssueToken"]);
     let hash = hex::encode(sha2::Sha256::digest(&tenant.token));
     assert!(events.iter().all(|event| event.target == hash[..12]), "{events:?}");
+}
+
+#[tokio::test]
+async fn a_deletion_and_a_login_over_http_are_recorded_like_any_other() {
+    let (app, tenant) = acme(&["alice"]).await;
+    let (easemob, client_id) = (Easemob::of(&app, &tenant), &tenant.app.client_id);
+    easemob.call("DELETE", "/users/alice", serde_json::Value::Null).await.ok();
+    let login = serde_json::json!({
+        "grant_type": "client_credentials",
+        "client_id": client_id,
+        "client_secret": tenant.client_secret,
+    });
+    easemob.call("POST", "/token", login).await.ok();
+    let events = app.audit(by(proto::ActorKind::App, client_id)).await;
+    let issue = "TokenService/IssueToken";
+    assert_eq!(actions(&events), [issue, "UserService/DeleteUser", issue]);
+    assert_eq!(events[1].target, "alice");
+    assert!(events.iter().all(|event| event.origin == "127.0.0.1"), "{events:?}");
 }
 
 #[tokio::test]

@@ -3,13 +3,17 @@
 //! All users are locked first, then each call is decided in memory as if it came after the one before
 //! it, and then each table is written by one statement.
 
+use std::sync::Arc;
+
+use serde_json::json;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::batcher::{Batch, BatchItem, Outcome};
 use crate::{
-    domain::{Error, Extension, Friend, User, UserRef, Username},
+    domain::{Audited, Author, Error, Extension, Friend, User, UserRef, Username, facts},
     ops::{
+        audits,
         changes::{
             friendship::{self, NewTexts, Side},
             heads::Heads,
@@ -26,6 +30,8 @@ pub(in crate::ops) struct AddFriend {
     pub(in crate::ops) owner: Username,
     pub(in crate::ops) friend: Username,
     pub(in crate::ops) server_extension: Extension,
+    /// Who calls, unless it is the app itself.
+    pub(in crate::ops) author: Option<Arc<Author>>,
 }
 
 /// Two users who are friends.
@@ -42,6 +48,11 @@ pub struct Added {
 impl AddFriend {
     fn pair(&self) -> [UserRef<'_>; 2] {
         [self.context.user(&self.owner), self.context.user(&self.friend)]
+    }
+
+    fn change(&self) -> Audited {
+        let change = Audited::new("FriendService/AddFriend").in_app(&self.context.app);
+        change.of(&self.owner).after(facts(json!({ "friend": self.friend.as_str() })))
     }
 
     fn decide<'a>(
@@ -88,10 +99,19 @@ impl BatchItem for AddFriend {
         let heads = Heads::lock(&mut tx, pairs.iter().flatten().map(|user| user.key)).await?;
         let mut changes = ListChanges::new(core, heads);
         friendship::read_pairs(&mut changes, &mut tx, &pairs).await?;
-        let decided = items.iter().zip(pairs).map(|(item, pair)| item.decide(&mut changes, pair));
-        let outcomes = decided.map(Outcome::Done).collect();
-        if !changes.is_empty() {
+        let (mut outcomes, mut recorded) = (Vec::with_capacity(items.len()), Vec::new());
+        for (item, pair) in items.iter().zip(pairs) {
+            let decided = item.decide(&mut changes, pair);
+            if decided.is_ok() {
+                let author = item.author.as_deref();
+                let change = || item.change();
+                recorded.extend(audits::record_unless_app(core, &mut tx, author, change).await?);
+            }
+            outcomes.push(Outcome::Done(decided));
+        }
+        if !changes.is_empty() || !recorded.is_empty() {
             changes.commit(tx, core).await?;
+            audits::log(recorded);
         }
         Ok(outcomes)
     }

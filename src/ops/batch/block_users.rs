@@ -1,12 +1,16 @@
 //! BlockUsers: the calls of a batch block in one transaction.
 
+use std::sync::Arc;
+
+use serde_json::json;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::batcher::{Batch, BatchItem, Outcome};
 use crate::{
-    domain::{Error, UserRef, Username},
+    domain::{Audited, Author, Error, UserRef, Username, facts},
     ops::{
+        audits,
         changes::{
             block,
             heads::Heads,
@@ -26,11 +30,19 @@ pub(in crate::ops) struct BlockUsers {
     pub(in crate::ops) context: Context,
     pub(in crate::ops) owner: Username,
     pub(in crate::ops) users: Vec<Username>,
+    /// Who calls, unless it is the app itself.
+    pub(in crate::ops) author: Option<Arc<Author>>,
 }
 
 impl BlockUsers {
     fn owner(&self) -> UserRef<'_> {
         self.context.user(&self.owner)
+    }
+
+    fn change(&self) -> Audited {
+        let change = Audited::new("BlockService/BlockUsers").in_app(&self.context.app);
+        let usernames: Vec<&str> = self.users.iter().map(Username::as_str).collect();
+        change.of(&self.owner).after(facts(json!({ "usernames": usernames })))
     }
 
     fn decide<'a>(
@@ -89,18 +101,26 @@ impl BatchItem for BlockUsers {
         let heads = Heads::lock(&mut tx, users.map(|user| user.key)).await?;
         let mut changes = ListChanges::new(core, heads);
         block::read_pairs(&mut changes, &mut tx, &pairs).await?;
-        let (mut outcomes, mut pairs) = (Vec::with_capacity(items.len()), &*pairs);
+        let (mut outcomes, mut recorded) = (Vec::with_capacity(items.len()), Vec::new());
+        let mut pairs = &*pairs;
         for (item, owner) in items.iter().zip(owners) {
             let Some(owner) = owner else {
                 outcomes.push(Outcome::RunAlone);
                 continue;
             };
             let (of_item, rest) = pairs.split_at(item.users.len());
-            outcomes.push(Outcome::Done(item.decide(&mut changes, owner, of_item)));
+            let decided = item.decide(&mut changes, owner, of_item);
+            if decided.is_ok() {
+                let author = item.author.as_deref();
+                let change = || item.change();
+                recorded.extend(audits::record_unless_app(core, &mut tx, author, change).await?);
+            }
+            outcomes.push(Outcome::Done(decided));
             pairs = rest;
         }
-        if !changes.is_empty() {
+        if !changes.is_empty() || !recorded.is_empty() {
             changes.commit(tx, core).await?;
+            audits::log(recorded);
         }
         Ok(outcomes)
     }

@@ -5,9 +5,6 @@ use tokio::time::Instant;
 use super::did;
 use crate::{background_work::Work, domain::Error, ops::Core, store::audit_events};
 
-/// How many records one transaction removes.
-const BATCH: i64 = 5000;
-
 /// Removes the records that are older than the retention, if there is one.
 ///
 /// # Errors
@@ -17,7 +14,7 @@ pub async fn purge(core: &Core, deadline: Instant) -> Result<(), Error> {
     loop {
         let mut tx = core.db.begin(deadline).await?;
         let oldest = core.clock.now() - retention;
-        let purged = audit_events::purge(&mut tx, oldest, BATCH).await?;
+        let purged = audit_events::purge(&mut tx, oldest).await?;
         tx.commit().await?;
         did(Work::OldAuditEvents, purged);
         if purged == 0 {

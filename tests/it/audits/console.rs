@@ -1,8 +1,13 @@
 //! What commands at the console leave in the audit, and `befriend audit list`.
 
-use std::{fs, process::Output};
+use std::{fs, process::Output, sync::Arc};
 
-use befriend::{clock::Clock, proto};
+use befriend::{
+    clock::Clock,
+    domain::{ActorKind, AppKey, Author, Extension, Nickname, Username},
+    ops::{Call, Context, access::apps, blocks, friends, users},
+    proto,
+};
 use tempfile::TempDir;
 use time::macros::datetime;
 
@@ -123,4 +128,51 @@ async fn the_list_at_the_console_is_a_table_whose_times_from_takes_back() {
     assert_eq!(count(&["--limit", "1"]), 1);
     assert!(!try_to_run(&app, &["audit", "list", "--actor", "nobody"]).status.success());
     assert_eq!(app.audit(all()).await.len(), 3, "to list is no change");
+}
+
+#[tokio::test]
+async fn what_others_than_the_app_change_in_lists_and_profiles_is_recorded_too() {
+    let (app, _tenant) = acme(&["alice", "bob"]).await;
+    let key = AppKey::parse("app_key", "acme#chat").unwrap();
+    let found = Arc::new(apps::get(&app.core, &key).await.unwrap());
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+    let context = Context { core: Arc::clone(&app.core), app: found, deadline };
+    let (name, origin) = ("carol".to_owned(), "a-host".to_owned());
+    let call = Call::alone(context, Author { kind: ActorKind::Console, name, origin });
+    let [alice, bob, dave] =
+        ["alice", "bob", "dave"].map(|name| Username::parse("username", name).unwrap());
+    let nickname = Nickname::parse("nickname", "Dave").unwrap();
+
+    users::create(&call, &[(dave.clone(), nickname.clone())]).await.unwrap();
+    users::set_nickname(&call, &dave, &nickname).await.unwrap();
+    users::set_activated(&call, &dave, false).await.unwrap();
+    friends::add(&call, &alice, &bob, &Extension::default()).await.unwrap();
+    friends::add(&call, &alice, &bob, &Extension::default()).await.unwrap();
+    friends::remove(&call, &alice, &bob, false).await.unwrap();
+    friends::remove(&call, &alice, &bob, false).await.unwrap();
+    blocks::block(&call, &alice, std::slice::from_ref(&bob)).await.unwrap();
+    blocks::unblock(&call, &alice, &bob).await.unwrap();
+    users::delete(&call, &dave).await.unwrap();
+    friends::add(&call, &alice, &dave, &Extension::default()).await.unwrap_err();
+
+    let events = app.audit(by(proto::ActorKind::Console, "carol")).await;
+    let expected = [
+        "UserService/DeleteUser",
+        "BlockService/UnblockUser",
+        "BlockService/BlockUsers",
+        "FriendService/RemoveFriend",
+        "FriendService/RemoveFriend",
+        "FriendService/AddFriend",
+        "FriendService/AddFriend",
+        "UserService/DeactivateUser",
+        "UserService/UpdateUser",
+        "UserService/CreateUser",
+    ];
+    assert_eq!(actions(&events), expected);
+    let told = |at: usize| (events[at].target.as_str(), json(&events[at].after));
+    assert_eq!(told(6), ("alice", serde_json::json!({ "friend": "bob" })));
+    assert_eq!(told(2), ("alice", serde_json::json!({ "usernames": ["bob"] })));
+    assert_eq!(told(9), ("dave", serde_json::json!({ "nickname": "Dave" })));
+    assert_eq!(json(&events[3].before), serde_json::json!({ "friend": "bob" }));
+    crate::support::invariants::hold(app.pool()).await;
 }

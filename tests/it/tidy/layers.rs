@@ -69,7 +69,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 /// operations but those of these folders, and their own.
 const FLOORS: &[(&str, &[&str])] = &[
     ("src/ops/changes/", &["src/ops/core.rs"]),
-    ("src/ops/batch/", &["src/ops/changes/", "src/ops/core.rs"]),
+    ("src/ops/batch/", &["src/ops/audits.rs", "src/ops/changes/", "src/ops/core.rs"]),
     ("src/ops/bulk/", &["src/ops/changes/", "src/ops/core.rs"]),
     ("src/ops/maintenance/", &["src/ops/changes/", "src/ops/core.rs"]),
     ("src/ops/access/", &["src/ops/audits.rs", "src/ops/call.rs", "src/ops/core.rs"]),
