@@ -3,24 +3,34 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
     core::{app_key, operator_call, shown},
     error::CommandError,
-    output::{OutputError, print},
+    output::{OutputArgs, Show, time},
+    pages::{LimitArg, pages},
 };
 use crate::{
     config::{self, CredentialsKeyArgs},
-    domain::{App, AppLimitsChange, CredentialsChange, Error, PageSizes, Secret},
+    domain::{App, AppLimitsChange, CredentialsChange, Secret},
     ops::{Core, access::apps, maintenance::deleted_apps},
 };
 
 /// How long `befriend app delete` may take to purge the users of an app and their lists.
 const PURGE_TIMEOUT: Duration = Duration::from_hours(1);
 
+#[derive(Args, Debug)]
+pub(super) struct AppArgs {
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(subcommand)]
+    command: AppCommand,
+}
+
 #[derive(Debug, Subcommand)]
-pub(super) enum AppCommand {
+enum AppCommand {
     /// Create an app and print its credentials. The secret is shown only now.
     Create {
         /// The app key, as "org#app".
@@ -34,7 +44,10 @@ pub(super) enum AppCommand {
         app_key: String,
     },
     /// Show all apps.
-    List,
+    List {
+        #[command(flatten)]
+        limit: LimitArg,
+    },
     /// Change an app's limits.
     Update {
         /// The app key, as "org#app".
@@ -121,11 +134,11 @@ pub(super) struct CredentialArgs {
     credentials_key: CredentialsKeyArgs,
 }
 
-impl AppCommand {
+impl AppArgs {
     /// The key to seal secrets with, if the command line has one.
     pub(super) fn credentials_key(&self) -> Option<&CredentialsKeyArgs> {
-        match self {
-            Self::SetCredentials { credentials, .. } => Some(&credentials.credentials_key),
+        match &self.command {
+            AppCommand::SetCredentials { credentials, .. } => Some(&credentials.credentials_key),
             _ => None,
         }
     }
@@ -158,27 +171,54 @@ impl CredentialArgs {
     }
 }
 
-pub(super) async fn run(core: &Arc<Core>, command: AppCommand) -> Result<(), CommandError> {
-    let call = operator_call(core);
-    match command {
+impl Show for App {
+    const COLUMNS: &'static [&'static str] = &[
+        "app_key",
+        "uuid",
+        "client_id",
+        "netease_app_key",
+        "friend_limit",
+        "block_limit",
+        "requests_per_second",
+        "create_time",
+        "update_time",
+    ];
+
+    fn values(&self) -> Vec<Value> {
+        vec![
+            json!(self.key.as_str()),
+            json!(self.id.to_string()),
+            json!(self.client_id),
+            json!(self.netease_app_key),
+            json!(self.limits.friend_limit),
+            json!(self.limits.block_limit),
+            json!(self.limits.requests_per_second),
+            time(self.created_at),
+            time(self.modified_at),
+        ]
+    }
+}
+
+pub(super) async fn run(core: &Arc<Core>, args: AppArgs) -> Result<(), CommandError> {
+    let (output, call) = (args.output, operator_call(core));
+    // Before the change is committed: a secret that can't be shown is lost.
+    let show_secret = |app: &App, secret: &Secret| {
+        shown(output.show_with(app, &[("client_secret", json!(secret.reveal()))]))
+    };
+    match args.command {
         AppCommand::Create { app_key: key, limits } => {
             apps::create(&call, &app_key(&key)?, limits.into(), show_secret).await?;
         }
         AppCommand::Get { app_key: key } => {
-            print_app(&apps::get(core, &app_key(&key)?).await?, None)?;
+            output.show(&apps::get(core, &app_key(&key)?).await?)?;
         }
-        AppCommand::List => {
-            let size = PageSizes { max: 100, default: 100 }.choose(0)?;
-            let mut next = Some(String::new());
-            while let Some(after) = next {
-                let page = apps::list(core, &after, size).await?;
-                page.items.iter().try_for_each(|app| print_app(app, None))?;
-                next = page.next;
-            }
+        AppCommand::List { limit } => {
+            let read = async |after: String, size| apps::list(core, &after, size).await;
+            pages(output, limit, String::new(), read).await?;
         }
         AppCommand::Update { app_key: key, limits } => {
             let app = apps::update(&call, &app_key(&key)?, limits.into()).await?;
-            print_app(&app, None)?;
+            output.show(&app)?;
         }
         AppCommand::RotateSecret { app_key: key, revoke_tokens } => {
             let key = app_key(&key)?;
@@ -186,7 +226,7 @@ pub(super) async fn run(core: &Arc<Core>, command: AppCommand) -> Result<(), Com
         }
         AppCommand::SetCredentials { app_key: key, credentials } => {
             let (key, change) = (app_key(&key)?, credentials.change()?);
-            print_app(&apps::set_credentials(&call, &key, &change).await?, None)?;
+            output.show(&apps::set_credentials(&call, &key, &change).await?)?;
         }
         AppCommand::Delete { app_key: key, yes } => {
             if !yes {
@@ -195,29 +235,8 @@ pub(super) async fn run(core: &Arc<Core>, command: AppCommand) -> Result<(), Com
             }
             apps::delete(&call, &app_key(&key)?).await?;
             deleted_apps::purge(core, Instant::now() + PURGE_TIMEOUT).await?;
-            print(format_args!("{key} is deleted"))?;
+            output.members([("deleted", json!(key))])?;
         }
     }
     Ok(())
-}
-
-/// Prints an app with its new secret before the change is committed: a secret that can't be shown is lost.
-fn show_secret(app: &App, secret: &Secret) -> Result<(), Error> {
-    shown(print_app(app, Some(secret)))
-}
-
-/// Prints an app as "name: value" lines and an empty line: to be read by people and by `awk`.
-fn print_app(app: &App, secret: Option<&Secret>) -> Result<(), OutputError> {
-    let App { key, id, client_id, limits, .. } = app;
-    let mut lines = format!("app_key: {key}\nuuid: {id}\nclient_id: {client_id}\n");
-    if let Some(secret) = secret {
-        lines += &format!("client_secret: {}\n", secret.reveal());
-    }
-    if let Some(netease_app_key) = &app.netease_app_key {
-        lines += &format!("netease_app_key: {netease_app_key}\n");
-    }
-    lines += &format!("friend_limit: {}\n", limits.friend_limit);
-    lines += &format!("block_limit: {}\n", limits.block_limit);
-    lines += &format!("requests_per_second: {}\n", limits.requests_per_second);
-    print(lines)
 }

@@ -3,26 +3,36 @@
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 
 use super::{
     core::{app_key, deadline},
     error::CommandError,
     events::TimeRangeArgs,
-    output::{print_table, time},
+    output::{OutputArgs, Show, time},
+    pages::{LimitArg, pages},
 };
 use crate::{
-    domain::{ActorKind, AuditEvent, AuditFilter, AuditPosition, PageSizes},
+    domain::{ActorKind, AuditEvent, AuditFilter, AuditPosition},
     ops::{Core, audits},
 };
 
+#[derive(Args, Debug)]
+pub(super) struct AuditArgs {
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(subcommand)]
+    command: AuditCommand,
+}
+
 #[derive(Debug, Subcommand)]
-pub(super) enum AuditCommand {
+enum AuditCommand {
     /// Show the changes by operators, at the console and by apps themselves, the newest first.
     List(ListArgs),
 }
 
 #[derive(Args, Debug)]
-pub(super) struct ListArgs {
+struct ListArgs {
     #[command(flatten)]
     range: TimeRangeArgs,
     /// Only changes by this caller: root, operator, console or app, with or without a name, as
@@ -35,9 +45,8 @@ pub(super) struct ListArgs {
     /// Only changes in the app of this key, also in one that was deleted.
     #[arg(long, value_name = "APP_KEY")]
     app: Option<String>,
-    /// How many changes to show at the most.
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(i32).range(1..=100_000))]
-    limit: i32,
+    #[command(flatten)]
+    limit: LimitArg,
 }
 
 #[derive(Clone, Debug)]
@@ -54,8 +63,8 @@ fn parse_actor(text: &str) -> Result<ActorArg, String> {
     Ok(ActorArg { kind, name: name.map(str::to_owned) })
 }
 
-pub(super) async fn run(core: &Arc<Core>, command: AuditCommand) -> Result<(), CommandError> {
-    let AuditCommand::List(args) = command;
+pub(super) async fn run(core: &Arc<Core>, args: AuditArgs) -> Result<(), CommandError> {
+    let (output, AuditCommand::List(args)) = (args.output, args.command);
     let filter = AuditFilter {
         from: args.range.from,
         to: args.range.to,
@@ -64,30 +73,29 @@ pub(super) async fn run(core: &Arc<Core>, command: AuditCommand) -> Result<(), C
         action: AuditFilter::text("--action", &args.action)?,
         app: args.app.map(|key| app_key(&key)).transpose()?,
     };
-    let mut left = args.limit;
-    let mut found = Vec::new();
-    let mut next = Some(AuditPosition::start());
-    while let Some(before) = next.filter(|_| left > 0) {
-        let size = PageSizes { max: 100, default: 100 }.choose(left.min(100))?;
-        let page = audits::list(core, deadline(), &filter, &before, size).await?;
-        left -= i32::try_from(page.items.len())?;
-        found.extend(page.items);
-        next = page.next;
-    }
-    let header = ["TIME", "ACTOR", "FROM", "ACTION", "APP", "TARGET", "BEFORE", "AFTER"];
-    Ok(print_table(header, found.iter().map(row))?)
+    let read = async |before, size| audits::list(core, deadline(), &filter, &before, size).await;
+    pages(output, args.limit, AuditPosition::start(), read).await
 }
 
-/// A record as the cells of a line.
-fn row(event: &AuditEvent) -> [String; 8] {
-    [
-        time(event.created_at),
-        event.author.to_string(),
-        event.author.origin.clone(),
-        event.action.clone(),
-        event.app.as_ref().map(|(_, key)| key.to_string()).unwrap_or_default(),
-        event.target.clone(),
-        event.before.clone(),
-        event.after.clone(),
-    ]
+impl Show for AuditEvent {
+    const COLUMNS: &'static [&'static str] =
+        &["time", "actor", "from", "action", "app", "target", "before", "after"];
+
+    fn values(&self) -> Vec<Value> {
+        vec![
+            time(self.created_at),
+            json!(self.author.to_string()),
+            json!(self.author.origin),
+            json!(self.action),
+            json!(self.app.as_ref().map(|(_, key)| key.to_string())),
+            json!(self.target),
+            facts(&self.before),
+            facts(&self.after),
+        ]
+    }
+}
+
+/// Facts of a record, which are stored as the text of an object.
+fn facts(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| json!(text))
 }

@@ -26,13 +26,10 @@ pub(super) async fn with_core<T>(
     args: &ServeArgs,
     command: impl AsyncFnOnce(&Arc<Core>) -> Result<T, CommandError>,
 ) -> Result<T, CommandError> {
-    let database = Database::open(database).await?;
-    // A shared database is not migrated: a service of another version may be using it.
-    if database.is_private() {
-        store::migrate(&database.url).await?;
-    } else {
-        store::require_current(&database.url).await?;
-    }
+    let database = Database::join(database).await?;
+    database.tell();
+    // The database is not migrated: a service of another version may be using it.
+    store::require_current(&database.url).await?;
     let mut args = args.clone();
     database.set_credentials_key(&mut args.access.credentials_key)?;
     let core = server::core(&database.url, &args, None, Clock::system())?;

@@ -2,14 +2,17 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use serde_json::json;
 use tokio::time::Instant;
 
-use super::{error::CommandError, output::print, secrets::load_or_generate};
+use super::{
+    error::CommandError, output::OutputArgs, progress::print_error, secrets::load_or_generate,
+};
 use crate::{
     config::{CredentialsKeyArgs, DatabaseArgs},
     domain::{Secret, SecretKind},
     ops::Core,
-    private_postgres::{self, Keeper},
+    private_postgres::{self, Keeper, PrivatePostgres, StartError},
     store::{self, Unusable},
 };
 
@@ -24,20 +27,48 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
 pub(super) struct Database {
     pub(super) url: String,
+    /// Which database it is, for people: without its password.
+    pub(super) place: String,
     private: Option<Private>,
 }
 
 /// The private Postgres, and the folder of its data.
 struct Private {
-    keeper: Keeper,
+    usage: Usage,
     data_dir: PathBuf,
 }
 
+/// How this process uses the private Postgres.
+enum Usage {
+    /// Keeps it running.
+    Kept(Keeper),
+    /// Uses it while it runs.
+    Joined(PrivatePostgres),
+}
+
 impl Database {
-    /// Starts or joins the private Postgres, unless the settings name another database.
+    /// For `serve`: starts or joins the private Postgres, unless the settings name another database.
     pub(super) async fn open(args: &DatabaseArgs) -> Result<Self, CommandError> {
+        let start = |settings| Keeper::start(settings).map(Usage::Kept);
+        Self::of(args, start, "and a private Postgres can't be started").await
+    }
+
+    /// For the other commands: joins the private Postgres of a running service, unless the settings name
+    /// another database. A command that made an empty database would look like one that found nothing.
+    pub(super) async fn join(args: &DatabaseArgs) -> Result<Self, CommandError> {
+        let join = |settings| PrivatePostgres::join(&settings).map(Usage::Joined);
+        Self::of(args, join, "and only `befriend serve` starts a private one").await
+    }
+
+    async fn of(
+        args: &DatabaseArgs,
+        start: impl FnOnce(private_postgres::Settings) -> Result<Usage, StartError> + Send + 'static,
+        failure: &str,
+    ) -> Result<Self, CommandError> {
         if let Some(url) = args.url()? {
-            return Ok(Self { url: url.reveal().to_owned(), private: None });
+            let url = url.reveal().to_owned();
+            let place = store::place(&url).map_err(|error| format!("--database-url: {error}"))?;
+            return Ok(Self { url, place, private: None });
         }
         let data_dir = args.data_dir.clone().unwrap_or_else(private_postgres::default_data_dir);
         let settings = private_postgres::Settings {
@@ -46,18 +77,19 @@ impl Database {
             fsync: true,
             max_connections: PRIVATE_CONNECTIONS,
         };
-        let keeper = tokio::task::spawn_blocking(move || Keeper::start(settings)).await?;
-        let keeper = keeper.map_err(|error| {
-            format!(
-                "no database is named by --database-url or DATABASE_URL, and a private Postgres can't be \
-                 started: {error}"
-            )
+        let usage = tokio::task::spawn_blocking(move || start(settings)).await?;
+        let usage = usage.map_err(|error| {
+            format!("no database is named by --database-url or DATABASE_URL, {failure}: {error}")
         })?;
-        let url = keeper.url().to_owned();
-        Ok(Self { url, private: Some(Private { keeper, data_dir }) })
+        let url = match &usage {
+            Usage::Kept(keeper) => keeper.url().to_owned(),
+            Usage::Joined(postgres) => postgres.url().to_owned(),
+        };
+        let place = format!("the private Postgres in {}", data_dir.display());
+        Ok(Self { url, place, private: Some(Private { usage, data_dir }) })
     }
 
-    /// Whether it is the private Postgres, whose schema every command brings up to date.
+    /// Whether it is the private Postgres.
     pub(super) fn is_private(&self) -> bool {
         self.private.is_some()
     }
@@ -79,9 +111,18 @@ impl Database {
         load_or_generate(&private.data_dir, "operator-token", kind).map(Some)
     }
 
+    /// Says which database a command uses.
+    pub(super) fn tell(&self) {
+        print_error(&format!("befriend: using {}", self.place));
+    }
+
     pub(super) async fn close(self) -> Result<(), CommandError> {
         if let Some(private) = self.private {
-            tokio::task::spawn_blocking(move || private.keeper.stop()).await??;
+            let stop = move || match private.usage {
+                Usage::Kept(keeper) => keeper.stop(),
+                Usage::Joined(postgres) => postgres.stop(),
+            };
+            tokio::task::spawn_blocking(stop).await??;
         }
         Ok(())
     }
@@ -106,9 +147,10 @@ pub(super) async fn wait_for_database(core: &Core, longest: Duration) -> Result<
 }
 
 /// `befriend migrate`.
-pub(super) async fn migrate(args: &DatabaseArgs) -> Result<(), CommandError> {
-    let database = Database::open(args).await?;
+pub(super) async fn migrate(args: &DatabaseArgs, output: OutputArgs) -> Result<(), CommandError> {
+    let database = Database::join(args).await?;
+    database.tell();
     store::migrate(&database.url).await?;
     database.close().await?;
-    Ok(print(format_args!("the schema is at version {}", store::expected_version()))?)
+    Ok(output.members([("schema_version", json!(store::expected_version()))])?)
 }

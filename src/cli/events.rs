@@ -3,24 +3,34 @@
 use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
 use super::{
     core::call,
     error::CommandError,
-    output::{OutputError, print},
+    output::{OutputArgs, Show, time},
+    pages::{LimitArg, pages},
 };
 use crate::{
     domain::{
-        Event, EventFilter, EventId, EventPosition, EventState, EventType, PageSizes, StateName,
-        Username,
+        Attempt, Event, EventFilter, EventId, EventPosition, EventState, EventType, StateName,
+        Username, from_unix_millis,
     },
     ops::{Core, events},
 };
 
+#[derive(Args, Debug)]
+pub(super) struct EventsArgs {
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(subcommand)]
+    command: EventsCommand,
+}
+
 #[derive(Debug, Subcommand)]
-pub(super) enum EventsCommand {
+enum EventsCommand {
     /// Show an app's events, the newest first.
     List(ListArgs),
     /// Send all failed events of a callback rule again, in their order.
@@ -49,7 +59,7 @@ pub(super) enum EventsCommand {
 }
 
 #[derive(Args, Debug)]
-pub(super) struct ListArgs {
+struct ListArgs {
     /// The app key, as "org#app".
     app_key: String,
     /// Only events for this callback rule.
@@ -66,14 +76,13 @@ pub(super) struct ListArgs {
     state: Option<StateArg>,
     #[command(flatten)]
     range: TimeRangeArgs,
-    /// How many events to show at the most.
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(i32).range(1..=100_000))]
-    limit: i32,
+    #[command(flatten)]
+    limit: LimitArg,
 }
 
 #[derive(Args, Clone, Copy, Debug)]
 pub(super) struct TimeRangeArgs {
-    /// Only what happened at this time or later, as 2026-11-21T12:00:00Z.
+    /// Only what happened at this time or later, as 2026-11-21T12:00:00Z or as a list shows it.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(super) from: Option<OffsetDateTime>,
     /// Only what happened before this time.
@@ -103,25 +112,71 @@ impl From<StateArg> for StateName {
     }
 }
 
-pub(super) async fn run(core: &Arc<Core>, command: EventsCommand) -> Result<(), CommandError> {
-    match command {
-        EventsCommand::List(args) => list(core, args).await?,
+impl Show for Event {
+    const COLUMNS: &'static [&'static str] = &[
+        "event_id",
+        "event_type",
+        "owner",
+        "other",
+        "state",
+        "attempt_count",
+        "create_time",
+        "next_attempt_time",
+        "finish_time",
+    ];
+
+    fn values(&self) -> Vec<Value> {
+        let (next, finished) = match self.state {
+            EventState::Pending { next_attempt_at } => (Some(next_attempt_at), None),
+            EventState::Delivered { at } | EventState::Failed { at } => (None, Some(at)),
+        };
+        let optional = |at: Option<OffsetDateTime>| at.map_or(Value::Null, time);
+        vec![
+            json!(self.id.render()),
+            json!(self.event_type.map_or("unknown", EventType::as_str)),
+            json!(self.owner.as_str()),
+            json!(self.friend.as_str()),
+            json!(self.state.name().as_str()),
+            json!(self.attempts),
+            time(self.created_at),
+            optional(next),
+            optional(finished),
+        ]
+    }
+}
+
+impl Show for Attempt {
+    const COLUMNS: &'static [&'static str] =
+        &["start_time", "http_status", "duration_ms", "error", "response_body"];
+
+    fn values(&self) -> Vec<Value> {
+        vec![
+            from_unix_millis(self.started_at_ms).map_or(Value::Null, time),
+            json!(self.http_status),
+            json!(self.duration_ms),
+            json!(self.error),
+            json!(self.response_body),
+        ]
+    }
+}
+
+pub(super) async fn run(core: &Arc<Core>, args: EventsArgs) -> Result<(), CommandError> {
+    let output = args.output;
+    match args.command {
+        EventsCommand::List(args) => list(core, args, output).await?,
         EventsCommand::RetryFailed { app_key, rule, range } => {
             let call = call(core, &app_key).await?;
             let count = events::retry_failed(&call, rule, (range.from, range.to)).await?;
-            print(format_args!("{count} events are sent again"))?;
+            output.members([("retried", json!(count))])?;
         }
         EventsCommand::Show { app_key, event_id } => {
             let call = call(core, &app_key).await?;
             let (event, attempts) = events::get(&call, parse_id(&event_id)?).await?;
-            print_event(&event)?;
-            for attempt in attempts {
-                print(format_args!("  {}", serde_json::to_string(&attempt)?))?;
-            }
+            output.show_with_list(&event, "attempts", &attempts)?;
         }
         EventsCommand::Retry { app_key, event_id } => {
             let call = call(core, &app_key).await?;
-            print_event(&events::retry(&call, parse_id(&event_id)?).await?)?;
+            output.show(&events::retry(&call, parse_id(&event_id)?).await?)?;
         }
     }
     Ok(())
@@ -131,7 +186,7 @@ fn parse_id(text: &str) -> Result<EventId, CommandError> {
     EventId::parse(text).ok_or_else(|| format!("{text} is not the id of an event").into())
 }
 
-async fn list(core: &Arc<Core>, args: ListArgs) -> Result<(), CommandError> {
+async fn list(core: &Arc<Core>, args: ListArgs, output: OutputArgs) -> Result<(), CommandError> {
     let call = call(core, &args.app_key).await?;
     let user = args.user.map(|name| Username::parse("--user", &name)).transpose()?;
     let event_type = args.event_type.map(|name| EventType::parse("--type", &name));
@@ -143,35 +198,6 @@ async fn list(core: &Arc<Core>, args: ListArgs) -> Result<(), CommandError> {
         from: args.range.from,
         to: args.range.to,
     };
-    let mut left = args.limit;
-    let mut next = Some(EventPosition::start());
-    while let Some(before) = next.filter(|_| left > 0) {
-        let size = PageSizes { max: 100, default: 100 }.choose(left.min(100))?;
-        let page = events::list(&call, &filter, &before, size).await?;
-        page.items.iter().try_for_each(print_event)?;
-        left -= i32::try_from(page.items.len())?;
-        next = page.next;
-    }
-    Ok(())
-}
-
-/// Prints an event as one line: id, time, type, users, state, attempts.
-fn print_event(event: &Event) -> Result<(), OutputError> {
-    let state = match event.state {
-        EventState::Pending { next_attempt_at } => {
-            format!("pending, next attempt {next_attempt_at}")
-        }
-        EventState::Delivered { at } => format!("delivered {at}"),
-        EventState::Failed { at } => format!("failed {at}"),
-    };
-    print(format_args!(
-        "{} {} {} {} -> {} {} (attempts: {})",
-        event.id.render(),
-        event.created_at,
-        event.event_type.map_or("unknown", EventType::as_str),
-        event.owner,
-        event.friend,
-        state,
-        event.attempts,
-    ))
+    let read = async |before, size| events::list(&call, &filter, &before, size).await;
+    pages(output, args.limit, EventPosition::start(), read).await
 }

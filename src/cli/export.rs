@@ -4,7 +4,9 @@ use std::{path::PathBuf, sync::Arc};
 
 use clap::{Args, ValueEnum};
 
-use super::{core::call, error::CommandError, output::print, progress::Progress};
+use serde_json::json;
+
+use super::{core::call, error::CommandError, output::OutputArgs, progress::Progress};
 use crate::{
     ops::Core,
     transfer::{self, Format, Kind},
@@ -20,6 +22,8 @@ pub(super) struct ExportArgs {
     /// The format of the files.
     #[arg(long, value_enum, default_value_t = FormatArg::Jsonl)]
     format: FormatArg,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -44,8 +48,6 @@ pub(super) async fn export(core: &Arc<Core>, args: ExportArgs) -> Result<(), Com
     let mut progress = Progress::new();
     let exported = transfer::export(&call, &args.out, args.format.into(), &mut progress).await;
     progress.end();
-    for (kind, lines) in Kind::ALL.into_iter().zip(exported?.lines) {
-        print(format_args!("{}: {lines}", kind.as_str()))?;
-    }
-    Ok(())
+    let lines = Kind::ALL.into_iter().zip(exported?.lines);
+    Ok(args.output.members(lines.map(|(kind, lines)| (kind.as_str(), json!(lines))))?)
 }

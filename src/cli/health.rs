@@ -3,12 +3,16 @@
 use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Args;
+use serde_json::{Map, Value, json};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-use super::{error::CommandError, output::print};
+use super::{
+    error::CommandError,
+    output::{OutputArgs, OutputError, print},
+};
 use crate::{config::ListenAddress, server::health::parts};
 
 /// How long the connection may take, and how long the answer.
@@ -29,6 +33,8 @@ pub(super) struct HealthArgs {
     /// The private key of --cert (PEM).
     #[arg(long, env = "BEFRIEND_HEALTH_KEY", value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 /// Asks the service at `--url`, else the one that listens on `listen` on this machine.
@@ -51,16 +57,34 @@ pub(super) async fn health(
     }
     let mut client = HealthClient::new(endpoint.connect().await?);
     let status = check(&mut client, "").await?;
-    // The exit code is the answer for whoever reads no output.
-    let _ = print(status.as_str_name());
+    let mut troubled = Map::new();
     for part in parts() {
         // Servers of other versions have other parts.
         let Ok(status) = check(&mut client, part).await else { continue };
         if status != ServingStatus::Serving {
-            let _ = print(format_args!("{part}: {}", status.as_str_name()));
+            troubled.insert(part.to_owned(), json!(status.as_str_name()));
         }
     }
+    // The exit code is the answer for whoever reads no output.
+    let _ = show(args.output, status, troubled);
     Ok(if status == ServingStatus::Serving { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Shows the status, and the parts that do not serve.
+fn show(
+    output: OutputArgs,
+    status: ServingStatus,
+    troubled: Map<String, Value>,
+) -> Result<(), OutputError> {
+    if output.is_json() {
+        let status = json!(status.as_str_name());
+        return output.members([("status", status), ("not_serving", Value::Object(troubled))]);
+    }
+    print(status.as_str_name())?;
+    let troubled = troubled.into_iter();
+    troubled
+        .map(|(part, status)| (part, status.as_str().unwrap_or_default().to_owned()))
+        .try_for_each(|(part, status)| print(format_args!("{part}: {status}")))
 }
 
 async fn check(

@@ -2,48 +2,55 @@
 
 mod apps;
 mod audits;
+mod blocks;
+mod callback_rules;
+mod config;
 mod core;
 mod database;
 mod dev;
 mod error;
 mod events;
 mod export;
+mod friends;
 mod health;
 mod import;
 mod listener;
+mod operations;
 mod operators;
 mod output;
+mod pages;
 mod progress;
+mod relations;
 mod secrets;
 mod serve;
 mod signals;
 mod tokens;
+mod users;
+mod variables;
 
-use std::process::ExitCode;
+use std::{ffi::OsString, process::ExitCode, sync::Arc};
 
 use clap::{
     ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
-    error::ErrorKind, parser::ValueSource,
+    error::{ContextKind, ErrorKind},
+    parser::ValueSource,
 };
 
 use self::{
-    apps::AppCommand,
-    audits::AuditCommand,
+    config::ConfigArgs,
     core::with_core,
     dev::receiver::{self, ReceiverArgs},
     error::CommandError,
-    events::EventsCommand,
-    export::{ExportArgs, export},
     health::{HealthArgs, health},
-    import::{ImportCommand, import},
-    operators::OperatorCommand,
+    operations::Operation,
+    output::OutputArgs,
     progress::print_error,
     serve::serve,
-    tokens::TokenArgs,
 };
 use crate::{
-    config::{DatabaseArgs, ServeArgs},
+    config::{DatabaseArgs, FileArgs, ServeArgs, SettingsFile, SettingsFileError},
     domain::with_causes,
+    ops::Core,
     telemetry,
 };
 
@@ -59,9 +66,9 @@ Examples:
 /// Friends, remarks and block lists as a service on Postgres, over gRPC and the HTTP APIs of Easemob
 /// and NetEase.
 ///
-/// Without a command befriend serves. A setting is given as a flag or as the environment variable that
-/// is shown beside the flag; the flag wins. A TIME is a whole number with a unit: 250ms, 30s, 5m, 2h,
-/// 1d.
+/// Without a command befriend serves. A setting is given as a flag, as the environment variable that is
+/// shown beside the flag, or in the file of --config: the flag wins, then the variable. A TIME is a whole
+/// number with a unit: 250ms, 30s, 5m, 2h, 1d.
 #[derive(Debug, Parser)]
 #[command(
     name = "befriend",
@@ -73,6 +80,8 @@ pub struct Cli {
     #[command(flatten)]
     database: DatabaseArgs,
     #[command(flatten)]
+    file: FileArgs,
+    #[command(flatten)]
     serve: ServeArgs,
     #[command(subcommand)]
     command: Option<Command>,
@@ -83,26 +92,14 @@ enum Command {
     /// Serve, as befriend does without a command.
     Serve(Box<ServeArgs>),
     /// Bring the database's schema up to date.
-    Migrate,
-    /// Create, show, change and delete apps (the tenants).
-    #[command(subcommand)]
-    App(AppCommand),
-    /// Create, show and revoke the tokens of operators.
-    #[command(subcommand)]
-    Operator(OperatorCommand),
-    /// Show who changed what.
-    #[command(subcommand)]
-    Audit(AuditCommand),
-    /// Issue a token of an app, and print it.
-    Token(TokenArgs),
-    /// Export an app's users, friends and blocks to files.
-    Export(ExportArgs),
-    /// Import users, friends and blocks into an app, from files or from another service.
-    #[command(subcommand)]
-    Import(ImportCommand),
-    /// Show an app's callback events, and send them again.
-    #[command(subcommand)]
-    Events(EventsCommand),
+    Migrate {
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Show the settings with where they come from, and check them.
+    Config(ConfigArgs),
+    #[command(flatten)]
+    Operation(Operation),
     /// Receive callbacks, for development: check their signatures and print them.
     Receiver(ReceiverArgs),
     /// Ask a running befriend whether it serves; the exit code is 0 if it does.
@@ -111,12 +108,23 @@ enum Command {
 
 /// Runs the command of this process.
 pub fn main() -> ExitCode {
-    let matches = Cli::command().get_matches();
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let (command, file) = match command(&arguments) {
+        Ok(found) => found,
+        Err(error) => {
+            print_error(&format!("befriend: {error}"));
+            return ExitCode::from(2);
+        }
+    };
+    let warnings = variables::warnings(&command);
+    let matches = command.try_get_matches_from(&arguments);
+    let matches = matches.unwrap_or_else(|error| refuse(&error, file.as_ref()));
     refuse_misplaced(&matches);
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let told = Told { matches, file, warnings };
     let done = match runtime {
-        Ok(runtime) => runtime.block_on(run(cli)),
+        Ok(runtime) => runtime.block_on(run(cli, told)),
         Err(error) => Err(error.into()),
     };
     telemetry::flush();
@@ -129,17 +137,65 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Refuses a flag of `serve` in front of another command, which would read and ignore the flag.
-fn refuse_misplaced(matches: &ArgMatches) {
-    let Some((command, _)) = matches.subcommand() else { return };
-    let flags = ServeArgs::augment_args(clap::Command::new("serve"));
-    let misplaced = flags.get_arguments().find(|flag| {
-        let source = matches.value_source(flag.get_id().as_str());
-        source == Some(ValueSource::CommandLine)
+/// What the process was told beside its command.
+struct Told {
+    matches: ArgMatches,
+    file: Option<SettingsFile>,
+    /// A sentence on each variable that is no setting.
+    warnings: Vec<String>,
+}
+
+/// The command line, with the values of the file of settings as defaults.
+fn command(
+    arguments: &[OsString],
+) -> Result<(clap::Command, Option<SettingsFile>), SettingsFileError> {
+    let command = Cli::command()
+        .mut_subcommand("receiver", without_database)
+        .mut_subcommand("health", without_database);
+    let Some(file) = SettingsFile::of_process(arguments)? else { return Ok((command, None)) };
+    Ok((file.apply(command, arguments)?, Some(file)))
+}
+
+/// Hides the flags of the database, which every command would inherit: what a command has already, it does not.
+fn without_database(command: clap::Command) -> clap::Command {
+    let flags = DatabaseArgs::augment_args(clap::Command::new("database"));
+    let hidden = flags.get_arguments().map(|flag| {
+        let long = flag.get_long().unwrap_or_default().to_owned();
+        clap::Arg::new(flag.get_id().clone()).long(long).hide(true)
     });
+    command.args(hidden.collect::<Vec<_>>())
+}
+
+/// Ends the process with the error of a command line, and with the file if it comes from there.
+fn refuse(error: &clap::Error, file: Option<&SettingsFile>) -> ! {
+    let flag = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
+    let name = flag.trim_start_matches('-').split(' ').next().unwrap_or_default();
+    if let Some(file) = file.filter(|file| file.has(name)) {
+        print_error(&format!("befriend: {} has the setting {name} too", file.path().display()));
+    }
+    error.exit()
+}
+
+/// Refuses a flag that the command would read and ignore: one of `serve` in front of another command, and
+/// one of the database for a command that uses none.
+fn refuse_misplaced(matches: &ArgMatches) {
+    let Some((command, own)) = matches.subcommand() else { return };
+    let given =
+        |matches: &ArgMatches, id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    let flags = ServeArgs::augment_args(clap::Command::new("serve"));
+    let misplaced = flags.get_arguments().find(|flag| given(matches, flag.get_id().as_str()));
     if let Some(flag) = misplaced {
         let flag = flag.get_long().unwrap_or_default();
         let why = format!("--{flag} belongs behind `serve`, not before `{command}`");
+        Cli::command().error(ErrorKind::ArgumentConflict, why).exit();
+    }
+    let flags = DatabaseArgs::augment_args(clap::Command::new("database"));
+    let mut flags = flags.get_arguments();
+    if ["receiver", "health"].contains(&command)
+        && let Some(flag) = flags.find(|flag| given(own, flag.get_id().as_str()))
+    {
+        let flag = flag.get_long().unwrap_or_default();
+        let why = format!("`{command}` uses no database, and takes no --{flag}");
         Cli::command().error(ErrorKind::ArgumentConflict, why).exit();
     }
 }
@@ -151,37 +207,25 @@ fn refuse_contradictions(args: &ServeArgs) {
     }
 }
 
-async fn run(cli: Cli) -> Result<ExitCode, CommandError> {
+async fn run(cli: Cli, told: Told) -> Result<ExitCode, CommandError> {
     let (database, mut settings) = (cli.database, cli.serve);
-    match cli.command.unwrap_or_else(|| Command::Serve(Box::new(settings.clone()))) {
+    let command = cli.command.unwrap_or_else(|| Command::Serve(Box::new(settings.clone())));
+    if !matches!(command, Command::Serve(_)) {
+        told.warnings.iter().for_each(|warning| print_error(&format!("befriend: {warning}")));
+    }
+    match command {
         Command::Serve(args) => {
             refuse_contradictions(&args);
-            serve(database, *args).await?;
+            serve(database, *args, &told.warnings).await?;
         }
-        Command::Migrate => database::migrate(&database).await?,
-        Command::App(command) => {
-            let key = command.credentials_key().cloned();
-            settings.access.credentials_key = key.unwrap_or_default();
-            with_core(&database, &settings, async |core| apps::run(core, command).await).await?;
+        Command::Migrate { output } => database::migrate(&database, output).await?,
+        Command::Config(args) => {
+            return config::run(args, &database, &told.matches, told.file.as_ref());
         }
-        Command::Operator(command) => {
-            with_core(&database, &settings, async |core| operators::run(core, command).await)
-                .await?;
-        }
-        Command::Audit(command) => {
-            with_core(&database, &settings, async |core| audits::run(core, command).await).await?;
-        }
-        Command::Token(args) => {
-            with_core(&database, &settings, async |core| tokens::issue(core, args).await).await?;
-        }
-        Command::Export(args) => {
-            with_core(&database, &settings, async |core| export(core, args).await).await?;
-        }
-        Command::Import(command) => {
-            return with_core(&database, &settings, async |core| import(core, command).await).await;
-        }
-        Command::Events(command) => {
-            with_core(&database, &settings, async |core| events::run(core, command).await).await?;
+        Command::Operation(operation) => {
+            settings.access.credentials_key = operation.credentials_key();
+            let run = async |core: &Arc<Core>| operation.run(core).await;
+            return with_core(&database, &settings, run).await;
         }
         Command::Receiver(args) => receiver::run(args).await?,
         Command::Health(args) => return health(args, &settings.listener.listen).await,

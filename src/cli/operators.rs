@@ -2,20 +2,30 @@
 
 use std::{sync::Arc, time::Duration};
 
-use clap::{Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
 
 use super::{
     core::{operator_call, shown},
     error::CommandError,
-    output::{OutputError, print, time},
+    output::{OutputArgs, Show, time},
+    pages::{LimitArg, pages},
 };
 use crate::{
-    domain::{Error, OperatorName, OperatorToken, PageSizes, Role, Secret, parse_duration},
+    domain::{OperatorName, OperatorToken, Role, Secret, parse_duration},
     ops::{Core, access::operator_tokens},
 };
 
+#[derive(Args, Debug)]
+pub(super) struct OperatorArgs {
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(subcommand)]
+    command: OperatorCommand,
+}
+
 #[derive(Debug, Subcommand)]
-pub(super) enum OperatorCommand {
+enum OperatorCommand {
     /// Create an operator's token and print it. The token is shown only now.
     Create {
         /// Whose token it is: 1-64 characters of A-Z a-z 0-9 . _ @ -
@@ -28,7 +38,10 @@ pub(super) enum OperatorCommand {
         ttl: Option<Duration>,
     },
     /// Show all operators' tokens that have not expired, without the secrets.
-    List,
+    List {
+        #[command(flatten)]
+        limit: LimitArg,
+    },
     /// Revoke an operator's token.
     Revoke {
         /// Whose token it is.
@@ -37,7 +50,7 @@ pub(super) enum OperatorCommand {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum RoleArg {
+enum RoleArg {
     /// Read.
     ReadOnly,
     /// Read, send events again, and try callback rules out.
@@ -56,45 +69,39 @@ impl From<RoleArg> for Role {
     }
 }
 
-pub(super) async fn run(core: &Arc<Core>, command: OperatorCommand) -> Result<(), CommandError> {
-    let call = operator_call(core);
-    match command {
+impl Show for OperatorToken {
+    const COLUMNS: &'static [&'static str] = &["name", "role", "create_time", "expire_time"];
+
+    fn values(&self) -> Vec<Value> {
+        vec![
+            json!(self.name.to_string()),
+            json!(self.role.to_string()),
+            time(self.created_at),
+            self.expires_at.map_or(Value::Null, time),
+        ]
+    }
+}
+
+pub(super) async fn run(core: &Arc<Core>, args: OperatorArgs) -> Result<(), CommandError> {
+    let (output, call) = (args.output, operator_call(core));
+    match args.command {
         OperatorCommand::Create { name, role, ttl } => {
             let (name, ttl) = (OperatorName::parse("name", &name)?, ttl.unwrap_or_default());
-            operator_tokens::create(&call, &name, role.into(), ttl, show_secret).await?;
+            // Before the token is valid: one that can't be shown is lost.
+            let show = |token: &OperatorToken, secret: &Secret| {
+                shown(output.show_with(token, &[("token", json!(secret.reveal()))]))
+            };
+            operator_tokens::create(&call, &name, role.into(), ttl, show).await?;
         }
-        OperatorCommand::List => {
-            let size = PageSizes { max: 100, default: 100 }.choose(0)?;
-            let mut next = Some(String::new());
-            while let Some(after) = next {
-                let page = operator_tokens::list(core, &after, size).await?;
-                page.items.iter().try_for_each(|token| print_token(token, None))?;
-                next = page.next;
-            }
+        OperatorCommand::List { limit } => {
+            let read = async |after: String, size| operator_tokens::list(core, &after, size).await;
+            pages(output, limit, String::new(), read).await?;
         }
         OperatorCommand::Revoke { name } => {
             let name = OperatorName::parse("name", &name)?;
             operator_tokens::revoke(&call, &name).await?;
-            print(format_args!("the token of {name} is revoked"))?;
+            output.members([("revoked", json!(name.to_string()))])?;
         }
     }
     Ok(())
-}
-
-/// Prints a new token before it is valid: one that can't be shown is lost.
-fn show_secret(token: &OperatorToken, secret: &Secret) -> Result<(), Error> {
-    shown(print_token(token, Some(secret)))
-}
-
-/// Prints a token as "name: value" lines and an empty line: to be read by people and by `awk`.
-fn print_token(token: &OperatorToken, secret: Option<&Secret>) -> Result<(), OutputError> {
-    let OperatorToken { name, role, created_at, expires_at } = token;
-    let mut lines = format!("name: {name}\nrole: {role}\ncreated_at: {}\n", time(*created_at));
-    if let Some(expires_at) = expires_at {
-        lines += &format!("expires_at: {}\n", time(*expires_at));
-    }
-    if let Some(secret) = secret {
-        lines += &format!("token: {}\n", secret.reveal());
-    }
-    print(lines)
 }

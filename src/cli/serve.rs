@@ -20,9 +20,13 @@ use crate::{
 pub(super) async fn serve(
     database_args: DatabaseArgs,
     mut args: ServeArgs,
+    warnings: &[String],
 ) -> Result<(), CommandError> {
     let changeable = args.admin.admin_listen.is_some();
     let log = telemetry::start(args.log.log_format, &args.log.log, changeable);
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
     server::descriptors::raise();
     let signals = Signals { database: Some(database_args.clone()), ..listen_to_signals() };
     // Before the database is started: a port that is in use is reported at once.
@@ -30,6 +34,7 @@ pub(super) async fn serve(
     // Before anything that is measured is created.
     let admin = open_admin(&args, log).await?;
     let database = Database::open(&database_args).await?;
+    tracing::info!(database = database.place, "using a database");
     database.set_credentials_key(&mut args.access.credentials_key)?;
     let given_token = args.access.operator_token()?;
     let kept_token = match given_token {

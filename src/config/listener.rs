@@ -8,7 +8,11 @@ use std::{
 
 use clap::{ArgAction, Args, builder::BoolishValueParser};
 
-use super::{listen::ListenAddress, values::positive_duration};
+use super::{
+    error::{SettingError, require},
+    listen::ListenAddress,
+    values::positive_duration,
+};
 use crate::{domain::parse_duration, gate::GateSettings};
 
 /// The listener.
@@ -25,15 +29,15 @@ pub struct ListenerArgs {
     pub listen: ListenAddress,
 
     /// The server's certificate chain (PEM), for TLS. Needs --tls-key.
-    #[arg(long, env = "BEFRIEND_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    #[arg(long, env = "BEFRIEND_TLS_CERT", value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,
 
     /// The private key of --tls-cert (PEM).
-    #[arg(long, env = "BEFRIEND_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, env = "BEFRIEND_TLS_KEY", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
 
     /// Accept only clients with a certificate that one of these authorities (PEM) has signed.
-    #[arg(long, env = "BEFRIEND_TLS_CLIENT_CA", value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, env = "BEFRIEND_TLS_CLIENT_CA", value_name = "FILE")]
     pub tls_client_ca: Option<PathBuf>,
 
     /// Answer gRPC reflection, from which tools such as grpcurl learn the services and messages.
@@ -104,6 +108,15 @@ pub struct ListenerArgs {
 }
 
 impl ListenerArgs {
+    pub(super) fn check(&self) -> Result<(), SettingError> {
+        // Not by clap, which does not count what comes from a file of settings.
+        let (cert, key) = (self.tls_cert.is_some(), self.tls_key.is_some());
+        require(key || !cert, "--tls-cert", "--tls-key is missing")?;
+        require(cert || !key, "--tls-key", "--tls-cert is missing")?;
+        let ca = self.tls_client_ca.is_some();
+        require(cert || !ca, "--tls-client-ca", "--tls-cert is missing")
+    }
+
     /// The settings of the gate, without those of the metrics.
     #[must_use]
     pub(super) fn gate(&self) -> GateSettings {

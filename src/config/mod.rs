@@ -1,4 +1,4 @@
-//! The settings, from flags and environment variables: a file and a struct for each component, which
+//! The settings, from flags, environment variables and a TOML file: a file and a struct for each component, which
 //! also builds the settings of that component.
 //!
 //! A setting that can't be used is refused at the start, with its name and the reason: by clap, or by
@@ -9,6 +9,7 @@ mod admin;
 mod callbacks;
 mod database;
 mod error;
+mod file;
 mod following;
 mod limits;
 mod listen;
@@ -25,6 +26,7 @@ pub use self::{
     callbacks::CallbackArgs,
     database::{DatabaseArgs, PoolArgs},
     error::SettingError,
+    file::{FileArgs, SettingsFile, SettingsFileError, nearest, settings},
     following::FollowingArgs,
     limits::LimitArgs,
     listen::ListenAddress,
@@ -79,6 +81,7 @@ impl ServeArgs {
     /// # Errors
     /// [`SettingError`] with the setting's name.
     pub fn check(&self) -> Result<(), SettingError> {
+        self.listener.check()?;
         self.pool.check()?;
         self.access.check()?;
         self.callbacks.check()?;

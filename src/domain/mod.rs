@@ -61,7 +61,7 @@ pub use record::{
 pub use relation::Relation;
 pub use replaceable::Replaceable;
 pub use request::{FriendRequest, RequestDirection, RequestMessage, RequestState};
-pub use secret::{Secret, SecretHash, SecretKind};
+pub use secret::{Secret, SecretHash, SecretKind, TokenInfo};
 pub use text::without_byte_order_mark;
 pub use unix_time::{from_unix_millis, unix_millis};
 pub use user::{ListHead, Nickname, OwnerKey, User, UserRef, Username};

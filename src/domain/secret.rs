@@ -5,6 +5,7 @@ use std::fmt;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
+use time::OffsetDateTime;
 
 /// What a secret is for. Each kind has a prefix of its own, so that scanners of logs and repositories
 /// recognise a leaked secret.
@@ -99,11 +100,36 @@ impl SecretHash {
         hex::encode(&self.0[..6])
     }
 
+    /// Reads what `Display` wrote: 64 hexadecimal digits. `None` for any other text.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text, &mut bytes).ok()?;
+        Some(Self(bytes))
+    }
+
     /// Compares with a stored hash, in constant time.
     #[must_use]
     pub fn matches(&self, stored: &[u8]) -> bool {
         self.0.as_slice().ct_eq(stored).into()
     }
+}
+
+impl fmt::Display for SecretHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+/// A token of an app, as it is known to the service: by its hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenInfo {
+    /// The hash, which names the token and can't be used in its place.
+    pub hash: SecretHash,
+    /// When the token was issued.
+    pub created_at: OffsetDateTime,
+    /// Until when it is valid.
+    pub expires_at: OffsetDateTime,
 }
 
 #[cfg(test)]

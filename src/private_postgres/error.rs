@@ -70,6 +70,13 @@ pub enum StartError {
         looked: String,
     },
 
+    /// Nothing is to be started, and no server runs.
+    #[error("no private Postgres runs in {}", data_dir.display())]
+    NotRunning {
+        /// The data folder.
+        data_dir: PathBuf,
+    },
+
     /// A program could not be run.
     #[error("cannot run {} as user {user}: {source}; check that this user may execute it", program.display())]
     Spawn {

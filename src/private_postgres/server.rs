@@ -91,6 +91,36 @@ impl PrivatePostgres {
         process::serves(self.pid, &self.cluster.folder)
     }
 
+    /// Joins the running server of the data folder. Starts none, and creates nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::NotRunning`], and as [`Self::start`].
+    pub fn join(settings: &Settings) -> Result<Self, StartError> {
+        let data_dir = &settings.data_dir;
+        let none = || StartError::NotRunning { data_dir: data_dir.clone() };
+        // A server that runs has both.
+        if !data_dir.join("lock").exists() || !data_dir.join("users.fifo").exists() {
+            return Err(none());
+        }
+        let deadline = Deadline::after(settings.start_timeout);
+        let layout = Layout::prepare(data_dir)?;
+        // Held until the end: meanwhile no other process starts or stops the server.
+        let _lock = layout.lock(deadline)?;
+        let major = layout.existing_major()?.ok_or_else(none)?;
+        let account = Account::choose(Some(&layout.cluster(major)))?;
+        let socket_folder = layout.socket_folder(&account)?;
+        let cluster = Cluster { folder: layout.cluster(major), socket_folder };
+        let usage = match UsageGuard::join(&layout, &cluster, deadline)? {
+            Join::Joined(usage) => usage,
+            Join::NoWatchdog | Join::Unresponsive => return Err(none()),
+        };
+        let running = cluster.pid_file().filter(|file| file.is_ready() && cluster.answers());
+        let pid = running.ok_or_else(none)?.pid;
+        let url = url(&cluster);
+        Ok(Self { usage, layout, cluster, url, major, pid })
+    }
+
     /// Restarts a server that died while this process used it, or joins it if another process was faster.
     /// Fails if the cluster is gone: on a new, empty one the service would continue without its data.
     ///

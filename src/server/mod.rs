@@ -39,7 +39,7 @@ use self::{
 };
 use crate::{
     clock::Clock,
-    config::ServeArgs,
+    config::{ListenerArgs, ServeArgs},
     delivery::{WebhookClient, WebhookSettings},
     domain::{MessageIds, Replaceable, Secret},
     gate::Gate,
@@ -92,6 +92,14 @@ pub fn core(
         background_work: Arc::default(),
         message_ids: MessageIds::default(),
     }))
+}
+
+/// Looks whether the certificates that the settings name can be used.
+///
+/// # Errors
+/// [`ServeError::File`], [`ServeError::Tls`].
+pub fn check_certificates(args: &ListenerArgs, clock: &Clock) -> Result<(), ServeError> {
+    Certificates::open(args, clock).map(drop)
 }
 
 /// Serves until it is told to stop, then lets the calls in flight finish. `admin` shows the service meanwhile.

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{apps::AppRow, statements};
-use crate::domain::{App, Error, SecretHash};
+use crate::domain::{App, Error, SecretHash, TokenInfo};
 
 statements! {
     CREATE = "\
@@ -21,6 +21,14 @@ join apps a on a.app_id = t.app_id
 where t.token_hash = $1
   and t.expires_at > $2
   and a.deleted_at is null";
+    OF_APP = "\
+-- tokens.of_app
+select token_hash, created_at, expires_at
+from tokens
+where app_id = $1
+  and expires_at > $2
+order by created_at desc, token_hash
+limit $3";
     REVOKE = "\
 -- tokens.revoke
 delete from tokens
@@ -76,6 +84,24 @@ pub(crate) async fn app_of(
     let row: Option<TokenRow> =
         query_as(APP_OF).bind(token.as_bytes()).bind(now).fetch_optional(db).await?;
     Ok(row.map(|row| (row.app.into(), row.expires_at)))
+}
+
+/// Up to `limit` valid tokens of an app, the newest first.
+pub(crate) async fn of_app(
+    db: &mut PgConnection,
+    app_id: Uuid,
+    now: OffsetDateTime,
+    limit: i32,
+) -> Result<Vec<TokenInfo>, Error> {
+    let rows: Vec<(Vec<u8>, OffsetDateTime, OffsetDateTime)> =
+        query_as(OF_APP).bind(app_id).bind(now).bind(i64::from(limit)).fetch_all(db).await?;
+    let info = |(hash, created_at, expires_at): (Vec<u8>, _, _)| {
+        let hash = SecretHash::from_store(&hash).ok_or_else(|| {
+            Error::Internal("the hash of a token has another length than 32 bytes".to_owned())
+        })?;
+        Ok(TokenInfo { hash, created_at, expires_at })
+    };
+    rows.into_iter().map(info).collect()
 }
 
 /// Revokes a token of an app. False if the app has no such token.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use befriend::{clock::Clock, proto};
+use serde_json::Value;
 use time::{Duration, OffsetDateTime, macros::datetime};
 use tonic::{Code, Status};
 
@@ -275,21 +276,36 @@ async fn the_command_lists_shows_and_retries_events() {
     let (app, tenant, _, [_, blocks]) = history().await;
     let all = text(&events(&app, &["list", "acme#chat"]));
     let lines: Vec<&str> = all.lines().collect();
-    assert_eq!(lines.len(), 5);
-    assert!(lines[0].contains("friend.added carol -> bob pending"), "{}", lines[0]);
-    assert!(lines[1].contains("friend.remark_set alice -> bob failed"), "{}", lines[1]);
-    let limited = text(&events(&app, &["list", "acme#chat", "--limit", "2"]));
-    assert_eq!(limited.lines().collect::<Vec<_>>(), lines[..2]);
-    let arguments = ["list", "acme#chat", "--rule", &blocks.rule_id, "--user", "alice"];
-    let arguments = [&arguments[..], &["--type", "block.added", "--state", "delivered"]].concat();
-    assert_eq!(text(&events(&app, &arguments)).lines().count(), 1);
+    assert_eq!(lines.len(), 6, "a header and five events: {all}");
+    assert!(lines[0].starts_with("EVENT_ID "), "{}", lines[0]);
+    let listed = |arguments: &[&str]| -> Vec<Value> {
+        let arguments = [&["list", "acme#chat", "--output", "json"], arguments].concat();
+        serde_json::from_str(&text(&events(&app, &arguments))).unwrap()
+    };
+    let all = listed(&[]);
+    let words = |event: &Value| {
+        let words = ["event_type", "owner", "other", "state"].map(|name| event[name].clone());
+        words.map(|word| word.as_str().unwrap().to_owned()).join(" ")
+    };
+    assert_eq!(words(&all[0]), "friend.added carol bob pending");
+    assert_eq!(words(&all[1]), "friend.remark_set alice bob failed");
+    assert_eq!(listed(&["--limit", "2"]), all[..2]);
+    let filter = ["--rule", &blocks.rule_id, "--user", "alice", "--type", "block.added"];
+    assert_eq!(listed(&[&filter[..], &["--state", "delivered"]].concat()).len(), 1);
+    // A time that is printed can be asked for.
+    let since = all[1]["create_time"].as_str().unwrap();
+    assert_eq!(listed(&["--from", since]), all[..2]);
+    assert_eq!(listed(&["--to", since]), all[2..]);
 
-    let event_id = lines[1].split(' ').next().unwrap();
+    let event_id = all[1]["event_id"].as_str().unwrap();
+    let shown = text(&events(&app, &["show", "acme#chat", event_id, "--output", "json"]));
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["attempts"].as_array().unwrap().len(), 2, "{shown}");
+    assert_eq!(shown["attempts"][0]["http_status"], 500, "{shown}");
     let shown = text(&events(&app, &["show", "acme#chat", event_id]));
-    assert_eq!(shown.lines().count(), 3, "the event and two attempts: {shown}");
-    assert!(shown.contains(r#""http_status":500"#), "{shown}");
+    assert!(shown.contains("\nattempts:\nSTART_TIME "), "{shown}");
     let retried = text(&events(&app, &["retry", "acme#chat", event_id]));
-    assert!(retried.contains("pending"), "{retried}");
+    assert!(retried.contains("state: pending\n"), "{retried}");
     let found = get(&tenant, event_id).await.unwrap().event.unwrap();
     assert_ne!(found.state(), proto::EventState::Failed);
 

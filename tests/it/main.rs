@@ -16,6 +16,10 @@ mod blocks;
 mod callback_rules;
 mod clocks;
 mod concurrency;
+#[cfg(target_os = "linux")]
+mod config_file;
+#[cfg(target_os = "linux")]
+mod console;
 
 #[cfg(target_os = "linux")]
 mod crash;

@@ -83,6 +83,8 @@ async fn a_secret_that_cant_be_shown_is_not_made() {
     fail_to_print(&app, &["app", "rotate-secret", "acme#chat"]);
     fail_to_print(&app, &["token", "acme#chat"]);
     fail_to_print(&app, &["operator", "create", "carol", "--role", "admin"]);
+    fail_to_print(&app, &["rule", "create", "acme#chat", "https://example.com/"]);
+    assert_eq!(count(&app, "select count(*) from callback_rules").await, 0);
     assert_eq!(count(&app, "select count(*) from operator_tokens").await, 1);
     assert_eq!(count(&app, "select count(*) from apps").await, 1);
     assert_eq!(count(&app, tokens).await, before);

@@ -47,7 +47,8 @@ impl Ran {
 
     /// The reports about lines of files, as "friends.jsonl:3: why".
     pub fn complaints(&self) -> Vec<&str> {
-        self.stderr.lines().filter(|line| line.contains(": ")).collect()
+        let of_a_line = |line: &&str| line.contains(": ") && !line.starts_with("befriend: using ");
+        self.stderr.lines().filter(of_a_line).collect()
     }
 }
 

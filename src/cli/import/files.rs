@@ -4,9 +4,9 @@ use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
 
-use super::{options::ImportArgs, report::print_report};
+use super::{options::OptionArgs, report::print_report};
 use crate::{
-    cli::{core::call, error::CommandError, progress::Progress},
+    cli::{core::call, error::CommandError, output::OutputArgs, progress::Progress},
     ops::Core,
     transfer::{self, InvalidValues},
 };
@@ -19,11 +19,15 @@ pub(in crate::cli) struct FilesArgs {
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     #[command(flatten)]
-    import: ImportArgs,
+    import: OptionArgs,
 }
 
 /// Imports, and reports what happened. Returns whether every line was imported.
-pub(super) async fn import(core: &Arc<Core>, args: FilesArgs) -> Result<bool, CommandError> {
+pub(super) async fn import(
+    core: &Arc<Core>,
+    args: FilesArgs,
+    output: OutputArgs,
+) -> Result<bool, CommandError> {
     let call = call(core, &args.app_key).await?;
     let sources = transfer::sources(&args.paths)?;
     let options = args.import.options(InvalidValues::Refuse, false);
@@ -31,6 +35,6 @@ pub(super) async fn import(core: &Arc<Core>, args: FilesArgs) -> Result<bool, Co
     let report = transfer::import(&call, &sources, options, &mut progress).await;
     progress.end();
     let report = report?;
-    print_report(&report, options)?;
+    print_report(output, None, &report, options)?;
     Ok(report.is_clean())
 }

@@ -8,17 +8,25 @@ mod report;
 
 use std::{process::ExitCode, sync::Arc};
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use self::{
     files::FilesArgs,
     pull::{EasemobArgs, NetEaseArgs},
 };
-use super::error::CommandError;
+use super::{error::CommandError, output::OutputArgs};
 use crate::ops::Core;
 
+#[derive(Args, Debug)]
+pub(super) struct ImportArgs {
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(subcommand)]
+    command: ImportCommand,
+}
+
 #[derive(Debug, Subcommand)]
-pub(super) enum ImportCommand {
+enum ImportCommand {
     /// Import files: users*, friends* and blocks*, each as .jsonl or .csv.
     ///
     /// What the app has already is counted and stays as it is, so that an import can be repeated, and
@@ -40,14 +48,12 @@ pub(super) enum ImportCommand {
     NetEase(NetEaseArgs),
 }
 
-pub(super) async fn import(
-    core: &Arc<Core>,
-    command: ImportCommand,
-) -> Result<ExitCode, CommandError> {
-    let clean = match command {
-        ImportCommand::Files(args) => files::import(core, args).await?,
-        ImportCommand::Easemob(args) => pull::easemob(core, args).await?,
-        ImportCommand::NetEase(args) => pull::netease(core, args).await?,
+pub(super) async fn import(core: &Arc<Core>, args: ImportArgs) -> Result<ExitCode, CommandError> {
+    let output = args.output;
+    let clean = match args.command {
+        ImportCommand::Files(args) => files::import(core, args, output).await?,
+        ImportCommand::Easemob(args) => pull::easemob(core, args, output).await?,
+        ImportCommand::NetEase(args) => pull::netease(core, args, output).await?,
     };
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

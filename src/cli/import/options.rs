@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[derive(Args, Clone, Copy, Debug)]
-pub(super) struct ImportArgs {
+pub(super) struct OptionArgs {
     /// Overwrite the texts of users and entries that exist already.
     #[arg(long)]
     overwrite: bool,
@@ -17,7 +17,7 @@ pub(super) struct ImportArgs {
     dry_run: bool,
 }
 
-impl ImportArgs {
+impl OptionArgs {
     /// `compare` says whether the import is compared with the app when it has written.
     pub(super) fn options(self, invalid_values: InvalidValues, compare: bool) -> Options {
         Options {

@@ -10,22 +10,19 @@ use std::{
 
 use clap::Args;
 
-use super::{
-    options::ImportArgs,
-    report::{above_zero, print_report},
-};
+use super::{options::OptionArgs, report::print_report};
 use crate::{
     cli::{
         core::call,
         error::CommandError,
-        output::{OutputError, print},
+        output::OutputArgs,
         progress::{Progress, print_error},
         secrets::from_file_or_variable,
         signals::listen_to_signals,
     },
     domain::parse_duration,
     ops::Core,
-    pull::{self, Easemob, EasemobSettings, NetEase, NetEaseSettings, Pace, Pulled, Vendor},
+    pull::{self, Easemob, EasemobSettings, NetEase, NetEaseSettings, Pace, Vendor},
     transfer::{self, InvalidValues},
 };
 
@@ -88,7 +85,7 @@ struct PullArgs {
     #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = parse_duration)]
     backoff: Duration,
     #[command(flatten)]
-    import: ImportArgs,
+    import: OptionArgs,
 }
 
 impl PullArgs {
@@ -103,7 +100,11 @@ impl PullArgs {
 }
 
 /// Moves an app from Easemob. Returns whether nothing was left out and nothing differs.
-pub(super) async fn easemob(core: &Arc<Core>, args: EasemobArgs) -> Result<bool, CommandError> {
+pub(super) async fn easemob(
+    core: &Arc<Core>,
+    args: EasemobArgs,
+    output: OutputArgs,
+) -> Result<bool, CommandError> {
     let settings = EasemobSettings {
         url: args.url,
         app_key: args.from.unwrap_or_else(|| args.app_key.clone()),
@@ -115,11 +116,15 @@ pub(super) async fn easemob(core: &Arc<Core>, args: EasemobArgs) -> Result<bool,
         )?,
     };
     let vendor = Vendor::Easemob(Box::new(Easemob::new(settings, args.pull.pace())?));
-    pull_and_import(core, &args.app_key, &vendor, args.pull).await
+    pull_and_import(core, &args.app_key, &vendor, args.pull, output).await
 }
 
 /// Moves an app from NetEase. Returns whether nothing was left out and nothing differs.
-pub(super) async fn netease(core: &Arc<Core>, args: NetEaseArgs) -> Result<bool, CommandError> {
+pub(super) async fn netease(
+    core: &Arc<Core>,
+    args: NetEaseArgs,
+    output: OutputArgs,
+) -> Result<bool, CommandError> {
     let settings = NetEaseSettings {
         url: args.url,
         app_key: args.from,
@@ -130,7 +135,7 @@ pub(super) async fn netease(core: &Arc<Core>, args: NetEaseArgs) -> Result<bool,
         )?,
     };
     let vendor = Box::new(NetEase::new(settings, args.pull.pace(), core.clock.clone())?);
-    pull_and_import(core, &args.app_key, &Vendor::NetEase(vendor), args.pull).await
+    pull_and_import(core, &args.app_key, &Vendor::NetEase(vendor), args.pull, output).await
 }
 
 /// Pulls, imports what was pulled, and compares that with what is in the app then.
@@ -139,6 +144,7 @@ async fn pull_and_import(
     app_key: &str,
     vendor: &Vendor,
     args: PullArgs,
+    output: OutputArgs,
 ) -> Result<bool, CommandError> {
     let stop = listen_to_signals().stop;
     if vendor.is_in_the_clear() {
@@ -164,20 +170,7 @@ async fn pull_and_import(
     };
     progress.end();
     let report = report.ok_or("stopped; the same command goes on from here")??;
-    print_pulled(&pulled)?;
-    print_report(&report, options)?;
+    print_report(output, Some(&pulled), &report, options)?;
     let left_out = pulled.unknown + pulled.refused + pulled.bad_names;
     Ok(report.is_clean() && left_out == 0)
-}
-
-fn print_pulled(pulled: &Pulled) -> Result<(), OutputError> {
-    let mut words = vec![
-        format!("{} users", pulled.users),
-        format!("{} unknown to the vendor", pulled.unknown),
-    ];
-    words.extend(above_zero(&[
-        (pulled.refused, "refused by the vendor"),
-        (pulled.bad_names, "bad names"),
-    ]));
-    print(format_args!("pulled: {}", words.join(", ")))
 }

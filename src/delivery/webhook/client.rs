@@ -23,6 +23,9 @@ use super::{
 };
 use crate::domain::{Attempt, CallbackRule, Event, unix_millis, with_causes};
 
+/// The longest certificates of a rule's authorities, in bytes.
+const MAX_AUTHORITIES: usize = 64 * 1024;
+
 /// How many bytes of a response's body are read and kept.
 const KEPT: usize = 1024;
 
@@ -179,6 +182,9 @@ impl WebhookClient {
 /// # Errors
 /// A sentence about what is wrong with them.
 pub fn check_authorities(pem: &str) -> Result<(), String> {
+    if pem.len() > MAX_AUTHORITIES || pem.contains('\0') {
+        return Err("must be PEM of at most 64 KiB".to_owned());
+    }
     if pem.is_empty() { Ok(()) } else { roots(pem).map(|_| ()) }
 }
 

@@ -1,4 +1,4 @@
-//! App tokens: issue and revoke.
+//! App tokens: issue, list and revoke.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use super::{apps, login_throttle::Login};
 use crate::{
     domain::{
-        App, AppKey, Audited, Credential, Error, Secret, SecretKind, facts, is_credential,
-        time_fact,
+        App, AppKey, Audited, Credential, Error, Secret, SecretHash, SecretKind, TokenInfo, facts,
+        is_credential, time_fact,
     },
     ops::{Call, Core, OperatorCall, audits, call::app_as_author},
     store::{self, tokens},
@@ -101,24 +101,42 @@ async fn create(
     Ok(IssuedToken { token, expires_in: ttl, app_id: app.id })
 }
 
+/// The newest valid tokens of the caller's app, `limit` of them at the most.
+///
+/// # Errors
+/// Only those of every call.
+pub async fn list(call: &Call, limit: i32) -> Result<Vec<TokenInfo>, Error> {
+    let (app_id, now) = (call.app.id, call.core.clock.now());
+    call.core.db.read(async |db| tokens::of_app(db, app_id, now, limit).await).await
+}
+
 /// Revokes a token of the caller's app. A token of another app stays valid, without an error.
 ///
 /// # Errors
 /// Only those of every call.
 pub async fn revoke(call: &Call, token: &Secret) -> Result<(), Error> {
-    let hash = token.hash();
-    call.core
+    revoke_by_hash(call, token.hash()).await.map(drop)
+}
+
+/// Revokes the token of the caller's app that has this hash. Returns whether the app has such a token.
+///
+/// # Errors
+/// Only those of every call.
+pub async fn revoke_by_hash(call: &Call, hash: SecretHash) -> Result<bool, Error> {
+    let revoked = call
+        .core
         .db
         .retrying(|| async {
             let mut tx = call.core.db.begin(call.deadline).await?;
             if !tokens::revoke(&mut tx, hash, call.app.id).await? {
-                return Ok(());
+                return Ok(false);
             }
             let change = Audited::new("TokenService/RevokeToken").in_app(&call.app);
             let change = change.of(hash.short());
-            audits::commit(&call.core, tx, &call.author(), change).await
+            audits::commit(&call.core, tx, &call.author(), change).await?;
+            Ok(true)
         })
         .await?;
     call.core.callers.forget_token(hash).await;
-    Ok(())
+    Ok(revoked)
 }

@@ -36,7 +36,12 @@ pub struct Service {
 impl Service {
     /// Starts a service and waits until it listens.
     pub async fn start(arguments: &[&str]) -> Self {
-        let mut service = Self::begin(arguments);
+        Self::start_with(arguments, |_| {}).await
+    }
+
+    /// The same, with what `prepare` changes of the command.
+    pub async fn start_with(arguments: &[&str], prepare: impl FnOnce(&mut Command)) -> Self {
+        let mut service = Self::begin_with(arguments, prepare);
         let line = service.logs("listening").await;
         service.url = format!("http://{}", line["address"].as_str().expect("an address"));
         service
@@ -44,10 +49,15 @@ impl Service {
 
     /// Starts a service.
     pub fn begin(arguments: &[&str]) -> Self {
+        Self::begin_with(arguments, |_| {})
+    }
+
+    fn begin_with(arguments: &[&str], prepare: impl FnOnce(&mut Command)) -> Self {
         let always = ["--listen", "127.0.0.1:0", "--log-format", "json"];
         let arguments = [&always[..], arguments].concat();
         let mut command = command(&arguments);
         command.stdout(Stdio::null()).stderr(Stdio::piped());
+        prepare(&mut command);
         let child = command.spawn().expect("the binary starts");
         let mut service = Self { child, log: None, logged: String::new(), url: String::new() };
         service.log = service.child.stderr.take().map(BufReader::new);
