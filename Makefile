@@ -32,7 +32,7 @@ test: ## Run all tests, on a private Postgres or on the server of TEST_DATABASE_
 
 test-hostile: ## Run the attacks that take minutes, and print what callers and memory did meanwhile
 	@scripts/setup test
-	cargo test --locked --test it hostile:: -- --ignored --nocapture --test-threads 1
+	cargo test --locked --release --test it hostile:: -- --ignored --nocapture --test-threads 1
 
 check: ## Check format, lints, protos, dependencies and house rules
 	@scripts/setup test

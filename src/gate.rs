@@ -11,7 +11,7 @@ use std::{
     net::IpAddr,
     panic::AssertUnwindSafe,
     sync::{
-        Arc, OnceLock,
+        Arc, OnceLock, Weak,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -50,6 +50,8 @@ pub struct GateSettings {
     pub max_in_flight: usize,
     /// Of how many apps the calls are counted, each by itself; `None`: calls are not counted by app.
     pub counted_apps: Option<usize>,
+    /// How many bytes may be there of requests of which the rest is still coming.
+    pub max_arriving: usize,
 }
 
 /// The gate. Cheap to clone; all clones count together.
@@ -90,6 +92,20 @@ pub struct Admitted {
 }
 
 impl Admitted {
+    /// Counts bytes of the request, of which more are coming.
+    ///
+    /// # Errors
+    /// `Unavailable` when the caller has its share of the bytes of requests that are coming.
+    pub fn receive(&self, bytes: usize) -> Result<(), Error> {
+        self.place.receive(bytes)
+    }
+
+    /// Has the listener count the bytes of the call's request while they come.
+    pub fn count_arriving(&self, call: &InFlight) {
+        // A call passes the gate once.
+        let _ = call.arriving.set(Arc::downgrade(&self.place));
+    }
+
     /// Takes a place among the calls in flight, once the request has come as a whole. Returns when the
     /// call must be over.
     ///
@@ -126,7 +142,7 @@ impl Gate {
         Self(Arc::new(Shared {
             core,
             batchers: Arc::default(),
-            places: CallPlaces::new(settings.max_in_flight),
+            places: CallPlaces::new(settings.max_in_flight, settings.max_arriving),
             app_counts: AppCounts::new(settings.counted_apps),
             max_duration: settings.max_duration,
         }))
@@ -204,6 +220,8 @@ pub const INTERNAL: &str = "an internal error happened; the service's log tells 
 #[derive(Debug)]
 pub struct InFlight {
     connection: Arc<Connection>,
+    /// The call's place while its request is coming.
+    arriving: OnceLock<Weak<Place>>,
     place: OnceLock<Arc<Place>>,
     open_place: OnceLock<[OwnedSemaphorePermit; 2]>,
 }
@@ -212,13 +230,27 @@ impl InFlight {
     /// A call on `connection`.
     #[must_use]
     pub fn on(connection: Arc<Connection>) -> Self {
-        Self { connection, place: OnceLock::new(), open_place: OnceLock::new() }
+        Self {
+            connection,
+            arriving: OnceLock::new(),
+            place: OnceLock::new(),
+            open_place: OnceLock::new(),
+        }
     }
 
     /// The call to which a request's extensions belong.
     #[must_use]
     pub fn of(extensions: &Extensions) -> Option<&Arc<Self>> {
         extensions.get()
+    }
+
+    /// Counts bytes of the call's request, of which more are coming.
+    ///
+    /// # Errors
+    /// As [`Admitted::receive`].
+    pub fn receive(&self, bytes: usize) -> Result<(), Error> {
+        let place = self.arriving.get().and_then(Weak::upgrade);
+        place.map_or(Ok(()), |place| place.receive(bytes))
     }
 
     /// Keeps the call's place until the answer is sent. A caller who asks and reads no answer so has no

@@ -14,8 +14,9 @@
 //! Around them: [`config`] and [`telemetry`] set the process up, [`server`] listens and runs the
 //! background work, [`private_postgres`] is the database of the default run, [`cli`] has the commands,
 //! [`transfer`] reads and writes files of users and lists, [`pull`] fetches such files from the vendors,
-//! [`clock`] tells the time, [`outbox_signals`] wakes the dispatcher, [`background_work`] knows what fails, [`measure`] has the means to measure, and [`page_token`] is the form of
-//! page tokens on all surfaces.
+//! [`clock`] tells the time, [`outbox_signals`] wakes the dispatcher, [`background_work`] counts how often
+//! the background work fails, [`measure`] has the means to measure, and [`page_token`] is the form of page
+//! tokens on all surfaces.
 
 // A line that can't be printed is an error, and no panic: `cli::output`.
 #![deny(clippy::print_stdout)]

@@ -52,6 +52,13 @@ pub struct ListenerArgs {
     #[arg(long, env = "BEFRIEND_MAX_IN_FLIGHT", value_name = "N", default_value = "1024")]
     max_in_flight: NonZeroUsize,
 
+    /// How many bytes may be there of requests of which the rest is still coming.
+    ///
+    /// Whose request needs more than the share of its app, or for logins of its address, is refused as
+    /// UNAVAILABLE.
+    #[arg(long, env = "BEFRIEND_MAX_ARRIVING", value_name = "BYTES", default_value = "67108864")]
+    max_arriving: NonZeroUsize,
+
     /// How many calls of one connection may be under way at once.
     #[arg(long, env = "BEFRIEND_MAX_STREAMS", value_name = "N", default_value = "256")]
     pub max_streams: NonZeroU32,
@@ -123,6 +130,7 @@ impl ListenerArgs {
         GateSettings {
             max_duration: self.max_duration,
             max_in_flight: self.max_in_flight.get(),
+            max_arriving: self.max_arriving.get(),
             counted_apps: None,
         }
     }

@@ -176,9 +176,9 @@ impl PartitionLeases {
     /// depends on the instance that sends it.
     fn tell_of_differences(&mut self, differs: bool) {
         if differs && !self.differs {
-            let here = self.allows_private;
+            let this_instance = self.allows_private;
             tracing::warn!(
-                here,
+                this_instance,
                 "instances differ in --callback-allow-private: some callbacks to private addresses fail"
             );
         } else if self.differs && !differs {

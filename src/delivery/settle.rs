@@ -21,8 +21,9 @@ const HELD_BACK: i64 = 100;
 /// The `disabled_reason` of a rule whose receiver answered 410.
 const GONE: &str = "gone";
 
-/// Writes the pauses of rules, and the new states of events: delivered and failed ones move to the history, the others wait for
-/// their next attempt. Skips events of partitions whose lease was lost: the new holder sends them again.
+/// Writes the pauses of rules, and the new states of events: delivered and failed ones move to the
+/// history, the others wait for their next attempt. Skips events of partitions whose lease was lost: the
+/// new holder sends them again.
 pub(super) async fn settle(
     db: &Db,
     clock: &Clock,

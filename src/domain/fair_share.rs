@@ -68,10 +68,28 @@ impl Places {
         may
     }
 
+    /// Takes so many places for the holder, or none of them, until [`Self::give_back_many`]. False when they
+    /// would be more than the holder's share.
+    #[must_use]
+    pub fn take_many(&self, held: &Held, count: usize) -> bool {
+        let taken = self.taken.fetch_add(count, Ordering::Relaxed);
+        let holds = held.0.fetch_add(count, Ordering::Relaxed);
+        let may = room_for(holds, self.max.saturating_sub(taken), self.max) >= count;
+        if !may {
+            self.give_back_many(held, count);
+        }
+        may
+    }
+
     /// Gives a place of the holder back.
     pub fn give_back(&self, held: &Held) {
-        held.0.fetch_sub(1, Ordering::Relaxed);
-        self.taken.fetch_sub(1, Ordering::Relaxed);
+        self.give_back_many(held, 1);
+    }
+
+    /// Gives so many places of the holder back.
+    pub fn give_back_many(&self, held: &Held, count: usize) {
+        held.0.fetch_sub(count, Ordering::Relaxed);
+        self.taken.fetch_sub(count, Ordering::Relaxed);
     }
 }
 
@@ -179,6 +197,17 @@ mod tests {
             }
             assert_eq!(room_for(held, free, max), took, "{held} held, {free} free");
         }
+    }
+
+    #[test]
+    fn many_places_are_taken_together_or_not_at_all() {
+        let places = Places::new(1024);
+        let (one, other) = (Held::default(), Held::default());
+        assert!(!places.take_many(&one, 641) && places.taken() == 0);
+        assert!(places.take_many(&one, 640) && !places.take_many(&one, 1));
+        assert!(places.take_many(&other, 200) && places.taken() == 840);
+        places.give_back_many(&one, 640);
+        assert_eq!(places.taken(), 200);
     }
 
     #[test]

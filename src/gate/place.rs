@@ -9,7 +9,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -25,6 +25,13 @@ const MAX_ANONYMOUS: usize = 256;
 /// How many requests may be coming, for each call that may run.
 const ARRIVING: usize = 4;
 
+/// How many bytes of a request are not counted while the rest of it is coming: nearly all requests are
+/// smaller, and of these the places alone bound how many there are.
+const UNCOUNTED: usize = 4 * 1024;
+
+/// Which part of the bytes of requests that are coming is for callers without credentials, who send logins.
+const ANONYMOUS_BYTES: usize = 4;
+
 /// The places of calls with credentials, and of calls without.
 #[derive(Debug)]
 pub(super) struct CallPlaces {
@@ -37,23 +44,32 @@ pub(super) struct CallPlaces {
 #[derive(Debug)]
 struct Pool {
     arriving: Places,
+    arriving_bytes: Places,
     running: Places,
 }
 
 impl Pool {
-    fn new(running: usize, arriving: usize) -> Arc<Self> {
-        Arc::new(Self { arriving: Places::new(arriving), running: Places::new(running) })
+    fn new(running: usize, arriving: usize, arriving_bytes: usize) -> Arc<Self> {
+        Arc::new(Self {
+            arriving: Places::new(arriving),
+            arriving_bytes: Places::new(arriving_bytes),
+            running: Places::new(running),
+        })
     }
 }
 
 impl CallPlaces {
-    /// Places for so many running calls.
-    pub(super) fn new(max_in_flight: usize) -> Self {
+    /// Places for so many running calls, and for so many bytes of requests that are coming.
+    pub(super) fn new(max_in_flight: usize, max_arriving: usize) -> Self {
         let arriving = max_in_flight.saturating_mul(ARRIVING);
         Self {
-            authenticated: Pool::new(max_in_flight, arriving),
+            authenticated: Pool::new(max_in_flight, arriving, max_arriving),
             // Many addresses can each begin a login that they never send: those cost hardly anything.
-            anonymous: Pool::new(max_in_flight.min(MAX_ANONYMOUS), arriving),
+            anonymous: Pool::new(
+                max_in_flight.min(MAX_ANONYMOUS),
+                arriving,
+                max_arriving / ANONYMOUS_BYTES,
+            ),
             operators: Arc::default(),
             addresses: Holders::default(),
         }
@@ -80,6 +96,8 @@ pub struct Place {
     pool: Arc<Pool>,
     calls: Arc<HeldCalls>,
     running: AtomicBool,
+    /// The bytes of the request that are there, while the rest is coming.
+    received: AtomicUsize,
 }
 
 impl Place {
@@ -88,7 +106,36 @@ impl Place {
             Limit::Arriving.refused();
             return Err(Error::Unavailable(Outage::Overloaded));
         }
-        Ok(Self { pool: Arc::clone(pool), calls, running: AtomicBool::new(false) })
+        Ok(Self {
+            pool: Arc::clone(pool),
+            calls,
+            running: AtomicBool::new(false),
+            received: AtomicUsize::new(0),
+        })
+    }
+
+    /// Counts bytes of the request, of which more are coming.
+    ///
+    /// # Errors
+    /// `Unavailable` when the caller has its share of the bytes that may be there for requests that are
+    /// coming.
+    pub(super) fn receive(&self, bytes: usize) -> Result<(), Error> {
+        let before = self.received.fetch_add(bytes, Ordering::Relaxed);
+        let counted = |received: usize| received.saturating_sub(UNCOUNTED);
+        let more = counted(before + bytes) - counted(before);
+        if more == 0 || self.pool.arriving_bytes.take_many(&self.calls.arriving_bytes, more) {
+            return Ok(());
+        }
+        self.received.fetch_sub(bytes, Ordering::Relaxed);
+        Err(Error::Unavailable(Outage::Overloaded))
+    }
+
+    /// The request has come as a whole, or never will: what was kept of it is not counted any more.
+    fn received(&self) {
+        let counted = self.received.swap(0, Ordering::Relaxed).saturating_sub(UNCOUNTED);
+        if counted > 0 {
+            self.pool.arriving_bytes.give_back_many(&self.calls.arriving_bytes, counted);
+        }
     }
 
     /// Exchanges the place for one among the running calls. A second call changes nothing.
@@ -96,6 +143,7 @@ impl Place {
         if self.running.load(Ordering::Acquire) {
             return Ok(());
         }
+        self.received();
         if !self.pool.running.take(&self.calls.running) {
             Limit::Running.refused();
             return Err(Error::Unavailable(Outage::Overloaded));
@@ -111,6 +159,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        self.received();
         if *self.running.get_mut() {
             self.pool.running.give_back(&self.calls.running);
         } else {

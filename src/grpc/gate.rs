@@ -135,7 +135,9 @@ where
     };
     let identify = identify(gate.core(), method, bearer.as_ref(), address);
     let in_flight = InFlight::of(request.extensions()).cloned();
+    let call = in_flight.as_deref();
     let passed = gate.pass(log, caller, timeout, identify, |admitted| {
+        call.inspect(|call| admitted.count_arriving(call));
         request.extensions_mut().insert(admitted);
         let response = inner.call(request);
         async { response.await.map_err(|never| match never {}) }

@@ -223,7 +223,10 @@ impl<A: VendorApi> Endpoint<A> {
             }
         });
         let result = self.gate.pass(log, caller, None, authenticate, |admitted| async move {
-            let body = read::body(body, self.max_body).await?;
+            let body = read::body(body, self.max_body, |bytes| {
+                admitted.receive(bytes).map_err(A::Error::from)
+            })
+            .await?;
             let request = A::read_body(head, body)?;
             match &route.run {
                 Run::App(run) => run(request, admitted.start_call()?).await,

@@ -4,6 +4,7 @@ use axum::{
     body::{Body, Bytes},
     http::{Method, Uri},
 };
+use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use percent_encoding::percent_decode;
 
@@ -24,8 +25,13 @@ pub(super) enum ReadError {
     BodyIncomplete,
 }
 
-/// The request's whole body, of at most `max` bytes.
-pub(super) async fn body(mut body: Body, max: usize) -> Result<Bytes, ReadError> {
+/// The request's whole body, of at most `max` bytes. While more of it is coming, `count` is told how many
+/// bytes are kept, and may refuse them.
+pub(super) async fn body<E: From<ReadError>>(
+    mut body: Body,
+    max: usize,
+    count: impl Fn(usize) -> Result<(), E>,
+) -> Result<Bytes, E> {
     let mut read = Vec::new();
     let mut received = 0_usize;
     while let Some(frame) = body.frame().await {
@@ -33,15 +39,18 @@ pub(super) async fn body(mut body: Body, max: usize) -> Result<Bytes, ReadError>
         let Some(data) = frame.data_ref() else { continue };
         received = received.saturating_add(data.len());
         if received > max.saturating_mul(DISCARD_FACTOR) {
-            return Err(ReadError::BodyTooLarge);
+            return Err(ReadError::BodyTooLarge.into());
         }
         if received <= max {
+            if !body.is_end_stream() {
+                count(data.len())?;
+            }
             read.extend_from_slice(data);
         } else {
             read = Vec::new();
         }
     }
-    if received > max { Err(ReadError::BodyTooLarge) } else { Ok(read.into()) }
+    if received > max { Err(ReadError::BodyTooLarge.into()) } else { Ok(read.into()) }
 }
 
 /// The decoded names and values of a query or a form; `None` unless all of it is UTF-8.
@@ -112,8 +121,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_is_read_up_to_its_bound() {
-        assert_eq!(body(Body::from("12345678"), 8).await.unwrap(), "12345678");
-        assert_eq!(body(Body::from("123456789"), 8).await, Err(ReadError::BodyTooLarge));
-        assert_eq!(body(Body::empty(), 8).await.unwrap(), "");
+        let read = |text: &'static str, max| body(Body::from(text), max, |_| Ok(()));
+        assert_eq!(read("12345678", 8).await.unwrap(), "12345678");
+        assert_eq!(read("123456789", 8).await, Err(ReadError::BodyTooLarge));
+        assert_eq!(read("", 8).await.unwrap(), "");
     }
 }

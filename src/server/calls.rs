@@ -15,25 +15,26 @@ use tower::{Service, ServiceExt as _, util::Oneshot};
 
 use super::{
     answer::Answer,
+    arriving::Arriving,
     peer::{OpenCall, Peer},
 };
 use crate::gate::InFlight;
 
 /// The routes as hyper calls them for one connection.
 #[derive(Debug)]
-pub(super) struct Calls<S> {
+pub(super) struct CallService<S> {
     routes: S,
     peer: Arc<Peer>,
 }
 
-impl<S> Calls<S> {
+impl<S> CallService<S> {
     /// The routes for the calls of `peer`.
     pub(super) fn new(routes: S, peer: Arc<Peer>) -> Self {
         Self { routes, peer }
     }
 }
 
-impl<S> hyper::service::Service<Request<Incoming>> for Calls<S>
+impl<S> hyper::service::Service<Request<Incoming>> for CallService<S>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
         + Clone
@@ -49,7 +50,7 @@ where
     fn call(&self, request: Request<Incoming>) -> Answering<S> {
         let open = self.peer.begin();
         let call = Arc::new(InFlight::on(Arc::clone(&self.peer.connection)));
-        let mut request = request.map(Body::new);
+        let mut request = request.map(|body| Body::new(Arriving::new(body, Arc::clone(&call))));
         request.extensions_mut().insert(Arc::clone(&call));
         let routes = self.routes.clone();
         let stage = if self.peer.has_room() {

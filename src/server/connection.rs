@@ -20,7 +20,7 @@ use tower::Service;
 
 use super::{
     batched_writes::BatchedWrites,
-    calls::Calls,
+    calls::CallService,
     certificates::Certificates,
     peer::{Peer, Told},
     peer_stream::PeerStream,
@@ -33,7 +33,7 @@ use crate::{config::ListenerArgs, gate::MAX_METADATA};
 const MAX_HEADER_LIST: u32 = 16 * MAX_METADATA;
 
 /// The largest head of an HTTP/1 request, in bytes, and how much of a body is read ahead.
-const MAX_HTTP1_BUFFER: usize = 128 * 1024;
+const MAX_HTTP1_BUFFER: usize = 64 * 1024;
 
 /// How connections are served. Cheap enough to clone for each.
 #[derive(Clone)]
@@ -111,7 +111,7 @@ impl<S: Routes> Protocols<S> {
         let Some(Ok(stream)) = while_told(peer, Told::Serve, opening).await else { return };
         let is_http2 = stream.is_http2();
         let io = TokioIo::new(BatchedWrites::new(stream, peer.connection.calls.clone()));
-        let calls = Calls::new(self.routes.clone(), peer.clone());
+        let calls = CallService::new(self.routes.clone(), peer.clone());
         if is_http2 {
             let connection = self.http2.serve_connection(io, calls);
             until_end(peer, connection, |connection| connection.graceful_shutdown()).await;

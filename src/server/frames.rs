@@ -11,7 +11,7 @@ use std::{
 const HEAD: usize = 9;
 
 /// How many frames a connection may send at once.
-const BURST: i64 = 10_000;
+const BURST: i64 = 1_000;
 
 /// How many more it may send in a second.
 const PER_SECOND: i64 = 1_000;

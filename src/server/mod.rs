@@ -3,6 +3,7 @@
 mod accept;
 mod admin;
 mod answer;
+mod arriving;
 mod background;
 mod batched_writes;
 mod calls;

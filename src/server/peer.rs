@@ -87,7 +87,7 @@ pub(super) struct Peer {
     head_since: AtomicU64,
     /// The bytes of that head.
     head: AtomicUsize,
-    /// Since when the socket takes no bytes; 0: it does.
+    /// Since when the socket takes no bytes; 0: it takes them.
     stuck_since: AtomicU64,
     told: AtomicU8,
     waker: AtomicWaker,
@@ -168,7 +168,7 @@ impl Peer {
         }
     }
 
-    /// Whether the socket takes bytes.
+    /// Notes whether the socket took the bytes that were last written to it.
     pub(super) fn takes(&self, taken: bool) {
         let since = self.stuck_since.load(Relaxed);
         if taken && since != 0 {
@@ -178,7 +178,7 @@ impl Peer {
         }
     }
 
-    /// Since when the socket takes no bytes, or the head of a request is not whole.
+    /// Since when the socket takes no bytes.
     pub(super) fn stuck_since(&self) -> Option<u64> {
         Some(self.stuck_since.load(Relaxed)).filter(|since| *since != 0)
     }

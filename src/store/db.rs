@@ -252,7 +252,8 @@ impl Db {
         // Bulk statements read whole tables: they have no timeout, and each is planned for the rows
         // that are there. The files may be slower than the database; the session locks no user's row.
         sqlx::raw_sql(
-            "set statement_timeout = 0; set idle_in_transaction_session_timeout = '5min'; set work_mem = '64MB'; set plan_cache_mode = auto; \
+            "set statement_timeout = 0; set idle_in_transaction_session_timeout = '5min'; \
+             set work_mem = '64MB'; set plan_cache_mode = auto; \
              set max_parallel_workers_per_gather = 0",
         )
         .execute(&mut connection)

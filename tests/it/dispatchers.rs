@@ -333,8 +333,8 @@ async fn instances_that_differ_in_where_callbacks_may_go_say_so() {
     let mut other = binary::Service::start(&[&flags[..], &["false"]].concat()).await;
     let differ =
         "instances differ in --callback-allow-private: some callbacks to private addresses fail";
-    assert_eq!(one.logs(differ).await["here"], true);
-    assert_eq!(other.logs(differ).await["here"], false);
+    assert_eq!(one.logs(differ).await["this_instance"], true);
+    assert_eq!(other.logs(differ).await["this_instance"], false);
     assert!(other.stop().await);
     one.logs("all instances agree in --callback-allow-private").await;
 }

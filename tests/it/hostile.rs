@@ -2,6 +2,7 @@
 //! on. For every method in the descriptors.
 
 mod answers;
+mod arriving;
 #[cfg(target_os = "linux")]
 mod attacks;
 mod connections;

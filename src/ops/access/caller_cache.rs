@@ -33,11 +33,13 @@ pub struct CallingApp {
     pub calls: Arc<HeldCalls>,
 }
 
-/// How many places the calls of one caller hold.
+/// How many places, and bytes, the calls of one caller hold.
 #[derive(Debug, Default)]
 pub struct HeldCalls {
     /// Calls whose request is still coming.
     pub arriving: Held,
+    /// The bytes of such requests that are there already.
+    pub arriving_bytes: Held,
     /// Calls that run.
     pub running: Held,
 }

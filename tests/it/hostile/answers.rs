@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use befriend::{clock::Clock, proto};
-use h2::client::{Connection, SendRequest};
+use h2::{
+    SendStream,
+    client::{Connection, ResponseFuture, SendRequest},
+};
 use http::Request;
 use prost::{Message as _, bytes::Bytes};
 use tokio::{net::TcpStream, time::timeout};
@@ -39,6 +42,17 @@ impl Deaf {
 
     /// Asks, and comes back when the head of the answer is there.
     pub async fn ask(&self, path: &str, token: &str, message: &[u8]) -> Result<Held, h2::Error> {
+        let (response, mut stream) = self.begin(path, token).await?;
+        stream.send_data(frame(message).into(), true)?;
+        Ok(Held { head: response.await?, _stream: stream })
+    }
+
+    /// Sends the head of a request.
+    pub async fn begin(
+        &self,
+        path: &str,
+        token: &str,
+    ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
         let request = Request::post(format!("http://befriend{path}"))
             .header("content-type", "application/grpc")
             .header("te", "trailers")
@@ -46,9 +60,7 @@ impl Deaf {
             .body(())
             .unwrap();
         let mut sender = self.sender.clone().ready().await?;
-        let (response, mut stream) = sender.send_request(request, false)?;
-        stream.send_data(frame(message).into(), true)?;
-        Ok(Held { head: response.await?, _stream: stream })
+        sender.send_request(request, false)
     }
 
     /// Whether the server has closed the connection.
