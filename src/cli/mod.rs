@@ -15,6 +15,7 @@ mod friends;
 mod health;
 mod import;
 mod listener;
+mod memory;
 mod operations;
 mod operators;
 mod output;
@@ -106,8 +107,9 @@ enum Command {
     Health(HealthArgs),
 }
 
-/// Runs the command of this process.
-pub fn main() -> ExitCode {
+/// Runs the command of this process. `collect_memory` has the allocator collect the free memory of the thread
+/// that calls it.
+pub fn main(collect_memory: fn()) -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let (command, file) = match command(&arguments) {
         Ok(found) => found,
@@ -124,7 +126,10 @@ pub fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let told = Told { matches, file, warnings };
     let done = match runtime {
-        Ok(runtime) => runtime.block_on(run(cli, told)),
+        Ok(runtime) => {
+            runtime.spawn(memory::collect(collect_memory));
+            runtime.block_on(run(cli, told))
+        }
         Err(error) => Err(error.into()),
     };
     telemetry::flush();

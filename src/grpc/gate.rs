@@ -11,7 +11,8 @@ use std::{
     time::Duration,
 };
 
-use http::{Extensions, HeaderMap, Request, Response};
+use futures_util::TryFutureExt as _;
+use http::{Extensions, HeaderMap, Request, Response, Version};
 use tokio::time::Instant;
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
@@ -79,6 +80,22 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> ResponseFuture {
+        if request.version() < Version::HTTP_2 && protocol::is_grpc(request.headers()) {
+            return Box::pin(self.answer(request).map_ok(protocol::ends_connection));
+        }
+        self.answer(request)
+    }
+}
+
+impl<S> Guarded<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send + 'static,
+{
+    fn answer(&mut self, request: Request<Body>) -> ResponseFuture {
         if let Some(mut refusal) = protocol::refuse(&request) {
             refusal.headers_mut().insert(REQUEST_ID, gate::request_id(request.headers()));
             return Box::pin(ready(Ok(refusal)));

@@ -38,6 +38,13 @@ pub(super) fn refuse(request: &Request<Body>) -> Option<Response<Body>> {
     })
 }
 
+/// The answer to a gRPC call that came over HTTP/1. It may be there before the body has come, so the connection
+/// ends with it: the next request could not be told from that body.
+pub(super) fn ends_connection(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
 /// Whether a path is one of a gRPC service's: befriend's own, health or reflection.
 fn is_grpc_path(path: &str) -> bool {
     path.starts_with("/befriend.v1.") || path.starts_with("/grpc.")
@@ -59,7 +66,13 @@ fn metadata_size(headers: &HeaderMap) -> usize {
 }
 
 fn not_grpc(status: StatusCode, request: &Request<Body>) -> Response<Body> {
-    let mut response = Response::new(Body::new(WHAT_IS_TAKEN.to_owned()));
+    // An answer to HEAD has no body; HTTP/2 would be broken by one.
+    let body = if request.method() == Method::HEAD {
+        Body::empty()
+    } else {
+        Body::new(WHAT_IS_TAKEN.to_owned())
+    };
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));

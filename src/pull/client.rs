@@ -8,7 +8,7 @@ use std::{
 };
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use http::{HeaderMap, Request, StatusCode, Uri, header};
+use http::{HeaderMap, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -21,7 +21,11 @@ use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::error::PullError;
-use crate::domain::{backoff, jittered, random_fraction, with_causes};
+use crate::{
+    clock::Clock,
+    domain::{backoff, jittered, random_fraction, with_causes},
+    retry_after,
+};
 
 /// How long an idle connection is kept.
 const IDLE: Duration = Duration::from_secs(30);
@@ -34,6 +38,9 @@ const MAX_BODY: usize = 64 * 1024 * 1024;
 
 /// How often in a row the vendor may throttle a call before the pull gives up.
 const MAX_THROTTLED: u32 = 100;
+
+/// The longest pause that the vendor may ask for. A pull that is run again goes on where it ended.
+const LONGEST_THROTTLE: Duration = Duration::from_mins(10);
 
 /// The longest pause before a call that failed is made again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -117,10 +124,9 @@ impl Response {
         serde_json::from_slice(&self.body).map_err(|error| format!("unexpected JSON: {error}"))
     }
 
-    /// The seconds of the Retry-After header.
+    /// How long the vendor asks to be left alone.
     pub(super) fn retry_after(&self) -> Option<Duration> {
-        let seconds = self.headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-        Some(Duration::from_secs(seconds))
+        retry_after::read(&self.headers, Clock::system().now())
     }
 
     /// The status, and the beginning of the body.
@@ -184,6 +190,13 @@ impl Client {
                 }
                 Outcome::Throttled(_) if throttled == MAX_THROTTLED => {
                     return Err(failed(format!("throttled {MAX_THROTTLED} times in a row")));
+                }
+                Outcome::Throttled(time) if time > LONGEST_THROTTLE => {
+                    return Err(failed(format!(
+                        "throttled for {} s, and a pull waits {} s at most: run it again later",
+                        time.as_secs(),
+                        LONGEST_THROTTLE.as_secs()
+                    )));
                 }
                 Outcome::Throttled(time) => {
                     throttled += 1;

@@ -4,7 +4,7 @@ use std::{
     fmt, io,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -141,6 +141,8 @@ pub(super) struct Connector {
     session: Box<dyn Fn(PgConnectOptions) -> PgConnectOptions + Send + Sync>,
     /// The host that took the last connection: the next one goes there first.
     last: AtomicUsize,
+    /// Whether the server refused the last connection of the pool for lack of room.
+    refused: AtomicBool,
     timeout: Duration,
     outages: Arc<Outages>,
 }
@@ -158,6 +160,7 @@ impl Connector {
             hosts: Replaceable::new([].into()),
             session: Box::new(options),
             last: AtomicUsize::new(0),
+            refused: AtomicBool::new(false),
             timeout,
             outages,
         };
@@ -185,13 +188,21 @@ impl Connector {
     /// Opens a connection. Tries again while the server is starting or has no room, for no longer than
     /// a call waits for a connection.
     pub(super) async fn connect(&self) -> Result<PgConnection, ConnectError> {
+        self.connect_while(ConnectError::may_pass).await
+    }
+
+    /// Opens a connection. Tries again for that long while the error is one that `may_pass`.
+    async fn connect_while(
+        &self,
+        may_pass: fn(&ConnectError) -> bool,
+    ) -> Result<PgConnection, ConnectError> {
         let until = Instant::now() + self.timeout;
         let mut failures = 0;
         loop {
             failures += 1;
             let pause = backoff(FIRST_PAUSE, failures, LONGEST_PAUSE);
             match self.connect_once(until.saturating_duration_since(Instant::now())).await {
-                Err(error) if error.may_pass() && Instant::now() + pause < until => {
+                Err(error) if may_pass(&error) && Instant::now() + pause < until => {
                     self.outages.suspect();
                 }
                 result => return result,
@@ -255,8 +266,23 @@ impl Manager for Connector {
     type Type = PgConnection;
     type Error = ConnectError;
 
+    /// Does not wait for a server that has no room: a connection that comes back meanwhile will do.
     async fn create(&self) -> Result<PgConnection, ConnectError> {
-        self.connect().await
+        let opened =
+            self.connect_while(|error| error.may_pass() && !error.has_no_room()).await;
+        match &opened {
+            Ok(_) if self.refused.swap(false, Ordering::Relaxed) => {
+                tracing::info!("the database takes further connections again");
+            }
+            Err(error) if error.has_no_room() && !self.refused.swap(true, Ordering::Relaxed) => {
+                tracing::warn!(
+                    %error,
+                    "the database takes no further connections: calls wait for those that are open"
+                );
+            }
+            Ok(_) | Err(_) => {}
+        }
+        opened
     }
 
     /// Checks a connection before it is used again; without a round trip if it was used a moment ago.

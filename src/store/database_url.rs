@@ -43,6 +43,32 @@ pub(super) struct Host {
 /// The parameters that say which hosts there are. They are read here and not by sqlx.
 const HOST_PARAMETERS: [&str; 4] = ["host", "hostaddr", "port", "target_session_attrs"];
 
+/// The parameters that sqlx reads.
+const PARAMETERS: [&str; 9] = [
+    "application_name",
+    "dbname",
+    "options",
+    "password",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+    "user",
+];
+
+/// Parameters of libpq that change nothing here: the settings of befriend bound the times, and the server
+/// always speaks UTF-8 to it.
+const WITHOUT_EFFECT: [&str; 8] = [
+    "client_encoding",
+    "connect_timeout",
+    "fallback_application_name",
+    "keepalives",
+    "keepalives_count",
+    "keepalives_idle",
+    "keepalives_interval",
+    "tcp_user_timeout",
+];
+
 /// The servers of a URL, in its order.
 ///
 /// # Errors
@@ -57,7 +83,17 @@ pub(super) fn hosts(url: &str) -> Result<Vec<Host>, DatabaseUrlError> {
         let named = pairs.iter().rev().find(|(key, _)| key == name);
         named.map(|(_, value)| value.as_str())
     };
+    check_parameters(pairs.iter().map(|(name, _)| name.as_str()))?;
     check_session(parameter("target_session_attrs"))?;
+    let user = parts.user.split(':').next().unwrap_or_default();
+    if user.is_empty() && parameter("user").is_none() && std::env::var_os("PGUSER").is_none() {
+        let why = "it names no user: write postgres://user:password@host:port/database";
+        return Err(DatabaseUrlError::Parameter(why.to_owned()));
+    }
+    if percent_decode_str(parts.database).decode_utf8().is_err() {
+        let why = "the name of the database is not UTF-8";
+        return Err(DatabaseUrlError::Parameter(why.to_owned()));
+    }
     let (mut names, mut ports) = split_hosts(parts.hosts)?;
     if let Some(given) = parameter("hostaddr").or_else(|| parameter("host")) {
         names = given.split(',').map(str::to_owned).collect();
@@ -66,8 +102,8 @@ pub(super) fn hosts(url: &str) -> Result<Vec<Host>, DatabaseUrlError> {
         ports = given.split(',').map(port).collect::<Result<_, _>>()?;
     }
     let ports = spread(ports, names.len())?;
-    let rest = pairs.iter().filter(|(key, _)| !HOST_PARAMETERS.contains(&key.as_str()));
-    let rest: Vec<_> = rest.collect();
+    let unread = |key: &str| HOST_PARAMETERS.contains(&key) || WITHOUT_EFFECT.contains(&key);
+    let rest: Vec<_> = pairs.iter().filter(|(key, _)| !unread(key)).collect();
     names.iter().zip(ports).map(|(name, port)| host(&parts, &rest, name, port)).collect()
 }
 
@@ -82,6 +118,7 @@ fn after_scheme(url: &str) -> Result<&str, DatabaseUrlError> {
         url.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-')).collect();
     let why = match scheme.as_str() {
         "jdbc" => "this is a URL for Java: write postgres://user:password@host:port/database",
+        _ if url.starts_with(['"', '\'']) => "it begins with a quote: write it without quotes",
         "postgres" | "postgresql" => "there are no two slashes behind the scheme",
         _ if url.contains("://") => {
             return Err(DatabaseUrlError::Scheme(format!("{scheme} is not Postgres")));
@@ -106,10 +143,9 @@ impl<'a> Parts<'a> {
     fn of(rest: &'a str) -> Result<Self, DatabaseUrlError> {
         let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, tail) = rest.split_at(authority_end);
-        // An "@" behind the end, and none before it: the character that seems to end the hosts belongs to
-        // the password. In parameters an "@" is allowed.
-        if !authority.contains('@')
-            && let Some(at) = tail.find('@')
+        // An "@" behind the end: the character that seems to end the hosts belongs to the password. In
+        // parameters an "@" is allowed.
+        if let Some(at) = tail.find('@')
             && !tail[..at].contains('=')
         {
             return Err(match tail.as_bytes()[0] {
@@ -151,6 +187,29 @@ fn check_user(user: &str) -> Result<(), DatabaseUrlError> {
     decoded.map(drop).map_err(|_| {
         DatabaseUrlError::Parameter("the user name or the password is not UTF-8".to_owned())
     })
+}
+
+/// Refuses parameters that would change nothing though they should, such as how the connection is secured.
+fn check_parameters<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), DatabaseUrlError> {
+    for name in names {
+        let known = HOST_PARAMETERS.contains(&name)
+            || PARAMETERS.contains(&name)
+            || WITHOUT_EFFECT.contains(&name)
+            || (name.starts_with("options[") && name.ends_with(']'));
+        if !known {
+            // A name that is none may be a part of the password.
+            let is_name = !name.is_empty()
+                && name.len() <= 40
+                && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            let name = if is_name { name } else { "that is none" };
+            return Err(DatabaseUrlError::Parameter(format!(
+                "befriend has no parameter {name}; it knows {} and {}",
+                HOST_PARAMETERS.join(", "),
+                PARAMETERS.join(", ")
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The service writes, so each of these means a server that takes writes.
@@ -271,7 +330,7 @@ mod tests {
             ("postgres://u@/x?host=a,b&port=1,2", &["a:1", "b:2"]),
             ("postgres://u@a,b/x?port=7", &["a:7", "b:7"]),
             ("postgres://u@%2Frun%2Fpg:9/x", &["/run/pg:9"]),
-            ("postgres:///x?host=/run/pg", &["/run/pg:5432"]),
+            ("postgres:///x?host=/run/pg&user=u", &["/run/pg:5432"]),
             ("postgres://u@a,b/x?target_session_attrs=read-write", &["a:5432", "b:5432"]),
         ] {
             assert_eq!(names(url), expected, "{url}");
@@ -298,6 +357,14 @@ mod tests {
             ("postgres://u:s3?cret@h/x", "%3F"),
             ("postgres://u:s3#cret@h/x", "%23"),
             ("postgres://u:s3@cret@h/x", "%40"),
+            ("postgres://u:top@s3/cret@h/x", "%2F"),
+            ("postgres://u:top@s3?cret@h/x", "%3F"),
+            ("\"postgres://u:s3cret@h/x\"", "without quotes"),
+            ("postgres://:s3cret@h/x", "names no user"),
+            ("postgres://h/x", "names no user"),
+            ("postgres://u:s3cret@h/x%ff", "the database is not UTF-8"),
+            ("postgres://u:s3cret@h/x?channel_binding=require", "no parameter channel_binding"),
+            ("postgres://u@h/x?S3cret=1", "no parameter that is none"),
             ("postgres://u:s3 cret@h/x", "%20"),
             ("postgres://u:s3%cret@h/x", "%25"),
             ("postgres://u:s3cret", "port"),

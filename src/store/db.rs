@@ -62,6 +62,10 @@ const PROBE_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often the prober tries to write while the disk is full.
 const TRIAL_INTERVAL: Duration = Duration::from_secs(2);
 
+/// How long after a write that found the disk full there is room, when the prober can't try it: the role may
+/// make no temporary tables.
+const ASSUMED_AFTER: Duration = Duration::from_secs(30);
+
 /// The database as the operations see it. A clone shares the same connections.
 #[derive(Clone)]
 pub struct Db {
@@ -327,9 +331,16 @@ impl Db {
         )
         .execute(&mut *connection)
         .await;
-        let has_room =
-            !matches!(trial.map_err(database_error), Err(Error::Unavailable(Outage::DiskFull)));
-        let _ = sqlx::raw_sql("rollback").execute(connection).await;
+        let has_room = match trial.map_err(database_error) {
+            Ok(_) => true,
+            Err(error) => {
+                let _ = sqlx::raw_sql("rollback").execute(connection).await;
+                // The role may make no temporary tables, or the trial failed for another reason: there is
+                // room when no write has missed it for a while.
+                !matches!(error, Error::Unavailable(Outage::DiskFull))
+                    && full_since.elapsed() >= ASSUMED_AFTER
+            }
+        };
         if has_room {
             self.outages.has_room();
         }
@@ -383,7 +394,11 @@ impl Db {
 /// The settings of a session.
 fn session_options(options: PgConnectOptions, settings: &DbSettings) -> PgConnectOptions {
     let millis = |d: Duration| d.as_millis().max(1).to_string();
-    let options = options.application_name("befriend").statement_cache_capacity(STATEMENTS);
+    let options = match options.get_application_name() {
+        Some(_) => options,
+        None => options.application_name("befriend"),
+    };
+    let options = options.statement_cache_capacity(STATEMENTS);
     options.options([
         ("statement_timeout", millis(settings.statement_timeout)),
         ("lock_timeout", millis(settings.lock_timeout)),

@@ -20,10 +20,21 @@ pub enum Unfit {
     Encoding(String),
     /// The database belongs to another program.
     #[error(
-        "its table _sqlx_migrations has migrations of another program (version {0}): give befriend a \
-         database of its own"
+        "its table _sqlx_migrations is another program's ({0}): give befriend a database of its own"
     )]
-    Foreign(i64),
+    Foreign(String),
+    /// The database has a table that befriend would make.
+    #[error("it has a table {0} that befriend did not make: give befriend a database of its own")]
+    Occupied(String),
+    /// Tables that the migrations made are gone.
+    #[error("tables are missing that the migrations have made: {0}; restore them from a backup")]
+    MissingTables(String),
+    /// The role sees no schema.
+    #[error(
+        "the role {0} may use no schema of its search_path: `grant usage on schema public to …`; \
+         docs/database.md has the grants"
+    )]
+    NoSchema(String),
     /// The role lacks privileges.
     #[error("the role {role} lacks privileges: {missing}; docs/database.md has the grants")]
     Privileges {
@@ -37,13 +48,14 @@ pub enum Unfit {
     Failed(#[from] sqlx::Error),
 }
 
-/// Checks what no migration changes: the server's version and the database's encoding.
+/// Checks what no migration changes: the server's version, the database's encoding, and that the role sees a
+/// schema.
 pub(super) async fn check_server(db: &mut PgConnection) -> Result<(), Unfit> {
-    let (number, version, encoding): (i32, String, String) = query_as(
+    let (number, version, encoding, sees_a_schema): (i32, String, String, bool) = query_as(
         "select current_setting('server_version_num')::integer, current_setting('server_version'), \
-         current_setting('server_encoding')",
+         current_setting('server_encoding'), current_schema() is not null",
     )
-    .fetch_one(db)
+    .fetch_one(&mut *db)
     .await?;
     if number < OLDEST_SERVER {
         return Err(Unfit::TooOld(version));
@@ -51,7 +63,30 @@ pub(super) async fn check_server(db: &mut PgConnection) -> Result<(), Unfit> {
     if encoding != "UTF8" {
         return Err(Unfit::Encoding(encoding));
     }
+    if !sees_a_schema {
+        return Err(Unfit::NoSchema(role(db).await?));
+    }
     Ok(())
+}
+
+/// Checks that the migrations can make their tables: that the role may, and, where none has run yet, that
+/// none of the tables is there.
+pub(super) async fn check_room(
+    db: &mut PgConnection,
+    ours: &Migrator,
+    applied: i64,
+) -> Result<(), Unfit> {
+    let (schema, may_create): (String, bool) =
+        query_as("select current_schema()::text, has_schema_privilege(current_schema(), 'create')")
+            .fetch_one(&mut *db)
+            .await?;
+    if !may_create {
+        let missing = format!("create on schema {schema}");
+        return Err(Unfit::Privileges { role: role(db).await?, missing });
+    }
+    let taken = tables(ours).into_iter().filter(|_| applied == 0).collect();
+    let there = find_tables(db, taken, true).await?;
+    if there.is_empty() { Ok(()) } else { Err(Unfit::Occupied(there.join(", "))) }
 }
 
 /// The number of the newest of our migrations that ran: 0 in an empty database, and more than we have in
@@ -68,9 +103,12 @@ pub(super) async fn applied_version(db: &mut PgConnection, ours: &Migrator) -> R
             .fetch_all(&mut *db)
             .await;
     let applied = match applied {
-        Err(error) if is_denied(&error) => {
+        Err(error) if has_code(&error, "42501") => {
             let missing = "select on _sqlx_migrations".to_owned();
             return Err(Unfit::Privileges { role: role(db).await?, missing });
+        }
+        Err(error) if has_code(&error, "42703") => {
+            return Err(Unfit::Foreign("it has other columns".to_owned()));
         }
         applied => applied?,
     };
@@ -81,7 +119,7 @@ pub(super) async fn applied_version(db: &mut PgConnection, ours: &Migrator) -> R
             Some(migration) if *migration.checksum == *checksum => {}
             // Ours come before those of a newer befriend.
             None if newest >= last => {}
-            _ => return Err(Unfit::Foreign(version)),
+            _ => return Err(Unfit::Foreign(format!("version {version}"))),
         }
         if success {
             newest = version;
@@ -92,20 +130,20 @@ pub(super) async fn applied_version(db: &mut PgConnection, ours: &Migrator) -> R
 
 /// Checks that the role may read and write the tables that the migrations make.
 pub(super) async fn check_privileges(db: &mut PgConnection, ours: &Migrator) -> Result<(), Unfit> {
-    let lines = ours.iter().flat_map(|migration| migration.sql.as_str().lines());
-    let tables = lines.filter_map(|line| line.strip_prefix("create table ")?.split(' ').next());
-    let tables: Vec<&str> = tables.collect();
+    let gone = find_tables(db, tables(ours), false).await?;
+    if !gone.is_empty() {
+        return Err(Unfit::MissingTables(gone.join(", ")));
+    }
     let missing: Vec<String> = query_scalar(
         "select format('%s on %s', p.name, t.name)
          from unnest($1::text[]) t (name)
          cross join unnest(array['select', 'insert', 'update', 'delete']) p (name)
-         where to_regclass(t.name) is null
-            or not has_table_privilege(to_regclass(t.name), p.name)
+         where not has_table_privilege(to_regclass(t.name), p.name)
            -- No record is changed, and none removed unless there is a retention.
            and not (t.name = 'audit_events' and p.name in ('update', 'delete'))
          order by t.name, p.name",
     )
-    .bind(tables)
+    .bind(tables(ours))
     .fetch_all(&mut *db)
     .await?;
     if missing.is_empty() {
@@ -114,9 +152,31 @@ pub(super) async fn check_privileges(db: &mut PgConnection, ours: &Migrator) -> 
     Err(Unfit::Privileges { role: role(db).await?, missing: missing.join(", ") })
 }
 
-fn is_denied(error: &sqlx::Error) -> bool {
-    // insufficient_privilege
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "42501")
+/// The tables that the migrations make.
+fn tables(ours: &Migrator) -> Vec<&str> {
+    let lines = ours.iter().flat_map(|migration| migration.sql.as_str().lines());
+    lines.filter_map(|line| line.strip_prefix("create table ")?.split(' ').next()).collect()
+}
+
+/// Those of the tables that are there, or those that are not.
+async fn find_tables(
+    db: &mut PgConnection,
+    names: Vec<&str>,
+    there: bool,
+) -> Result<Vec<String>, sqlx::Error> {
+    query_scalar(
+        "select t.name from unnest($1::text[]) t (name)
+         where (to_regclass(t.name) is not null) = $2 order by t.name",
+    )
+    .bind(names)
+    .bind(there)
+    .fetch_all(db)
+    .await
+}
+
+/// Whether the server answered with this SQLSTATE: 42501 is insufficient_privilege, 42703 undefined_column.
+fn has_code(error: &sqlx::Error, code: &str) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|found| found == code)
 }
 
 async fn role(db: &mut PgConnection) -> Result<String, sqlx::Error> {

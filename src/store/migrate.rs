@@ -33,7 +33,7 @@ pub enum MigrateError {
     /// The service can't work on this database.
     #[error("can't use the database: {0}")]
     Unfit(#[from] Unfit),
-    /// A migration failed, or a later version of the service has migrated the database.
+    /// A migration failed.
     #[error("can't migrate the database: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
     /// Migrations are missing, and `--migrate false` forbids to run them.
@@ -69,7 +69,16 @@ pub async fn migrate(url: &str) -> Result<(), MigrateError> {
 async fn bring_up_to_date(connection: &mut PgConnection) -> Result<(), MigrateError> {
     fitness::check_server(connection).await?;
     let applied = fitness::applied_version(connection, &MIGRATIONS).await?;
-    if applied != expected_version() {
+    if applied > expected_version() {
+        // An instance of the version before must be able to start again during an upgrade.
+        tracing::warn!(
+            applied,
+            known = expected_version(),
+            "the schema is that of a newer befriend"
+        );
+    }
+    if applied < expected_version() {
+        fitness::check_room(connection, &MIGRATIONS, applied).await?;
         MIGRATIONS.run(&mut *connection).await?;
     }
     Ok(fitness::check_privileges(connection, &MIGRATIONS).await?)

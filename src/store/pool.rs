@@ -3,7 +3,10 @@
 //! sqlx's own pool pings each connection when it comes back, which is as many round trips as short
 //! reads make. This pool checks a connection only when it was not used for a second.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use deadpool::{
     Runtime,
@@ -11,6 +14,7 @@ use deadpool::{
 };
 use metrics::Histogram;
 use sqlx::{Connection as _, PgConnection};
+use tokio::time::sleep;
 
 use super::{
     connector::{ConnectError, Connector},
@@ -18,12 +22,16 @@ use super::{
     outages::Outages,
 };
 use crate::{
-    domain::{Error, Outage},
+    domain::{Error, Outage, backoff},
     measure::Stopwatch,
 };
 
 /// Connections beyond `min_connections` are closed after so long without use.
 const MAX_IDLE: Duration = Duration::from_mins(10);
+
+/// The pauses of a call for which the server has no room: 5 ms, 10 ms, 20 ms, 40 ms, 50 ms, 50 ms, …
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// How many connections a pool has.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +56,7 @@ pub(super) struct ConnectionPool {
     outages: Arc<Outages>,
     min_connections: usize,
     waits: Histogram,
+    acquire_timeout: Duration,
 }
 
 impl ConnectionPool {
@@ -71,7 +80,8 @@ impl ConnectionPool {
             .build()
             .expect("a pool with a runtime can have timeouts");
         let waits = metrics::histogram!("befriend_db_pool_wait_seconds");
-        Self { pool, outages, min_connections: min_connections as usize, waits }
+        let min_connections = min_connections as usize;
+        Self { pool, outages, min_connections, waits, acquire_timeout }
     }
 
     /// Borrows a connection, or opens one, or waits until one comes back. Fails at once while the database
@@ -81,7 +91,17 @@ impl ConnectionPool {
             return Err(Error::Unavailable(Outage::Away));
         }
         let stopwatch = Stopwatch::start();
-        let connection = self.pool.get().await;
+        let until = Instant::now() + self.acquire_timeout;
+        let mut refused = 0;
+        let connection = loop {
+            match self.pool.get().await {
+                Err(PoolError::Backend(error)) if error.has_no_room() && Instant::now() < until => {
+                    refused += 1;
+                    sleep(backoff(FIRST_PAUSE, refused, LONGEST_PAUSE)).await;
+                }
+                got => break got,
+            }
+        };
         stopwatch.record(&self.waits);
         connection.map_err(|error| self.not_acquired(error))
     }

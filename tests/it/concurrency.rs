@@ -276,6 +276,31 @@ async fn remove_all_friends_and_adds_at_once_leave_both_sides_in_agreement() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn remove_all_friends_clears_a_remark_that_an_add_at_once_brings_back() {
+    let (_app, tenant) = crowd(3000, 500).await;
+    let others = names("other", 30);
+    create(&tenant, &[vec!["owner".to_owned()], others.clone()].concat()).await;
+    for other in &others {
+        // The remark outlasts the friendship, and comes back with it.
+        tenant.befriend("owner", other).await.unwrap();
+        tenant.remark("owner", other, "from work").await.unwrap();
+        tenant.unfriend("owner", other).await.unwrap();
+        race(2, |number| {
+            let (tenant, other) = (tenant.clone(), other.clone());
+            async move {
+                match number {
+                    0 => tenant.befriend("owner", &other).await.map(drop).unwrap(),
+                    _ => remove_all(tenant, "owner").await.map(drop).unwrap(),
+                }
+            }
+        })
+        .await;
+        tenant.befriend("owner", other).await.unwrap();
+        assert_eq!(tenant.entry("owner", other).await.unwrap().remark, "", "{other}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn imports_of_the_same_names_in_opposite_order_all_succeed() {
     let (app, tenant) = crowd(3000, 500).await;
     let (owners, others) = (names("owner", 8), names("other", 10));

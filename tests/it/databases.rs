@@ -9,6 +9,7 @@ use time::macros::datetime;
 
 use crate::support::{
     TestApp, binary, postgres,
+    race::race,
     receiver::{Receiver, rule_to},
 };
 
@@ -112,6 +113,63 @@ async fn grants_that_are_missing_are_named() {
     );
     run(&url, &grants).await;
     every_command_says(&as_role, &[&role, "insert on users", "docs/database.md"]).await;
+}
+
+#[tokio::test]
+async fn a_role_that_sees_no_schema_or_may_make_no_tables_is_told_so() {
+    let url = postgres::fresh_database().await;
+    let (role, as_role) = postgres::plain_role(&url).await;
+    run(&url, "revoke usage on schema public from public").await;
+    every_command_says(&as_role, &[&role, "may use no schema", "grant usage"]).await;
+    // An empty database of somebody else.
+    let url = postgres::database_with("template template0").await;
+    let (role, as_role) = postgres::plain_role(&url).await;
+    for said in &refusals(&as_role).await[..2] {
+        assert!(said.contains(&role) && said.contains("create on schema public"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn tables_of_another_program_and_tables_that_are_gone_are_told_apart() {
+    let url = postgres::database_with("template template0").await;
+    run(&url, "create table users (id integer)").await;
+    for said in &refusals(&url).await[..2] {
+        assert!(said.contains("a table users that befriend did not make"), "{said}");
+    }
+    let url = postgres::database_with("template template0").await;
+    run(&url, "create table _sqlx_migrations (id integer)").await;
+    every_command_says(&url, &["_sqlx_migrations is another program's"]).await;
+    let url = postgres::fresh_database().await;
+    run(&url, "drop table tokens").await;
+    every_command_says(&url, &["tables are missing", "tokens"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_share_the_connections_for_which_the_server_has_room() {
+    let url = postgres::fresh_database().await;
+    let (role, as_role) = postgres::plain_role(&url).await;
+    let grants =
+        format!("grant select, insert, update, delete on all tables in schema public to {role}");
+    run(&url, &grants).await;
+    let flags = ["--deliver", "false", "--db-connections", "10"];
+    let app = TestApp::between(&as_role, &url, &flags, Clock::system()).await;
+    let tenant = app.tenant("acme#chat").await;
+    tenant.create(&["alice", "bob"]).await;
+    postgres::limit_connections(&role, 4).await;
+    let answers = race(16, |_| {
+        let tenant = tenant.clone();
+        async move {
+            for _ in 0..20 {
+                tenant.remark("alice", "bob", "no friend").await.unwrap_err();
+                tenant.friends_of("alice").await?;
+            }
+            Ok::<_, tonic::Status>(())
+        }
+    })
+    .await;
+    for answer in answers {
+        answer.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use flate2::{Compression, write::GzEncoder};
 use proptest::prelude::Rng as _;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use prost_reflect::{Kind, MethodDescriptor};
+use tokio::io::AsyncReadExt as _;
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
@@ -365,6 +366,8 @@ async fn a_request_that_is_no_grpc_is_told_what_a_grpc_path_takes_and_runs_nothi
         ("POST", "/befriend.v1.FriendService/AddFriend", None, 415),
         ("PUT", "/befriend.v1.FriendService/AddFriend", Some("application/grpc"), 405),
         ("GET", "/befriend.v1.FriendService/AddFriend", None, 405),
+        ("HEAD", "/befriend.v1.FriendService/AddFriend", None, 405),
+        ("HEAD", "/befriend.v1.FriendService/AddFriend", Some("application/grpc"), 405),
         ("POST", "/befriend.v1.TokenService/IssueToken", Some("text/plain"), 415),
         ("POST", "/grpc.health.v1.Health/Check", Some("text/plain"), 415),
     ] {
@@ -389,11 +392,28 @@ async fn a_request_that_is_no_grpc_is_told_what_a_grpc_path_takes_and_runs_nothi
         ] {
             assert_eq!(http, status, "{method} {path} {kind:?}");
             let said = String::from_utf8_lossy(body);
-            assert!(said.contains("POST") && said.contains("application/grpc"), "{said}");
+            let told = said.contains("POST") && said.contains("application/grpc");
+            assert_eq!(told, method != "HEAD", "{said}");
             assert_eq!(headers.contains_key("allow"), status == 405);
             assert!(!headers.contains_key("grpc-status"));
         }
     }
     assert!(siege.tenant.friends_of("alice").await.unwrap().is_empty(), "nothing was executed");
+    siege.lift().await;
+}
+
+#[tokio::test]
+async fn a_grpc_call_over_http_1_ends_its_connection() {
+    let siege = Siege::lay().await;
+    // Answered before the rest of the body comes, which would be taken for the next request.
+    let request = "POST /befriend.v1.FriendService/AddFriend HTTP/1.1\r\nhost: x\r\n\
+                   content-type: application/grpc\r\nauthorization: Bearer no\r\n\
+                   content-length: 100000\r\n\r\nabc";
+    let mut tcp = connections::sends(&siege.app.url, request.as_bytes()).await;
+    let mut answer = String::new();
+    tcp.read_to_string(&mut answer).await.unwrap();
+    let answer = answer.to_ascii_lowercase();
+    assert!(answer.contains("grpc-status: 16"), "{answer}");
+    assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
     siege.lift().await;
 }

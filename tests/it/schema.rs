@@ -267,7 +267,7 @@ async fn a_migration_that_fails_holds_nobody_up_and_can_be_repeated() {
 }
 
 #[tokio::test]
-async fn a_database_of_a_newer_version_is_not_migrated() {
+async fn a_database_of_a_newer_version_is_left_as_it_is() {
     let url = postgres::fresh_database().await;
     let mut connection = PgConnection::connect(&url).await.unwrap();
     sqlx::query(
@@ -277,7 +277,6 @@ async fn a_database_of_a_newer_version_is_not_migrated() {
     .execute(&mut connection)
     .await
     .unwrap();
-    let refused = store::migrate(&url).await.unwrap_err().to_string();
-    assert!(refused.contains("9999"), "{refused}");
+    store::migrate(&url).await.expect("an instance of before the upgrade starts again");
     store::require_current(&url).await.expect("a newer schema serves the older version too");
 }

@@ -3,9 +3,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, Request, Response, header};
+use http::{Request, Response, header};
 use http_body_util::{BodyExt as _, Full};
-use httpdate::parse_http_date;
 use hyper::body::{Bytes, Incoming};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
@@ -21,7 +20,10 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     body::render, public_address_connector::PublicAddressConnector, signature::signed_headers,
 };
-use crate::domain::{Attempt, CallbackRule, Event, unix_millis, with_causes};
+use crate::{
+    domain::{Attempt, CallbackRule, Event, unix_millis, with_causes},
+    retry_after,
+};
 
 /// The longest certificates of a rule's authorities, in bytes.
 const MAX_AUTHORITIES: usize = 64 * 1024;
@@ -126,7 +128,7 @@ impl WebhookClient {
             // too long is cut, and changes nothing.
             Ok(Ok(response)) => PostResult {
                 status: Some(response.status().as_u16()),
-                retry_after: retry_after(response.headers()),
+                retry_after: retry_after::read(response.headers(), now),
                 body: first_bytes(response.into_body(), started + limit).await,
                 error: None,
                 took: Duration::ZERO,
@@ -214,18 +216,6 @@ fn no_response(error: String) -> PostResult {
     }
 }
 
-/// Reads "Retry-After: 120", or a date. A date is compared with the response's own `Date`, because the
-/// receiver's clock may differ from ours.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = |name| Some(headers.get(name)?.to_str().ok()?.trim());
-    let asked = text(header::RETRY_AFTER)?;
-    if let Ok(seconds) = asked.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let then = parse_http_date(asked).ok()?;
-    then.duration_since(parse_http_date(text(header::DATE)?).ok()?).ok()
-}
-
 /// The first [`KEPT`] bytes of a body, or as many as arrive before `until`. The rest of a longer body is
 /// not read; its connection is closed.
 async fn first_bytes(mut body: Incoming, until: Instant) -> Vec<u8> {
@@ -239,26 +229,4 @@ async fn first_bytes(mut body: Incoming, until: Instant) -> Vec<u8> {
         }
     }
     kept
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date_beside_the_answers_own() {
-        let asked = |retry: &str, date: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::RETRY_AFTER, retry.parse().unwrap());
-            headers.insert(header::DATE, date.parse().unwrap());
-            retry_after(&headers).map(|wait| wait.as_secs())
-        };
-        let now = "Sat, 21 Nov 2026 12:00:00 GMT";
-        assert_eq!(asked("120", now), Some(120));
-        assert_eq!(asked("Sat, 21 Nov 2026 12:01:30 GMT", now), Some(90));
-        for nonsense in ["Sat, 21 Nov 2026 11:00:00 GMT", "-1", "1.5", "soon", ""] {
-            assert_eq!(asked(nonsense, now), None, "{nonsense:?}");
-        }
-        assert_eq!(asked("Sat, 21 Nov 2026 12:01:30 GMT", "no date"), None);
-    }
 }

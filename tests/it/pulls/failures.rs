@@ -108,6 +108,23 @@ async fn a_list_with_fewer_entries_than_the_vendor_counts_is_reported_and_not_ta
 }
 
 #[tokio::test]
+async fn a_vendor_that_asks_for_a_pause_without_end_ends_the_pull() {
+    let (app, _tenant) = target().await;
+    for (asked, seconds) in [("601", "601"), ("18446744073709551616", "18446744073709551615")] {
+        let vendor = FakeVendor::start(ring(1), move |call| {
+            let users = call.call == "GET /org/app/users";
+            users.then(|| Instead::Answer(429, asked, String::new()))
+        })
+        .await;
+        let folder = TempDir::new().unwrap();
+        let failed = ran(easemob(&app, &vendor, folder.path(), &[])).await;
+        failed.badly(&[]);
+        let why = format!("GET /users: throttled for {seconds} s, and a pull waits 600 s at most");
+        assert!(failed.stderr.contains(&why), "{}", failed.stderr);
+    }
+}
+
+#[tokio::test]
 async fn a_vendor_that_leads_in_circles_is_not_followed() {
     let (app, _tenant) = target().await;
     let vendor = FakeVendor::start(ring(5), |asked| {

@@ -148,17 +148,25 @@ pub async fn database_with(options: &str) -> String {
 pub async fn plain_role(database_url: &str) -> (String, String) {
     let number = DATABASES.fetch_add(1, Ordering::Relaxed);
     let role = format!("{}_role_{number}", run().await.name);
+    execute(&mut superuser().await, format!("create role {role} login password 'plain'")).await;
+    let (scheme, rest) = database_url.split_once("://").expect("a URL");
+    let rest = rest.split_once('@').map_or(rest, |(_, rest)| rest);
+    (role.clone(), format!("{scheme}://{role}:plain@{rest}"))
+}
+
+/// Lets such a role have so many connections.
+pub async fn limit_connections(role: &str, count: u32) {
+    execute(&mut superuser().await, format!("alter role {role} connection limit {count}")).await;
+}
+
+async fn superuser() -> PgConnection {
     let base = server().url();
     // The private server's own role may make databases, but no roles.
     let url = match server() {
         Server::Private(_) => base.replace("://befriend@", "://postgres@"),
         _ => base.to_owned(),
     };
-    let mut superuser = PgConnection::connect(&url).await.expect("a superuser");
-    execute(&mut superuser, format!("create role {role} login password 'plain'")).await;
-    let (scheme, rest) = database_url.split_once("://").expect("a URL");
-    let rest = rest.split_once('@').map_or(rest, |(_, rest)| rest);
-    (role.clone(), format!("{scheme}://{role}:plain@{rest}"))
+    PgConnection::connect(&url).await.expect("a superuser")
 }
 
 async fn database(options: &str) -> String {
