@@ -7,7 +7,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Has the allocator take back what other threads have freed of this thread's memory. By itself it does so
 /// when the thread allocates again, which a thread without work never does.
-#[allow(unsafe_code, reason = "the allocator's crate has no safe function for it")]
+#[expect(unsafe_code, reason = "the allocator's crate has no safe function for it")]
 fn collect_memory() {
     // SAFETY: the function may be called on any thread at any time.
     unsafe { libmimalloc_sys::mi_collect(false) }

@@ -268,8 +268,7 @@ impl Manager for Connector {
 
     /// Does not wait for a server that has no room: a connection that comes back meanwhile will do.
     async fn create(&self) -> Result<PgConnection, ConnectError> {
-        let opened =
-            self.connect_while(|error| error.may_pass() && !error.has_no_room()).await;
+        let opened = self.connect_while(|error| error.may_pass() && !error.has_no_room()).await;
         match &opened {
             Ok(_) if self.refused.swap(false, Ordering::Relaxed) => {
                 tracing::info!("the database takes further connections again");

@@ -86,7 +86,11 @@ pub(super) async fn check_room(
     }
     let taken = tables(ours).into_iter().filter(|_| applied == 0).collect();
     let there = find_tables(db, taken, true).await?;
-    if there.is_empty() { Ok(()) } else { Err(Unfit::Occupied(there.join(", "))) }
+    // Another instance may have begun to migrate meanwhile.
+    if there.is_empty() || applied_version(db, ours).await? > 0 {
+        return Ok(());
+    }
+    Err(Unfit::Occupied(there.join(", ")))
 }
 
 /// The number of the newest of our migrations that ran: 0 in an empty database, and more than we have in

@@ -252,16 +252,19 @@ async fn instances_that_migrate_at_once_all_find_the_schema_ready() {
 async fn a_migration_that_fails_holds_nobody_up_and_can_be_repeated() {
     let url = postgres::empty_database().await;
     let mut connection = PgConnection::connect(&url).await.unwrap();
-    // In the way of the second table, so that the first is there already.
-    sqlx::query("create table tokens (x integer)").execute(&mut connection).await.unwrap();
+    // In the way of an index of the second table, so that the first table is there already.
+    sqlx::query("create table tokens_by_expiry (x integer)")
+        .execute(&mut connection)
+        .await
+        .unwrap();
     for _ in 0..2 {
         let failed = tokio::time::timeout(SOON, store::migrate(&url)).await;
         let failed = failed.expect("it waits for a lock that nobody needs").unwrap_err();
-        assert!(failed.to_string().contains("tokens"), "{failed}");
+        assert!(failed.to_string().contains("tokens_by_expiry"), "{failed}");
     }
     let behind = store::require_current(&url).await.unwrap_err();
     assert!(behind.to_string().contains("the schema is at version 1"), "{behind}");
-    sqlx::query("drop table tokens").execute(&mut connection).await.unwrap();
+    sqlx::query("drop table tokens_by_expiry").execute(&mut connection).await.unwrap();
     tokio::time::timeout(SOON, store::migrate(&url)).await.unwrap().unwrap();
     store::require_current(&url).await.unwrap();
 }
