@@ -15,7 +15,7 @@ RELEASED_PROTOS = proto/released.binpb
 COMPOSE = $$(if docker compose version >/dev/null 2>&1; then echo docker compose; else echo docker-compose; fi)
 
 .DEFAULT_GOAL = help
-.PHONY: help run test test-hostile check fmt lint proto-lint proto-release deny alerts tidy bench bench-quick bench-parts budget bench-outbox bench-watch measure-moving fuzz fuzz-http build release doc image compose-up compose-down
+.PHONY: help run test test-hostile check fmt lint proto-lint proto-release deny alerts tidy bench bench-quick bench-parts budget bench-outbox bench-watch measure-moving fuzz fuzz-http build release dist deploy-lint doc image compose-up compose-down
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -104,6 +104,14 @@ build: ## Build the debug binary: target/debug/befriend
 
 release: ## Build the optimised binary: target/release/befriend
 	cargo build --locked --release
+
+dist: ## Build what a release publishes, into target/dist: archive, Debian package, list of components
+	@scripts/setup dist
+	scripts/dist
+
+deploy-lint: ## Check the Kubernetes manifests against their schemas, and the systemd unit
+	@scripts/setup test
+	scripts/deploy-lint
 
 doc: ## Build the documentation of the library: target/doc/befriend/index.html
 	cargo doc --locked --no-deps

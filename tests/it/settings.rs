@@ -1,6 +1,12 @@
 //! Settings: `--help` shows each of them, and a wrong one is refused at the start with its name.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use befriend::{cli::Cli, domain::Secret};
 use clap::CommandFactory as _;
@@ -208,4 +214,54 @@ fn make_env_writes_secrets_that_can_be_used() {
     assert!(settings.access.operator_token().unwrap().is_some());
     let keyring = settings.access.credentials_key.keyring().unwrap();
     assert!(keyring.seal(&Secret::presented("x"), Default::default()).is_some());
+}
+
+/// The variables of a command and of the commands below it.
+fn variables(command: &clap::Command) -> BTreeSet<String> {
+    let own = command.get_arguments().filter_map(|argument| argument.get_env());
+    let own = own.map(|name| name.to_str().unwrap().to_owned());
+    own.chain(command.get_subcommands().flat_map(variables)).collect()
+}
+
+#[test]
+fn every_variable_that_a_document_or_a_deployment_names_is_a_setting() {
+    let known = variables(&Cli::command());
+    // What docker-compose.yml and the Makefile read by themselves.
+    let others = ["BEFRIEND_IMAGE", "BEFRIEND_PUBLISH", "BEFRIEND_GRPCURL"];
+    let files = [&documents()[..], &deployments()[..]].concat();
+    assert!(files.len() > 20, "{files:?}");
+    let mut unknown = BTreeSet::new();
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let names = text.split(|char: char| !(char.is_ascii_uppercase() || char == '_'));
+        let names = names.filter(|name| name.starts_with("BEFRIEND_") && !name.ends_with('_'));
+        let wrong = names.filter(|name| !known.contains(*name) && !others.contains(name));
+        unknown.extend(wrong.map(|name| format!("{}: {name}", file.display())));
+    }
+    assert!(unknown.is_empty(), "{unknown:#?}");
+}
+
+/// The documents of the repository.
+fn documents() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let top = ["README.md", "README.zh-CN.md", "CHANGELOG.md", "CONTRIBUTING.md"];
+    let mut all: Vec<_> = top.iter().map(|name| root.join(name)).collect();
+    let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    all.extend(docs.filter(|path| path.is_file()));
+    all
+}
+
+/// The files that set befriend up in containers, under systemd and in Kubernetes.
+fn deployments() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let top = ["Dockerfile", "docker-compose.yml", ".env.example"];
+    let mut all: Vec<_> = top.iter().map(|name| root.join(name)).collect();
+    let mut folders = vec![root.join("deploy")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { all.push(path) }
+        }
+    }
+    all
 }
