@@ -12,7 +12,7 @@ use super::{
     connection::{ReadConnection, Tx},
     connector::{ConnectError, Connector, role},
     database_url::{self, DatabaseUrlError},
-    error::database_error,
+    disk,
     outages::Outages,
     pool::{ConnectionPool, PoolState},
     role::Role,
@@ -58,13 +58,6 @@ const STATEMENTS: usize = 500;
 /// How long the prober waits for an answer on its connection, and how long for a new connection.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 const PROBE_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How often the prober tries to write while the disk is full.
-const TRIAL_INTERVAL: Duration = Duration::from_secs(2);
-
-/// How long after a write that found the disk full there is room, when the prober can't try it: the role may
-/// make no temporary tables.
-const ASSUMED_AFTER: Duration = Duration::from_secs(30);
 
 /// The database as the operations see it. A clone shares the same connections.
 #[derive(Clone)]
@@ -279,7 +272,7 @@ impl Db {
             Ok(mut connection) => {
                 self.outages.reachable();
                 self.outages.set_role(Some(Role::Primary));
-                let has_room = self.has_room(&mut connection).await;
+                let has_room = disk::has_room(&self.outages, &mut connection).await;
                 *kept = Some(connection);
                 if has_room { Ok(()) } else { Err(Unusable::DiskFull) }
             }
@@ -316,35 +309,6 @@ impl Db {
             self.outages.interrupt();
         }
         Ok(connection)
-    }
-
-    /// Whether writes find room on the disk. Tries it only after a write found none.
-    async fn has_room(&self, connection: &mut PgConnection) -> bool {
-        let Some(full_since) = self.outages.full_since() else { return true };
-        if full_since.elapsed() < TRIAL_INTERVAL {
-            return false;
-        }
-        // A megabyte, which is gone with its transaction.
-        let trial = sqlx::raw_sql(
-            "begin; create temporary table trial on commit drop as \
-             select repeat('x', 1000) from generate_series(1, 1000); commit",
-        )
-        .execute(&mut *connection)
-        .await;
-        let has_room = match trial.map_err(database_error) {
-            Ok(_) => true,
-            Err(error) => {
-                let _ = sqlx::raw_sql("rollback").execute(connection).await;
-                // The role may make no temporary tables, or the trial failed for another reason: there is
-                // room when no write has missed it for a while.
-                !matches!(error, Error::Unavailable(Outage::DiskFull))
-                    && full_since.elapsed() >= ASSUMED_AFTER
-            }
-        };
-        if has_room {
-            self.outages.has_room();
-        }
-        has_room
     }
 
     /// Whether the database is known to be away: calls fail at once.

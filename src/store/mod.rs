@@ -21,6 +21,7 @@ mod database_place;
 pub(crate) mod database_time;
 mod database_url;
 mod db;
+mod disk;
 mod error;
 pub(crate) mod event_history;
 pub(crate) mod export;
