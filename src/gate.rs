@@ -36,6 +36,7 @@ use crate::{
         Batchers, Call, Context, Core,
         access::authenticate::{Identity, Operator},
     },
+    trace::{CallTrace, Trace},
 };
 
 /// The longest that an anonymous call may take: a login is one statement.
@@ -130,7 +131,7 @@ impl Admitted {
     fn call(&self, app: Arc<App>, deadline: Instant, author: Option<Arc<Author>>) -> Call {
         let Shared { core, batchers, .. } = &*self.gate.0;
         let (core, batchers) = (Arc::clone(core), Arc::clone(batchers));
-        let context = Context { core, app, deadline };
+        let context = Context { core, app, deadline, trace: Trace::current() };
         Call { context, batchers, author, from: self.from }
     }
 }
@@ -349,10 +350,14 @@ pub fn request_id(headers: &HeaderMap) -> HeaderValue {
     })
 }
 
-/// The span around a request's log lines.
+/// The span around a request's log lines. It tells the log only, not the traces that are exported.
 #[must_use]
-pub fn span(id: &HeaderValue) -> tracing::Span {
-    tracing::info_span!("request", request_id = %id.to_str().unwrap_or_default())
+pub fn span(id: &HeaderValue, trace: &CallTrace) -> tracing::Span {
+    tracing::info_span!(
+        "request",
+        request_id = %id.to_str().unwrap_or_default(),
+        trace_id = trace.id.map(tracing::field::display),
+    )
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {

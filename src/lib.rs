@@ -15,8 +15,9 @@
 //! background work, [`private_postgres`] is the database of the default run, [`cli`] has the commands,
 //! [`transfer`] reads and writes files of users and lists, [`pull`] fetches such files from the vendors,
 //! [`clock`] tells the time, [`outbox_signals`] wakes the dispatcher, [`background_work`] counts how often
-//! the background work fails, [`measure`] has the means to measure, `retry_after` reads a header of answers,
-//! and [`page_token`] is the form of page tokens on all surfaces.
+//! the background work fails, [`measure`] has the means to measure, [`trace`] makes the spans that are
+//! exported, `retry_after` reads a header of answers, and [`page_token`] is the form of page tokens on all
+//! surfaces.
 
 // A line that can't be printed is an error, and no panic: `cli::output`.
 #![deny(clippy::print_stdout)]
@@ -40,6 +41,7 @@ mod retry_after;
 pub mod server;
 pub mod store;
 pub mod telemetry;
+pub mod trace;
 pub mod transfer;
 
 pub mod proto {

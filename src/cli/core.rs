@@ -12,6 +12,7 @@ use crate::{
     domain::{ActorKind, AppKey, Author, Error},
     ops::{Call, Context, Core, OperatorCall, access::apps},
     server, store,
+    trace::Trace,
 };
 
 /// How long the database may work on one operation of a command.
@@ -82,5 +83,5 @@ pub(super) fn author() -> Author {
 pub(super) async fn call(core: &Arc<Core>, key: &str) -> Result<Call, CommandError> {
     let app = apps::get(core, &app_key(key)?).await?;
     let (core, app) = (Arc::clone(core), Arc::new(app));
-    Ok(Call::alone(Context { core, app, deadline: deadline() }, author()))
+    Ok(Call::alone(Context { core, app, deadline: deadline(), trace: Trace::NONE }, author()))
 }

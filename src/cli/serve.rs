@@ -11,7 +11,7 @@ use super::{
 use crate::{
     clock::Clock,
     config::{DatabaseArgs, ServeArgs},
-    server::{self, Admin, Signals},
+    server::{self, Admin, Signals, TraceExport},
     store,
     telemetry::{self, LogControl},
 };
@@ -23,7 +23,8 @@ pub(super) async fn serve(
     warnings: &[String],
 ) -> Result<(), CommandError> {
     let changeable = args.admin.admin_listen.is_some();
-    let log = telemetry::start(args.log.log_format, &args.log.log, changeable);
+    let traced = args.traces.otlp_endpoint.is_some();
+    let log = telemetry::start(args.log.log_format, &args.log.log, changeable, traced);
     for warning in warnings {
         tracing::warn!("{warning}");
     }
@@ -48,6 +49,7 @@ pub(super) async fn serve(
              the services for operators"
         );
     }
+    let traces = TraceExport::start(&args.traces)?;
     let core = server::core(&database.url, &args, operator_token.clone(), Clock::system())?;
     wait_for_database(&core, args.pool.db_wait).await?;
     if args.pool.migrate {
@@ -70,6 +72,7 @@ pub(super) async fn serve(
         );
     }
     let served = server::serve(listener, core, &args, webhook, &admin, signals).await;
+    traces.end().await;
     database.close().await?;
     tracing::info!("stopped");
     Ok(served?)

@@ -16,6 +16,7 @@ mod listen;
 mod listener;
 mod log;
 mod secrets;
+mod traces;
 mod values;
 
 use clap::{Args, builder::BoolishValueParser};
@@ -33,6 +34,7 @@ pub use self::{
     listener::ListenerArgs,
     log::{LogArgs, LogFormat},
     secrets::{CredentialsKeyArgs, secret_of},
+    traces::{OtlpEndpoint, OtlpProtocol, TraceArgs},
     values::{log_filter, secret},
 };
 use crate::{
@@ -67,6 +69,9 @@ pub struct ServeArgs {
     /// What is logged, and how.
     #[command(flatten)]
     pub log: LogArgs,
+    /// The traces that are exported.
+    #[command(flatten)]
+    pub traces: TraceArgs,
 
     /// Create a demo app with a few users at the start, and print commands to paste.
     ///

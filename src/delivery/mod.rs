@@ -21,4 +21,6 @@ mod webhook;
 pub use dispatcher::{Dispatcher, DispatcherSettings};
 pub use schedule::Schedule;
 pub use state::{Delivery, DeliveryState, FailingRule};
-pub use webhook::{WebhookClient, WebhookSettings, check_authorities, render, security, sign};
+pub use webhook::{
+    WebhookClient, WebhookSettings, check_authorities, client_tls, render, security, sign,
+};

@@ -4,6 +4,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
+use opentelemetry::KeyValue;
 use time::OffsetDateTime;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -16,8 +17,9 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    domain::{EventState, OwnerKey, random_fraction},
+    domain::{CallbackRule, EventState, EventType, OwnerKey, random_fraction},
     store::{callback_rules::EnabledRule, outbox::partition_of, stored_event::StoredEvent},
+    trace::Trace,
 };
 
 /// Identifies a stream.
@@ -127,7 +129,9 @@ async fn attempt(
     let EnabledRule { rule, app_key, .. } = &*stream.rule;
     let client = &context.webhook_client;
     let started_at = context.clock.now();
-    let result = client.send(rule, app_key, &stored.event, started_at, Duration::MAX).await;
+    let span = Trace::delivery(stored.trace_context.as_deref(), || described(&stored, rule));
+    let send = client.send(rule, app_key, &stored.event, started_at, Duration::MAX);
+    let result = span.cover(send).await;
     let ended_at = context.clock.now();
     stored.event.attempts += 1;
     let attempts = stored.scheduled_attempts();
@@ -139,6 +143,13 @@ async fn attempt(
     if let Some(error) = &attempt.error {
         tracing::debug!(rule_id = %rule.id, attempts, %error, "callback not delivered");
     }
+    span.end(attempt.error.as_deref(), || {
+        let status = attempt.http_status.map(i64::from);
+        status
+            .map(|status| KeyValue::new("http.response.status_code", status))
+            .into_iter()
+            .collect()
+    });
     let line = serde_json::to_string(&attempt).unwrap_or_default();
     stored.attempt_log = with_line(&stored.attempt_log, &line);
     AttemptedEvent {
@@ -148,6 +159,19 @@ async fn attempt(
         fencing_token: stream.fencing_token,
         rule_modified_at: rule.modified_at,
     }
+}
+
+/// What is said of a delivery in its span. The receiver's host stands for its URL, which may hold a secret.
+fn described(stored: &StoredEvent, rule: &CallbackRule) -> Vec<KeyValue> {
+    let host = rule.url.uri().host().unwrap_or_default().to_owned();
+    let event_type = stored.event.event_type.map_or("", EventType::as_str);
+    vec![
+        KeyValue::new("http.request.method", "POST"),
+        KeyValue::new("server.address", host),
+        KeyValue::new("befriend.callback.rule", rule.id.to_string()),
+        KeyValue::new("befriend.callback.event_type", event_type),
+        KeyValue::new("http.request.resend_count", i64::from(stored.event.attempts)),
+    ]
 }
 
 /// The log with one line more, cut to its last [`LOGGED_ATTEMPTS`] lines.

@@ -8,6 +8,7 @@ use std::{
 };
 
 use metrics::{Counter, Gauge, Histogram};
+use opentelemetry::KeyValue;
 use uuid::Uuid;
 
 use crate::domain::App;
@@ -34,6 +35,26 @@ impl Surface {
         }
     }
 
+    /// Whether a call that ended with this code failed through no fault of its caller.
+    pub(super) fn is_at_fault(self, code: &str) -> bool {
+        match self {
+            Self::Grpc => ["Unknown", "DeadlineExceeded", "Internal", "Unavailable", "DataLoss"]
+                .contains(&code),
+            Self::Easemob | Self::NetEase => code.starts_with('5'),
+        }
+    }
+
+    /// The code in a span: OpenTelemetry's conventions want gRPC's as "NOT_FOUND". NetEase's is its own,
+    /// in the body of an answer with 200.
+    pub(super) fn code_attribute(self, code: &str) -> Option<KeyValue> {
+        let number = || code.parse::<i64>().ok();
+        match self {
+            Self::Grpc => Some(KeyValue::new("rpc.response.status_code", upper_snake(code))),
+            Self::Easemob => Some(KeyValue::new("http.response.status_code", number()?)),
+            Self::NetEase => Some(KeyValue::new("befriend.netease.code", number()?)),
+        }
+    }
+
     /// The code of a call that succeeded.
     pub(super) const fn success(self) -> &'static str {
         match self {
@@ -41,6 +62,18 @@ impl Surface {
             Self::Easemob | Self::NetEase => "200",
         }
     }
+}
+
+/// "NotFound" as "NOT_FOUND".
+fn upper_snake(code: &str) -> String {
+    let mut text = String::with_capacity(code.len() + 3);
+    for (at, letter) in code.char_indices() {
+        if at > 0 && letter.is_ascii_uppercase() {
+            text.push('_');
+        }
+        text.push(letter.to_ascii_uppercase());
+    }
+    text
 }
 
 /// An operation of a surface, under which its calls are counted and logged.

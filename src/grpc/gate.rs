@@ -2,6 +2,7 @@
 //! request's message is read, by the method's entry in the descriptors ([`Methods`]).
 
 use std::{
+    borrow::Cow,
     convert::Infallible,
     future::{Future, ready},
     net::IpAddr,
@@ -13,6 +14,7 @@ use std::{
 
 use futures_util::TryFutureExt as _;
 use http::{Extensions, HeaderMap, Request, Response, Version};
+use opentelemetry::KeyValue;
 use tokio::time::Instant;
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
@@ -29,6 +31,7 @@ use crate::{
         Core, OperatorCall,
         access::authenticate::{self, Identity},
     },
+    trace::CallTrace,
 };
 
 /// The gate, as a layer around the routes.
@@ -110,12 +113,13 @@ where
         let inner = std::mem::replace(&mut self.inner, ready);
         let gate = self.layer.gate.clone();
         let id = gate::request_id(request.headers());
-        let span = gate::span(&id);
+        let trace = CallTrace::begin(request.headers(), || described(request.uri().path()));
+        let (log_span, span) = (gate::span(&id, &trace), trace.span.clone());
         let connection = Connection::of(request.extensions());
         let in_flight = connection.map(|connection| connection.calls.begin());
         let work = async move {
             let _in_flight = in_flight;
-            let mut log = RequestLog::open(method.operation);
+            let mut log = RequestLog::open(method.operation, trace.span);
             let result = pass(&gate, method, inner, request, &mut log).await;
             let mut response = match result {
                 Ok(response) => with_details(response),
@@ -127,7 +131,7 @@ where
             log.close(format!("{code:?}"), reason);
             Ok(response)
         };
-        Box::pin(work.instrument(span))
+        Box::pin(span.cover(work.instrument(log_span)))
     }
 }
 
@@ -167,6 +171,14 @@ where
         in_flight.keep(place);
     }
     Ok(response)
+}
+
+/// What OpenTelemetry's conventions say of a call in its span; the path is "/befriend.v1.S/M".
+fn described(path: &str) -> (Cow<'static, str>, Vec<KeyValue>) {
+    let method = path.trim_start_matches('/').to_owned();
+    let attributes =
+        vec![KeyValue::new("rpc.system.name", "grpc"), KeyValue::new("rpc.method", method.clone())];
+    (method.into(), attributes)
 }
 
 /// Who calls the method. An error if the caller may not call it.

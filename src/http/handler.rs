@@ -3,7 +3,7 @@
 //!
 //! What differs between the vendors is a [`VendorApi`] and its table of [`Route`]s.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use axum::{
     body::{Body, Bytes},
@@ -12,6 +12,7 @@ use axum::{
     routing::{MethodFilter, MethodRouter, on},
 };
 use futures_util::future::BoxFuture;
+use opentelemetry::KeyValue;
 use serde_json::Value;
 use time::OffsetDateTime;
 use tokio::time::Instant;
@@ -29,6 +30,7 @@ use crate::{
         Call, Core,
         access::{authenticate::Identity, caller_cache::CallingApp},
     },
+    trace::CallTrace,
 };
 
 /// A vendor's HTTP API: how it reads a request, authenticates the caller and writes a response.
@@ -158,6 +160,15 @@ impl<A: VendorApi> Route<A> {
         Self { method, path, operation, run, doc }
     }
 
+    /// What OpenTelemetry's conventions say of a request in its span.
+    fn described(&self) -> (Cow<'static, str>, Vec<KeyValue>) {
+        let attributes = vec![
+            KeyValue::new("http.request.method", self.method.to_string()),
+            KeyValue::new("http.route", self.path),
+        ];
+        (format!("{} {}", self.method, self.path).into(), attributes)
+    }
+
     /// Whether the route takes credentials, and is called without a token.
     pub(super) fn is_login(&self) -> bool {
         matches!(self.run, Run::Login(_))
@@ -181,17 +192,18 @@ impl<A: VendorApi> Endpoint<A> {
         on(filter, move |params: Result<RawPathParams, _>, request: Request<Body>| {
             let (endpoint, route) = (Arc::clone(&endpoint), Arc::clone(&route));
             let id = gate::request_id(request.headers());
-            let span = gate::span(&id);
-            async move {
-                let mut log = RequestLog::open(route.operation);
+            let trace = CallTrace::begin(request.headers(), || route.described());
+            let (log_span, span) = (gate::span(&id, &trace), trace.span.clone());
+            let work = async move {
+                let mut log = RequestLog::open(route.operation, trace.span);
                 let received = Received::now(&endpoint.gate.core().clock);
                 let result = endpoint.serve(&route, params, request, received, &mut log).await;
                 let (mut response, code, reason) = A::respond(result, received);
                 response.headers_mut().insert(REQUEST_ID, id);
                 log.close(code.to_string(), reason);
                 response
-            }
-            .instrument(span)
+            };
+            span.cover(work.instrument(log_span))
         })
     }
 

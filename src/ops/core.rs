@@ -18,6 +18,7 @@ use crate::{
     },
     outbox_signals::OutboxSignals,
     store::{Db, Tx},
+    trace::Trace,
 };
 
 /// What all operations of an instance share.
@@ -82,6 +83,8 @@ pub struct Context {
     pub app: Arc<App>,
     /// Until when the caller waits.
     pub deadline: Instant,
+    /// The span of the call, which its events are to be linked to.
+    pub trace: Trace,
 }
 
 impl Context {

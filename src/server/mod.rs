@@ -17,6 +17,7 @@ mod frames;
 pub mod health;
 mod listener;
 mod open_services;
+mod otlp;
 mod peer;
 mod peer_stream;
 mod peers;
@@ -33,7 +34,8 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tonic_health::ServingStatus;
 
 pub use self::{
-    admin::Admin, database_clock::read as read_clock, error::ServeError, signals::Signals,
+    admin::Admin, database_clock::read as read_clock, error::ServeError, otlp::TraceExport,
+    signals::Signals,
 };
 use self::{
     admin::Service, background::Background, certificates::Certificates, listener::Listener,

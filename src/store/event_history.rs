@@ -14,12 +14,12 @@ statements! {
     PAGE = "\
 -- event_history.page
 select owner_key, rule_id, seq, message_id, type, owner_name, friend_name, detail, state, attempts,
-       earlier_attempts, attempt_log, at, created_at
+       earlier_attempts, attempt_log, at, created_at, trace_context
 from (
     (
         select owner_key, rule_id, seq, message_id, type, owner_name, friend_name, detail,
                'pending' as state, attempts, earlier_attempts, attempt_log, next_attempt_at as at,
-               created_at
+               created_at, trace_context
         from outbox
         where app_id = $1
           and rule_id = any($2)
@@ -35,7 +35,8 @@ from (
     union all
     (
         select owner_key, rule_id, seq, message_id, type, owner_name, friend_name, detail, state,
-               attempts, attempts as earlier_attempts, attempt_log, finished_at as at, created_at
+               attempts, attempts as earlier_attempts, attempt_log, finished_at as at, created_at,
+               null::text as trace_context
         from event_history
         where app_id = $1
           and rule_id = any($2)
@@ -54,7 +55,8 @@ limit $12";
     GET = "\
 -- event_history.get
 select owner_key, rule_id, seq, message_id, type, owner_name, friend_name, detail, state,
-       attempts, attempts as earlier_attempts, attempt_log, finished_at as at, created_at
+       attempts, attempts as earlier_attempts, attempt_log, finished_at as at, created_at,
+       null::text as trace_context
 from event_history
 where owner_key = $1
   and rule_id = $2

@@ -12,18 +12,20 @@ statements! {
     ADD = "\
 -- outbox.add
 insert into outbox (owner_key, rule_id, seq, partition, app_id, message_id, type, owner_name,
-                    friend_name, detail, next_attempt_at, created_at)
+                    friend_name, detail, trace_context, next_attempt_at, created_at)
 select e.owner_key, r.rule_id, e.seq, e.partition, r.app_id, e.message_id, e.type, e.owner_name,
-       e.friend_name, e.detail, $9, $9
+       e.friend_name, e.detail, e.trace_context, $9, $9
 from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::smallint[], $5::bigint[], $6::text[],
-            $7::text[], $8::text[], $10::text[])
-    as e (app_id, owner_key, seq, partition, message_id, type, owner_name, friend_name, detail)
+            $7::text[], $8::text[], $10::text[], $11::text[])
+    as e (app_id, owner_key, seq, partition, message_id, type, owner_name, friend_name, detail,
+          trace_context)
 join callback_rules r
     on r.app_id = e.app_id and r.enabled and e.type = any(r.event_types)";
     GET = "\
 -- outbox.get
 select owner_key, rule_id, seq, message_id, type, owner_name, friend_name, detail,
-       'pending' as state, attempts, earlier_attempts, attempt_log, next_attempt_at as at, created_at
+       'pending' as state, attempts, earlier_attempts, attempt_log, next_attempt_at as at, created_at,
+       trace_context
 from outbox
 where owner_key = $1
   and rule_id = $2
@@ -77,24 +79,34 @@ where (owner_key, rule_id, seq) in (
 )";
 }
 
-/// Writes events, each with its app and its message id: a row for each enabled rule of that app that wants
+/// An event that is about to be written.
+pub(crate) struct RecordedEvent<'a> {
+    pub(crate) app_id: Uuid,
+    pub(crate) event: NewEvent<'a>,
+    pub(crate) message_id: i64,
+    /// The place of the call in a trace that is exported, as [`crate::trace::Trace::stored`] gives it.
+    pub(crate) trace_context: Option<String>,
+}
+
+/// Writes events: a row for each enabled rule of that app that wants
 /// the event's type.
 pub(crate) async fn add(
     db: &mut PgConnection,
-    events: &[(Uuid, NewEvent<'_>, i64)],
+    events: &[RecordedEvent<'_>],
     now: OffsetDateTime,
 ) -> Result<(), Error> {
     query(ADD)
-        .bind(column(events, |(app_id, ..)| *app_id))
-        .bind(column(events, |(_, event, _)| event.owner.key.as_uuid()))
-        .bind(column(events, |(_, event, _)| event.version))
-        .bind(column(events, |(_, event, _)| partition_of(event.owner.key)))
-        .bind(column(events, |(_, _, message_id)| *message_id))
-        .bind(column(events, |(_, event, _)| event.event_type.as_str()))
-        .bind(column(events, |(_, event, _)| event.owner.name.as_str()))
-        .bind(column(events, |(_, event, _)| event.friend.as_str()))
+        .bind(column(events, |e| e.app_id))
+        .bind(column(events, |e| e.event.owner.key.as_uuid()))
+        .bind(column(events, |e| e.event.version))
+        .bind(column(events, |e| partition_of(e.event.owner.key)))
+        .bind(column(events, |e| e.message_id))
+        .bind(column(events, |e| e.event.event_type.as_str()))
+        .bind(column(events, |e| e.event.owner.name.as_str()))
+        .bind(column(events, |e| e.event.friend.as_str()))
         .bind(now)
-        .bind(column(events, |(_, event, _)| event.detail))
+        .bind(column(events, |e| e.event.detail))
+        .bind(column(events, |e| e.trace_context.as_deref()))
         .execute(db)
         .await?;
     Ok(())

@@ -35,11 +35,11 @@ with due as (
 )
 select o.owner_key, o.rule_id, o.seq, o.message_id, o.type, o.owner_name, o.friend_name, o.detail,
        'pending' as state, o.attempts, o.earlier_attempts, o.attempt_log, o.next_attempt_at as at,
-       o.created_at
+       o.created_at, o.trace_context
 from due
 cross join lateral (
     select owner_key, rule_id, seq, message_id, type, owner_name, friend_name, detail, attempts,
-           earlier_attempts, attempt_log, next_attempt_at, created_at
+           earlier_attempts, attempt_log, next_attempt_at, created_at, trace_context
     from outbox
     where owner_key = due.owner_key
       and rule_id = $1

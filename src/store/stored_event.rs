@@ -11,6 +11,8 @@ pub(crate) struct StoredEvent {
     pub(crate) event: Event,
     pub(crate) attempt_log: String,
     pub(crate) earlier_attempts: i32,
+    /// The place of the call that has caused it in a trace, while it is pending.
+    pub(crate) trace_context: Option<String>,
 }
 
 impl StoredEvent {
@@ -43,6 +45,7 @@ impl FromRow<'_, PgRow> for StoredEvent {
             event,
             attempt_log: row.try_get("attempt_log")?,
             earlier_attempts: row.try_get("earlier_attempts")?,
+            trace_context: row.try_get("trace_context")?,
         })
     }
 }

@@ -3,6 +3,7 @@
 //! A message can be understood alone, and carries its facts as fields. A failure is logged once, where it
 //! is handled. Names, remarks, tokens and messages never appear at level info or above.
 
+mod json;
 mod writer;
 
 use std::{
@@ -13,13 +14,17 @@ use std::{
 use tracing_subscriber::{
     Layer as _, Registry,
     filter::{LevelFilter, Targets},
+    fmt::format::JsonFields,
     layer::{Filter, SubscriberExt as _},
     reload,
     util::SubscriberInitExt as _,
 };
 
-use self::writer::LogWriter;
-use crate::config::{LogFormat, log_filter};
+use self::{json::Json, writer::LogWriter};
+use crate::{
+    config::{LogFormat, log_filter},
+    trace::statements::{OfSampledCalls, StatementSpans},
+};
 
 static WRITER: OnceLock<LogWriter> = OnceLock::new();
 
@@ -31,8 +36,9 @@ pub fn flush() {
 }
 
 /// Starts logging to standard error. `filter` has been checked by the parser of the settings. With
-/// `changeable` it can be changed later, which costs each line a little.
-pub fn start(format: LogFormat, filter: &str, changeable: bool) -> LogControl {
+/// `changeable` it can be changed later, which costs each line a little. With `traces`, statements become
+/// spans of the traces that are exported.
+pub fn start(format: LogFormat, filter: &str, changeable: bool, traces: bool) -> LogControl {
     let targets = targets(filter).unwrap_or_default();
     let (control, filter) = LogControl::of(filter, targets, changeable);
     let registry = tracing_subscriber::registry();
@@ -47,17 +53,17 @@ pub fn start(format: LogFormat, filter: &str, changeable: bool) -> LogControl {
                     .with_target(false)
                     .with_filter(filter),
             )
+            .with(traces.then(|| StatementSpans.with_filter(OfSampledCalls)))
             .try_init(),
         LogFormat::Json => registry
             .with(
                 tracing_subscriber::fmt::layer()
-                    .json()
-                    .flatten_event(true)
-                    .with_current_span(true)
-                    .with_span_list(false)
+                    .event_format(Json)
+                    .fmt_fields(JsonFields::new())
                     .with_writer(writer)
                     .with_filter(filter),
             )
+            .with(traces.then(|| StatementSpans.with_filter(OfSampledCalls)))
             .try_init(),
     };
     control

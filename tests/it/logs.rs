@@ -47,9 +47,9 @@ async fn every_request_is_one_line_and_no_line_tells_names_contents_or_secrets()
         .map(|line| {
             assert_eq!(line["level"], "INFO");
             assert!(line["duration_ms"].as_f64().unwrap() >= 0.0);
-            assert!(!line["span"]["request_id"].as_str().unwrap().is_empty());
+            assert!(!line["request_id"].as_str().unwrap().is_empty());
             let text = |field: &str| line[field].as_str().unwrap();
-            (text("operation"), text("code"), line["app"].as_str())
+            (text("operation"), text("grpc_code"), line["app"].as_str())
         })
         .collect();
     let acme = Some("acme#chat");
@@ -108,7 +108,7 @@ async fn every_recorded_change_is_one_line_with_the_id_of_its_record() {
         assert_eq!((&line["actor"], &line["action"]), (&actor.into(), &action.into()));
         assert_eq!((&line["audit_target"], &line["origin"]), (&target.into(), &"127.0.0.1".into()));
         assert_eq!(line["app"], "acme#chat");
-        assert!(!line["span"]["request_id"].as_str().unwrap().is_empty());
+        assert!(!line["request_id"].as_str().unwrap().is_empty());
     }
     let created: Value = serde_json::from_str(lines[0]["after"].as_str().unwrap()).unwrap();
     assert_eq!((&created["friend_limit"], &created["client_id"]), (&3000.into(), &"…".into()));

@@ -75,6 +75,7 @@ mod tidy;
 mod tls;
 mod together;
 mod tokens;
+mod traces;
 mod transfer;
 mod translations;
 mod update_masks;

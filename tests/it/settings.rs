@@ -48,6 +48,9 @@ fn a_setting_that_can_not_be_read_is_refused_with_its_name() {
         (&["--max-import", "0"], "--max-import"),
         (&["--max-page", "5001"], "--max-page"),
         (&["--log-format", "xml"], "--log-format"),
+        (&["--otlp-endpoint", "127.0.0.1:4317"], "--otlp-endpoint"),
+        (&["--otlp-protocol", "udp"], "--otlp-protocol"),
+        (&["--trace-sampling", "1.5"], "--trace-sampling"),
         (&["--log", "befriend=loud"], "--log"),
         (&["--no-such-setting", "1"], "--no-such-setting"),
     ] {

@@ -18,6 +18,7 @@ use crate::{
         access::{apps, authenticate, callback_rules, tokens},
         users,
     },
+    trace::Trace,
 };
 
 const APP_KEY: &str = "demo#demo";
@@ -45,7 +46,8 @@ pub(in crate::cli) async fn prepare(
         Err(Error::AppAlreadyExists(_)) => apps::get(core, &key).await?,
         Err(error) => return Err(error),
     };
-    let context = Context { core: Arc::clone(core), app: Arc::new(app), deadline };
+    let context =
+        Context { core: Arc::clone(core), app: Arc::new(app), deadline, trace: Trace::NONE };
     let call = Call::alone(context, author());
     for (username, nickname) in USERS {
         let user = (Username::parse("username", username)?, Nickname::parse("nickname", nickname)?);

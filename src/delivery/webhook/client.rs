@@ -23,6 +23,7 @@ use super::{
 use crate::{
     domain::{Attempt, CallbackRule, Event, unix_millis, with_causes},
     retry_after,
+    trace::Trace,
 };
 
 /// The longest certificates of a rule's authorities, in bytes.
@@ -151,6 +152,9 @@ impl WebhookClient {
         for (name, value) in headers {
             request = request.header(*name, value);
         }
+        for (name, value) in Trace::current().headers().into_iter().flatten() {
+            request = request.header(name, value);
+        }
         let request =
             request.body(Full::new(Bytes::from(body))).map_err(|error| error.to_string())?;
         let client = self.client(&rule.ca_certificates)?;
@@ -160,13 +164,8 @@ impl WebhookClient {
     fn client(&self, authorities: &str) -> Result<Arc<HttpClient>, String> {
         let connector = PublicAddressConnector { allow_private: self.settings.allow_private };
         self.clients.get_with_by_ref(authorities, || {
-            let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-                .with_safe_default_protocol_versions()
-                .map_err(|error| error.to_string())?
-                .with_root_certificates(roots(authorities)?)
-                .with_no_client_auth();
             let https = HttpsConnectorBuilder::new()
-                .with_tls_config(config)
+                .with_tls_config(client_tls(authorities)?)
                 .https_or_http()
                 .enable_http1()
                 .wrap_connector(connector);
@@ -177,6 +176,18 @@ impl WebhookClient {
             Ok(Arc::new(client))
         })
     }
+}
+
+/// The TLS of a client that trusts these authorities; empty stands for the system's.
+///
+/// # Errors
+/// A sentence about what is wrong with the authorities.
+pub fn client_tls(authorities: &str) -> Result<ClientConfig, String> {
+    Ok(ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots(authorities)?)
+        .with_no_client_auth())
 }
 
 /// Checks that the certificates of a rule's authorities can be used; empty stands for the system's.

@@ -6,5 +6,5 @@ mod public_address_connector;
 mod signature;
 
 pub use body::render;
-pub use client::{PostResult, WebhookClient, WebhookSettings, check_authorities};
+pub use client::{PostResult, WebhookClient, WebhookSettings, check_authorities, client_tls};
 pub use signature::{security, sign};

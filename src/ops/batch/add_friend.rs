@@ -60,6 +60,7 @@ impl AddFriend {
         changes: &mut ListChanges<'a>,
         [owner, friend]: [UserRef<'a>; 2],
     ) -> Result<Added, Error> {
+        changes.on_behalf_of(&self.context.trace);
         let owner_uuid = changes.heads.user(owner)?.uuid;
         let profile = changes.heads.user(friend)?.clone();
         if !friendship::are_friends(changes, owner, friend) {

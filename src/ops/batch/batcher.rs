@@ -31,6 +31,7 @@ use crate::{
     domain::{Error, Outage},
     measure::Stopwatch,
     store::Db,
+    trace::Trace,
 };
 
 /// An item that can run in a batch with others of its kind.
@@ -89,6 +90,7 @@ pub struct Batcher<I: BatchItem> {
 
 /// What is measured of batches of one kind.
 struct Measured {
+    kind: &'static str,
     members: Histogram,
     waits: Histogram,
     times: Histogram,
@@ -98,6 +100,7 @@ struct Measured {
 impl Measured {
     fn of(kind: &'static str) -> Self {
         Self {
+            kind,
             members: metrics::histogram!("befriend_batch_members", "kind" => kind),
             waits: metrics::histogram!("befriend_batch_wait_seconds", "kind" => kind),
             times: metrics::histogram!("befriend_batch_seconds", "kind" => kind),
@@ -115,6 +118,7 @@ struct State<I: BatchItem> {
 struct Waiting<I: BatchItem> {
     item: I,
     since: Stopwatch,
+    trace: Trace,
     answer: oneshot::Sender<Result<I::Answer, Error>>,
 }
 
@@ -164,7 +168,8 @@ impl<I: BatchItem> Batcher<I> {
             return Submitted::First(item);
         }
         let (answer, answered) = oneshot::channel();
-        state.waiting.push_back(Waiting { item, since: Stopwatch::start(), answer });
+        let (since, trace) = (Stopwatch::start(), Trace::current());
+        state.waiting.push_back(Waiting { item, since, trace, answer });
         if starts_batch {
             tokio::spawn(Arc::clone(self).run_batches());
         }
@@ -175,7 +180,8 @@ impl<I: BatchItem> Batcher<I> {
     async fn run_inline(self: &Arc<Self>, item: I) -> Result<I::Answer, Error> {
         let running = InlineBatch(self);
         self.measured.waits.record(0.0);
-        let batch = run_batch(&self.measured, slice::from_ref(&item), item.deadline());
+        let span = Trace::batch(self.measured.kind, [&Trace::current()].into_iter());
+        let batch = run_batch(&self.measured, slice::from_ref(&item), item.deadline(), span);
         let outcome = batch.await.pop();
         drop(running);
         match outcome {
@@ -272,20 +278,21 @@ async fn run_and_answer<I: BatchItem>(measured: &Measured, batch: Vec<Waiting<I>
     for waiting in &batch {
         waiting.since.record(&measured.waits);
     }
+    let span = Trace::batch(measured.kind, batch.iter().map(|waiting| &waiting.trace));
     let (items, mut answers): (Vec<I>, Vec<_>) =
-        batch.into_iter().map(|waiting| (waiting.item, waiting.answer)).unzip();
+        batch.into_iter().map(|waiting| (waiting.item, (waiting.answer, waiting.trace))).unzip();
     let deadline = items.iter().map(I::deadline).max().unwrap_or_else(Instant::now);
     let outcomes = tokio::select! {
-        outcomes = run_batch(measured, &items, deadline) => outcomes,
+        outcomes = run_batch(measured, &items, deadline, span) => outcomes,
         () = all_closed(&mut answers) => return,
     };
-    for ((item, mut answer), outcome) in items.into_iter().zip(answers).zip(outcomes) {
+    for ((item, (mut answer, trace)), outcome) in items.into_iter().zip(answers).zip(outcomes) {
         match outcome {
             Outcome::Done(result) => drop(answer.send(result)),
             // In a task of its own, so that a wait for a lock does not delay the next batch.
             Outcome::RunAlone => drop(tokio::spawn(async move {
                 tokio::select! {
-                    result = run_alone(&item) => drop(answer.send(result)),
+                    result = trace.cover(run_alone(&item)) => drop(answer.send(result)),
                     () = answer.closed() => {}
                 }
             })),
@@ -293,19 +300,23 @@ async fn run_and_answer<I: BatchItem>(measured: &Measured, batch: Vec<Waiting<I>
     }
 }
 
-/// Runs a batch until its deadline. Where it failed as a whole, each item is left to run alone.
+/// Runs a batch until its deadline. Where it failed as a whole, each item is left to run alone. Ends
+/// the `span` of the batch.
 async fn run_batch<I: BatchItem>(
     measured: &Measured,
     items: &[I],
     deadline: Instant,
+    span: Trace,
 ) -> Vec<Outcome<I::Answer>> {
     #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
     measured.members.record(items.len() as f64);
     let stopwatch = Stopwatch::start();
     let each = |outcome: fn() -> Outcome<I::Answer>| items.iter().map(|_| outcome()).collect();
     let batch = Batch { deadline, brief: true };
-    let outcomes = timeout_at(deadline, guarded(items, batch)).await;
+    let outcomes = timeout_at(deadline, span.cover(guarded(items, batch))).await;
     stopwatch.record(&measured.times);
+    let failed = !matches!(outcomes, Ok(Ok(_)));
+    span.end(failed.then_some("the batch failed as a whole"), Vec::new);
     match outcomes {
         Ok(Ok(outcomes)) => outcomes,
         Ok(Err(Error::Unavailable(Outage::DuringCommit))) => {
@@ -348,8 +359,8 @@ async fn run_alone<I: BatchItem>(item: &I) -> Result<I::Answer, Error> {
 }
 
 /// Completes when no caller waits for an answer any more.
-async fn all_closed<T>(answers: &mut [oneshot::Sender<T>]) {
-    for answer in answers {
+async fn all_closed<T>(answers: &mut [(oneshot::Sender<T>, Trace)]) {
+    for (answer, _) in answers {
         answer.closed().await;
     }
 }

@@ -51,6 +51,7 @@ impl BlockUsers {
         owner: UserRef<'a>,
         pairs: &[[UserRef<'a>; 2]],
     ) -> Result<(), Error> {
+        changes.on_behalf_of(&self.context.trace);
         changes.heads.user(owner)?;
         for [_, user] in pairs {
             changes.heads.user(*user)?;

@@ -59,6 +59,7 @@ impl BatchItem for UpdateFriend {
         let strangers = strangers(&changes, &mut tx, &pairs).await?;
         let mut outcomes = Vec::with_capacity(items.len());
         for (item, [owner, friend]) in items.iter().zip(pairs) {
+            changes.on_behalf_of(&item.context.trace);
             let updated = changes.heads.user(owner).map(drop).and_then(|()| {
                 if strangers.missing(friend) {
                     return Err(Error::UserNotFound(friend.name.clone()));

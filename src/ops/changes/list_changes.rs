@@ -16,6 +16,7 @@ use crate::{
         friends::{self, NewEntry, RemovedEntry},
         requests::{self, Between, ClosedRequest, OpenedRequest},
     },
+    trace::Trace,
 };
 
 /// Two users: whose row it is, and the other one.
@@ -43,7 +44,9 @@ pub(in crate::ops) struct ListChanges<'a> {
     pub(super) opened_request: Option<OpenedRequest<'a>>,
     pub(super) changed_message: Option<(Between<'a>, &'a str)>,
     pub(super) deleted_requests: Vec<Between<'a>>,
-    events: Vec<(Uuid, NewEvent<'a>)>,
+    events: Vec<(Uuid, NewEvent<'a>, Option<String>)>,
+    /// The call whose changes are made now.
+    cause: Trace,
 }
 
 /// An entry of a friend list as it is after the changes so far.
@@ -96,6 +99,7 @@ impl<'a> ListChanges<'a> {
             changed_message: None,
             deleted_requests: Vec::new(),
             events: Vec::new(),
+            cause: Trace::current(),
         }
     }
 
@@ -104,9 +108,14 @@ impl<'a> ListChanges<'a> {
         self.heads.changed().next().is_none() && self.deleted_requests.is_empty()
     }
 
-    /// Records an event of an app.
+    /// Goes on with the changes of another call, to which the next events belong.
+    pub(in crate::ops) fn on_behalf_of(&mut self, call: &Trace) {
+        self.cause.clone_from(call);
+    }
+
+    /// Records an event of an app, with the place in its trace of the call that has caused it.
     pub(in crate::ops) fn record(&mut self, app_id: Uuid, event: NewEvent<'a>) {
-        self.events.push((app_id, event));
+        self.events.push((app_id, event, self.cause.stored()));
     }
 
     /// Writes the changes, commits, and wakes the watchers of the changed lists and the dispatcher of

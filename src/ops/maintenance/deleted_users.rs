@@ -20,6 +20,7 @@ use crate::{
         core::{Context, Core},
     },
     store::{apps, blocks, friends, requests, requests::Between, user_deletion},
+    trace::Trace,
 };
 
 /// How many entries of others one transaction removes: each takes a lock for which other calls may wait.
@@ -39,7 +40,8 @@ pub async fn finish(core: &Arc<Core>, deadline: Instant) -> Result<usize, Error>
         let app = core.db.read(async |db| apps::by_id(db, *app_id).await).await?;
         // A deleted app's users are deleted with it.
         let Some(app) = app else { continue };
-        let context = Context { core: Arc::clone(core), app: Arc::new(app), deadline };
+        let context =
+            Context { core: Arc::clone(core), app: Arc::new(app), deadline, trace: Trace::NONE };
         // A user who can't be removed now must not hold up the others.
         match leave(&context, username).await {
             Ok(()) => did(Work::DeletedUsers, 1),

@@ -18,6 +18,7 @@ use crate::{
         core::{Context, Core},
     },
     store::{apps, request_expiry},
+    trace::Trace,
 };
 
 /// How many overdue requests are looked up at once.
@@ -65,7 +66,8 @@ async fn expire_batch(core: &Arc<Core>, deadline: Instant) -> Result<bool, Error
         let app = core.db.read(async |db| apps::by_id(db, app_id).await).await?;
         // A deleted app's requests are deleted with it.
         let Some(app) = app else { continue };
-        let context = Context { core: Arc::clone(core), app: Arc::new(app), deadline };
+        let context =
+            Context { core: Arc::clone(core), app: Arc::new(app), deadline, trace: Trace::NONE };
         core.db.retrying(|| expire_one(&context, &requester, &recipient)).await?;
         did(Work::OverdueRequests, 1);
         expired = true;

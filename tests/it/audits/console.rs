@@ -7,6 +7,7 @@ use befriend::{
     domain::{ActorKind, AppKey, Author, Extension, Nickname, Username},
     ops::{Call, Context, access::apps, blocks, friends, users},
     proto,
+    trace::Trace,
 };
 use tempfile::TempDir;
 use time::macros::datetime;
@@ -136,7 +137,8 @@ async fn what_others_than_the_app_change_in_lists_and_profiles_is_recorded_too()
     let key = AppKey::parse("app_key", "acme#chat").unwrap();
     let found = Arc::new(apps::get(&app.core, &key).await.unwrap());
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
-    let context = Context { core: Arc::clone(&app.core), app: found, deadline };
+    let trace = Trace::NONE;
+    let context = Context { core: Arc::clone(&app.core), app: found, deadline, trace };
     let (name, origin) = ("carol".to_owned(), "a-host".to_owned());
     let call = Call::alone(context, Author { kind: ActorKind::Console, name, origin });
     let [alice, bob, dave] =

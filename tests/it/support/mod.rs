@@ -11,6 +11,7 @@ pub mod http;
 pub mod invariants;
 pub mod netease;
 pub mod operators;
+pub mod otlp;
 pub mod postgres;
 // Looks at processes through /proc.
 #[cfg(target_os = "linux")]

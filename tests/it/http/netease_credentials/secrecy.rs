@@ -107,7 +107,8 @@ async fn the_log_names_calls_and_codes_and_no_secret_and_no_content() {
     let lines = lines.filter(|line| line["message"] == "request");
     let seen: Vec<[String; 3]> = lines
         .map(|line| {
-            ["operation", "code", "app"].map(|field| line[field].as_str().unwrap_or("").to_owned())
+            let text = |field: &str| line[field].as_str().unwrap_or("").to_owned();
+            [text("operation"), line["netease_code"].to_string(), text("app")]
         })
         .collect();
     let expected = [
