@@ -203,7 +203,8 @@ pub(super) async fn run(core: &Arc<Core>, args: AppArgs) -> Result<(), CommandEr
     let (output, call) = (args.output, operator_call(core));
     // Before the change is committed: a secret that can't be shown is lost.
     let show_secret = |app: &App, secret: &Secret| {
-        shown(output.show_with(app, &[("client_secret", json!(secret.reveal()))]))
+        let secret = [("client_secret", json!(secret.reveal()))];
+        shown(output.for_secret().and_then(|output| output.show_with(app, &secret)))
     };
     match args.command {
         AppCommand::Create { app_key: key, limits } => {

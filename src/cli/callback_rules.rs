@@ -202,7 +202,8 @@ pub(super) async fn run(core: &Arc<Core>, args: RuleArgs) -> Result<(), CommandE
             };
             let rule = callback_rules::create(&call, &key, choice, Some(secret)).await?;
             let secret = [("signing_secret", json!(rule.secret.reveal()))];
-            if let Err(error) = output.show_with(&rule, &secret) {
+            let shown = output.for_secret().and_then(|output| output.show_with(&rule, &secret));
+            if let Err(error) = shown {
                 // Nobody could verify what the rule sends.
                 callback_rules::delete(&call, &key, rule.id).await?;
                 return Err(error.into());
@@ -244,7 +245,7 @@ async fn rotate(
 ) -> Result<(), CommandError> {
     let key = app_key(key)?;
     let rule = callback_rules::get(&call.core, call.deadline, &key, *rule_id).await?;
-    output.show_with(&rule, &[("signing_secret", json!(secret.reveal()))])?;
+    output.for_secret()?.show_with(&rule, &[("signing_secret", json!(secret.reveal()))])?;
     let grace = time::Duration::try_from(grace)?;
     let secret = Some(secret.clone());
     callback_rules::rotate_secret(call, &key, *rule_id, secret, grace).await?;

@@ -89,7 +89,8 @@ pub(super) async fn run(core: &Arc<Core>, args: OperatorArgs) -> Result<(), Comm
             let (name, ttl) = (OperatorName::parse("name", &name)?, ttl.unwrap_or_default());
             // Before the token is valid: one that can't be shown is lost.
             let show = |token: &OperatorToken, secret: &Secret| {
-                shown(output.show_with(token, &[("token", json!(secret.reveal()))]))
+                let secret = [("token", json!(secret.reveal()))];
+                shown(output.for_secret().and_then(|output| output.show_with(token, &secret)))
             };
             operator_tokens::create(&call, &name, role.into(), ttl, show).await?;
         }

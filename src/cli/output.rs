@@ -7,6 +7,10 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
+use nix::{
+    fcntl::{FcntlArg, OFlag, fcntl},
+    sys::stat::{fstat, stat},
+};
 use serde_json::{Map, Value};
 use tabwriter::TabWriter;
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
@@ -61,6 +65,22 @@ impl OutputArgs {
     /// Shows one thing: as "name: value" lines without what is null, or as an object.
     pub(super) fn show<T: Show>(self, item: &T) -> Result<(), OutputError> {
         self.show_with(item, &[])
+    }
+
+    /// The same, for a secret that is shown once: an error when standard output was closed at the start.
+    ///
+    /// Rust's runtime has then opened the null device in its place, for reading and writing, and all that is
+    /// printed there is lost. The redirections of shells open it for writing only.
+    pub(super) fn for_secret(self) -> Result<Self, OutputError> {
+        let stdout = io::stdout();
+        let flags =
+            OFlag::from_bits_retain(fcntl(&stdout, FcntlArg::F_GETFL).map_err(io::Error::from)?);
+        let device = fstat(&stdout).map_err(io::Error::from)?.st_rdev;
+        let null = stat("/dev/null").map_err(io::Error::from)?.st_rdev;
+        if device == null && flags & OFlag::O_ACCMODE == OFlag::O_RDWR {
+            return Err(io::Error::new(io::ErrorKind::BrokenPipe, "it is closed").into());
+        }
+        Ok(self)
     }
 
     /// Shows one thing and further members, such as a secret that is shown once.

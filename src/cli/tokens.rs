@@ -89,7 +89,9 @@ pub(super) async fn run(core: &Arc<Core>, args: TokenArgs) -> Result<(), Command
 async fn issue(core: &Arc<Core>, args: IssueArgs, output: OutputArgs) -> Result<(), CommandError> {
     let ttl = args.ttl.unwrap_or_default();
     let key = app_key(&args.app_key.unwrap_or_default())?;
-    let show = |token: &Secret| shown(output.bare("token", token.reveal()));
+    let show = |token: &Secret| {
+        shown(output.for_secret().and_then(|output| output.bare("token", token.reveal())))
+    };
     tokens::issue_as_operator(&operator_call(core), &key, ttl, show).await?;
     Ok(())
 }

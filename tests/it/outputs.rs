@@ -84,6 +84,17 @@ async fn a_secret_that_cant_be_shown_is_not_made() {
     fail_to_print(&app, &["token", "acme#chat"]);
     fail_to_print(&app, &["operator", "create", "carol", "--role", "admin"]);
     fail_to_print(&app, &["rule", "create", "acme#chat", "https://example.com/"]);
+    for arguments in [
+        &["app", "create", "new#app"][..],
+        &["app", "rotate-secret", "acme#chat"],
+        &["token", "acme#chat"],
+        &["operator", "create", "carol", "--role", "admin"],
+        &["rule", "create", "acme#chat", "https://example.com/"],
+    ] {
+        // What a shell closes, the runtime opens as the null device.
+        let null = OpenOptions::new().read(true).write(true).open("/dev/null").unwrap();
+        fail_to_print_to(&app, arguments, ("a closed output", null.into()));
+    }
     assert_eq!(count(&app, "select count(*) from callback_rules").await, 0);
     assert_eq!(count(&app, "select count(*) from operator_tokens").await, 1);
     assert_eq!(count(&app, "select count(*) from apps").await, 1);
