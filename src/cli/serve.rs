@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    config::{DatabaseArgs, ServeArgs},
+    config::{DatabaseArgs, PoolArgs, ServeArgs},
+    ops::Core,
     server::{self, Admin, Signals, TraceExport},
     store,
     telemetry::{self, LogControl},
@@ -51,11 +52,13 @@ pub(super) async fn serve(
     }
     let traces = TraceExport::start(&args.traces)?;
     let core = server::core(&database.url, &args, operator_token.clone(), Clock::system())?;
-    wait_for_database(&core, args.pool.db_wait).await?;
-    if args.pool.migrate {
-        store::migrate(&database.url).await?;
-    } else {
-        store::require_current(&database.url).await?;
+    tokio::select! {
+        ready = make_ready(&core, &database.url, &args.pool) => ready?,
+        () = signals.stop.cancelled() => {
+            database.close().await?;
+            tracing::info!("stopped before the database was ready");
+            return Ok(());
+        }
     }
     let (address, tls) = (listener.local_addr()?, args.listener.tls_cert.is_some());
     tracing::info!(%address, tls, "listening");
@@ -89,6 +92,17 @@ async fn open_admin(args: &ServeArgs, log: LogControl) -> Result<Admin, CommandE
         );
     }
     Ok(Admin::start(listener, log)?)
+}
+
+/// Waits for the database, and brings its schema up to date.
+async fn make_ready(core: &Core, url: &str, settings: &PoolArgs) -> Result<(), CommandError> {
+    wait_for_database(core, settings.db_wait).await?;
+    if settings.migrate {
+        store::migrate(url).await?;
+    } else {
+        store::require_current(url).await?;
+    }
+    Ok(())
 }
 
 /// Prints what an operator can also find elsewhere: the service starts without it.

@@ -1,9 +1,17 @@
 //! Databases that the service can't work on are refused at the start, by every command alike, and told for
 //! what they are; and a role that does not own the tables is enough to serve.
 
-use std::time::{Duration, Instant};
+use std::{
+    io::{BufRead as _, BufReader},
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
 use befriend::{clock::Clock, server::upkeep, store};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use time::macros::datetime;
 
@@ -99,6 +107,19 @@ async fn a_role_or_a_database_that_is_missing_ends_the_start_at_once() {
     let name = url.rsplit_once('/').unwrap().1.split('?').next().unwrap();
     let nowhere = url.replace(&format!("/{name}"), "/no_such_database");
     every_command_says(&nowhere, &["no_such_database", &host]).await;
+}
+
+#[tokio::test]
+async fn a_start_that_waits_for_its_database_ends_at_the_first_signal() {
+    let url = "postgres://befriend@127.0.0.1:1/befriend";
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--database-url", url, "--db-wait", "1h"];
+    let mut service = binary::command(&arguments).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(service.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("waiting for the database")));
+    let pid = Pid::from_raw(i32::try_from(service.id()).unwrap());
+    kill(pid, Signal::SIGTERM).unwrap();
+    assert!(lines.any(|line| line.unwrap().contains("stopped before the database was ready")));
+    assert!(service.wait().unwrap().success());
 }
 
 #[tokio::test]
