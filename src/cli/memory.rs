@@ -7,8 +7,8 @@ use tokio::task::JoinSet;
 /// The time between two rounds.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// How many tasks a round has for each worker of the runtime: a task runs on whichever worker is free, and all
-/// of them should run one.
+/// How many tasks a round has for each worker of the runtime. The runtime chooses the worker of a task, so there
+/// are more tasks than workers, and it is likely that each worker runs one.
 const TASKS: usize = 8;
 
 /// Calls `collect` on the workers of the runtime, again and again.
