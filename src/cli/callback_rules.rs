@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    core::{app_key, operator_call},
+    core::{app_key, operator_call, shown},
     error::CommandError,
     output::{OutputArgs, Show, time},
 };
@@ -200,14 +200,12 @@ pub(super) async fn run(core: &Arc<Core>, args: RuleArgs) -> Result<(), CommandE
                 body_format: choice.body_format.unwrap_or(BodyFormatArg::Standard).into(),
                 ca_certificates: choice.ca_certificates()?.unwrap_or_default(),
             };
-            let rule = callback_rules::create(&call, &key, choice, Some(secret)).await?;
-            let secret = [("signing_secret", json!(rule.secret.reveal()))];
-            let shown = output.for_secret().and_then(|output| output.show_with(&rule, &secret));
-            if let Err(error) = shown {
-                // Nobody could verify what the rule sends.
-                callback_rules::delete(&call, &key, rule.id).await?;
-                return Err(error.into());
-            }
+            // Before the change is committed: nobody could verify what a rule of a lost secret sends.
+            let show = |rule: &CallbackRule| {
+                let secret = [("signing_secret", json!(rule.secret.reveal()))];
+                shown(output.for_secret().and_then(|output| output.show_with(rule, &secret)))
+            };
+            callback_rules::create(&call, &key, choice, Some(secret), show).await?;
         }
         RuleCommand::Update { rule: RuleArg { app_key: key, rule_id }, url, choice, enabled } => {
             let change = RuleChange {

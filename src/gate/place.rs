@@ -127,6 +127,7 @@ impl Place {
             return Ok(());
         }
         self.received.fetch_sub(bytes, Ordering::Relaxed);
+        Limit::Arriving.refused();
         Err(Error::Unavailable(Outage::Overloaded))
     }
 

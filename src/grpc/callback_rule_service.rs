@@ -37,7 +37,7 @@ impl CallbackRuleService for CallbackRuleApi {
         let (call, message) = gate::operator_call(request)?;
         let key = AppKey::parse("app_key", &message.app_key)?;
         let (choice, secret) = (choice(&message)?, signing_secret(&message.signing_secret)?);
-        let rule = callback_rules::create(&call, &key, choice, secret).await?;
+        let rule = callback_rules::create(&call, &key, choice, secret, |_| Ok(())).await?;
         Ok(Response::new(proto::CreateCallbackRuleResponse {
             signing_secret: rule.secret.reveal().to_owned(),
             rule: Some(render(rule, &key)),

@@ -191,7 +191,7 @@ impl Connector {
         self.connect_while(ConnectError::may_pass).await
     }
 
-    /// Opens a connection. Tries again for that long while the error is one that `may_pass`.
+    /// Opens a connection. Tries again for up to `self.timeout`, while the error is one that `may_pass`.
     async fn connect_while(
         &self,
         may_pass: fn(&ConnectError) -> bool,

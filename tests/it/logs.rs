@@ -4,22 +4,29 @@ use befriend::proto::{
     self, audit_service_client::AuditServiceClient, token_service_client::TokenServiceClient,
 };
 use serde_json::Value;
-use tonic::transport::Endpoint;
+use tonic::transport::{Channel, Endpoint};
 
 use crate::support::{
+    Tenant,
     app::{Bearer, OPERATOR_TOKEN, tenant_on},
     binary::Service,
     postgres,
 };
 
-#[tokio::test]
-async fn every_request_is_one_line_and_no_line_tells_names_contents_or_secrets() {
+/// A service of its own, whose log can be read, with an app.
+async fn service_with_an_app() -> (Service, Channel, Tenant) {
     let database = postgres::fresh_database().await;
     let arguments = ["--database-url", &database, "--operator-token", OPERATOR_TOKEN];
-    let mut service = Service::start(&arguments).await;
+    let service = Service::start(&arguments).await;
     let channel = Endpoint::from_shared(service.url.clone()).unwrap().connect_lazy();
     let limits = proto::AppLimits::default();
     let tenant = tenant_on(channel.clone(), OPERATOR_TOKEN, "acme#chat", limits).await;
+    (service, channel, tenant)
+}
+
+#[tokio::test]
+async fn every_request_is_one_line_and_no_line_tells_names_contents_or_secrets() {
+    let (mut service, channel, tenant) = service_with_an_app().await;
     let login = proto::IssueTokenRequest {
         client_id: tenant.app.client_id.clone(),
         client_secret: "a-wrong-secret".to_owned(),
@@ -81,12 +88,7 @@ async fn every_request_is_one_line_and_no_line_tells_names_contents_or_secrets()
 
 #[tokio::test]
 async fn every_recorded_change_is_one_line_with_the_id_of_its_record() {
-    let database = postgres::fresh_database().await;
-    let arguments = ["--database-url", &database, "--operator-token", OPERATOR_TOKEN];
-    let mut service = Service::start(&arguments).await;
-    let channel = Endpoint::from_shared(service.url.clone()).unwrap().connect_lazy();
-    let limits = proto::AppLimits::default();
-    let tenant = tenant_on(channel.clone(), OPERATOR_TOKEN, "acme#chat", limits).await;
+    let (mut service, channel, tenant) = service_with_an_app().await;
     tenant.create(&["zz-one"]).await;
     tenant.delete("zz-one").await.unwrap();
     let mut audit = AuditServiceClient::with_interceptor(channel, Bearer::new(OPERATOR_TOKEN));

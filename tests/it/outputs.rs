@@ -99,6 +99,8 @@ async fn a_secret_that_cant_be_shown_is_not_made() {
     assert_eq!(count(&app, "select count(*) from operator_tokens").await, 1);
     assert_eq!(count(&app, "select count(*) from apps").await, 1);
     assert_eq!(count(&app, tokens).await, before);
+    let records = "select count(*) from audit_events where actor_kind = 'console'";
+    assert_eq!(count(&app, records).await, 0, "nothing was changed");
     let login = app.login(&tenant.app.client_id, &tenant.client_secret, None).await;
     login.expect("the old secret is valid");
 }

@@ -127,7 +127,7 @@ async fn receive_callbacks(
                 body_format: BodyFormat::Standard,
                 ca_certificates: String::new(),
             };
-            callback_rules::create(call, key, choice, None).await?
+            callback_rules::create(call, key, choice, None, |_| Ok(())).await?
         }
     };
     let behavior =

@@ -15,15 +15,17 @@ use crate::{
     store::{Tx, apps, callback_rules},
 };
 
-/// Creates a rule, enabled.
+/// Creates a rule, enabled. `show` gets the rule with its secret before the change is committed; when it fails,
+/// there is no rule.
 ///
 /// # Errors
-/// `AppNotFound`, `CallbackRuleLimitExceeded`.
+/// `AppNotFound`, `CallbackRuleLimitExceeded`, those of `show`.
 pub async fn create(
     call: &OperatorCall,
     app_key: &AppKey,
     choice: RuleChoice,
     secret: Option<SigningSecret>,
+    show: impl Fn(&CallbackRule) -> Result<(), Error>,
 ) -> Result<CallbackRule, Error> {
     let OperatorCall { core, author, deadline } = call;
     let secret = secret.unwrap_or_else(SigningSecret::generate);
@@ -56,6 +58,7 @@ pub async fn create(
                 modified_at: now,
             };
             callback_rules::create(&mut tx, &rule).await?;
+            show(&rule)?;
             let change = Audited::new("CallbackRuleService/CreateCallbackRule").in_app(&app);
             let change = change.of(rule.id).after(rule.facts());
             audits::commit(core, tx, author, change).await?;
