@@ -90,7 +90,7 @@ const SERVICE: &[Metric] = &[
         Gauge,
         "befriend_unsent_bytes",
         Unit::Bytes,
-        "Bytes of answers and of incomplete requests that are kept for callers.",
+        "Bytes of answers, and of heads of requests that are not whole yet, which are kept for callers.",
     ),
     (
         Gauge,
