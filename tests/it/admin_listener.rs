@@ -107,13 +107,10 @@ async fn a_database_that_takes_no_writes_is_told_as_read_only() {
     let (_service, url) = observed(&["--database-url", &database]).await;
     until_ready_is(&url, 200).await;
     let name = database.rsplit_once('/').unwrap().1.split('?').next().unwrap();
-    let demote = format!(
-        "alter database {name} set default_transaction_read_only = on;
-         select pg_terminate_backend(pid) from pg_stat_activity
-         where datname = '{name}' and pid <> pg_backend_pid()"
-    );
+    let demote = format!("alter database {name} set default_transaction_read_only = on");
     let demoted = Instant::now();
     run(&database, demote).await;
+    postgres::end_sessions(&database).await;
     is_told(&url, demoted, "default_transaction_read_only", "read-only").await;
 }
 

@@ -223,15 +223,8 @@ async fn a_server_that_takes_no_writes_is_not_serving_until_it_takes_them() {
     let (app, tenant) = on(&database).await;
     let name = database.rsplit_once('/').unwrap().1.split('?').next().unwrap();
     // As a server that was demoted and restarted: its sessions end, and new ones are read-only.
-    run(
-        &database,
-        &format!(
-            "alter database {name} set default_transaction_read_only = on;
-             select pg_terminate_backend(pid) from pg_stat_activity
-             where datname = '{name}' and pid <> pg_backend_pid()"
-        ),
-    )
-    .await;
+    run(&database, &format!("alter database {name} set default_transaction_read_only = on")).await;
+    postgres::end_sessions(&database).await;
     until_health(&app, "", ServingStatus::NotServing).await;
     assert_eq!(health(&app, "database.writes").await, ServingStatus::NotServing);
     let begun = Instant::now();

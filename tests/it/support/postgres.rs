@@ -159,6 +159,16 @@ pub async fn limit_connections(role: &str, count: u32) {
     execute(&mut superuser().await, format!("alter role {role} connection limit {count}")).await;
 }
 
+/// Ends all sessions of clients in a database. The server's own processes there, such as an autovacuum worker,
+/// go on: only a superuser may end them.
+pub async fn end_sessions(database_url: &str) {
+    let mut own = PgConnection::connect(database_url).await.expect("the database");
+    let end = "select pg_terminate_backend(pid) from pg_stat_activity
+               where datname = current_database() and pid <> pg_backend_pid()
+                 and backend_type = 'client backend'";
+    execute(&mut own, end.to_owned()).await;
+}
+
 async fn superuser() -> PgConnection {
     let base = server().url();
     // The private server's own role may make databases, but no roles.
@@ -179,7 +189,7 @@ async fn database(options: &str) -> String {
 
 async fn execute(admin: &mut PgConnection, sql: String) {
     let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(admin).await;
-    done.expect("the server lets us make databases");
+    done.expect("the server lets the tests do so");
 }
 
 /// This process on its server, where others may run tests too.

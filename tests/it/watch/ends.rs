@@ -7,6 +7,7 @@ use super::at;
 use crate::support::{
     Tenant, TestApp, expect_error,
     follow::{FriendCopy, Watcher, on_narrow_connection},
+    postgres,
     tenant::acme,
 };
 
@@ -204,18 +205,8 @@ async fn a_watch_survives_the_loss_of_database_connections() {
     let tenant = app.tenant("acme#chat").await;
     tenant.create(&["alice", "bob"]).await;
     let mut watcher = Watcher::start(&tenant, "alice").await.unwrap();
-    let outside = sqlx::PgPool::connect(&app.database_url).await.unwrap();
     for step in 0..10 {
-        sqlx::query(
-            "select pg_terminate_backend(pid)
-             from pg_stat_activity
-             where datname = current_database()
-               and pid <> pg_backend_pid()
-               and backend_type = 'client backend'",
-        )
-        .execute(&outside)
-        .await
-        .unwrap();
+        postgres::end_sessions(&app.database_url).await;
         // The call itself may get a broken connection, and may be repeated.
         let change = async || match step % 2 {
             0 => tenant.befriend("alice", "bob").await,
