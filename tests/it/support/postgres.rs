@@ -4,6 +4,8 @@
 //! a container. `TEST_POSTGRES=url|local|docker` forces one. The server is shared by all tests of a
 //! process, and the private one by all processes that run tests at the same time.
 
+mod removal;
+
 use std::{
     env,
     hash::{BuildHasher as _, DefaultHasher, Hash, Hasher as _, RandomState},
@@ -40,9 +42,8 @@ static DATABASES: AtomicU32 = AtomicU32::new(0);
 
 const TEMPLATE_PREFIX: &str = "befriend_template_";
 
-/// The numbers of the advisory locks under which a template is made and old databases are dropped.
+/// The number of the advisory lock under which a template is made.
 const MAKING: i64 = 7_263_417;
-const SWEEPING: i64 = 7_263_418;
 
 impl Server {
     fn choose() -> Self {
@@ -184,7 +185,9 @@ async fn database(options: &str) -> String {
     let name = format!("{}_{number}", run().await.name);
     let mut admin = admin("befriend_tests").await;
     execute(&mut admin, format!("create database {name} {options}")).await;
-    url_of(&name)
+    let url = url_of(&name);
+    removal::at_end_of_thread(name);
+    url
 }
 
 async fn execute(admin: &mut PgConnection, sql: String) {
@@ -216,7 +219,7 @@ async fn run() -> &'static Run {
             .expect("a lock");
         make_template(&mut lease, &template).await;
         // Nobody waits for it: what it does not get done is left to the next run.
-        std::thread::spawn(remove_old);
+        std::thread::spawn(removal::of_ended_runs);
         Run { name, template, _lease: lease }
     })
     .await
@@ -266,62 +269,4 @@ async fn make_template(admin: &mut PgConnection, name: &str) {
         execute(admin, format!("alter database {raw} rename to {name}")).await;
     }
     sqlx::query("select pg_advisory_unlock($1)").bind(MAKING).execute(admin).await.expect("a lock");
-}
-
-/// Drops the databases of runs that are over, and templates that no run uses.
-fn remove_old() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.expect("a runtime").block_on(async {
-        let mut admin = admin("befriend_sweeper").await;
-        // One sweeper is enough, and two would get into each other's way.
-        if !locked(&mut admin, SWEEPING).await {
-            return;
-        }
-        let databases: Vec<String> = sqlx::query_scalar(
-            "select d.datname
-             from pg_database d
-             where d.datname like 'befriend\\_run\\_%'
-               and not exists (
-                   select
-                   from pg_stat_activity a
-                   where a.datname = d.datname
-                      or a.application_name = regexp_replace(d.datname, '_[0-9]+$', '')
-               )",
-        )
-        .fetch_all(&mut admin)
-        .await
-        .expect("the catalog can be read");
-        for name in databases {
-            drop_quietly(&mut admin, &name).await;
-        }
-        let templates: Vec<String> =
-            sqlx::query_scalar("select datname from pg_database where starts_with(datname, $1)")
-                .bind(TEMPLATE_PREFIX)
-                .fetch_all(&mut admin)
-                .await
-                .expect("the catalog can be read");
-        for name in templates {
-            let hash =
-                u64::from_str_radix(&name[TEMPLATE_PREFIX.len()..], 16).map(u64::cast_signed);
-            // Users of a template hold its lock together; whoever gets it alone is the last.
-            if let Ok(hash) = hash
-                && locked(&mut admin, hash).await
-            {
-                drop_quietly(&mut admin, &name).await;
-                let unlocked = sqlx::query("select pg_advisory_unlock($1)").bind(hash);
-                unlocked.execute(&mut admin).await.expect("a lock");
-            }
-        }
-    });
-}
-
-async fn locked(admin: &mut PgConnection, number: i64) -> bool {
-    let lock = sqlx::query_scalar("select pg_try_advisory_lock($1)").bind(number);
-    lock.fetch_one(admin).await.expect("a lock")
-}
-
-/// Somebody may have dropped it, or be looking at it: then it stays for the next run.
-async fn drop_quietly(admin: &mut PgConnection, name: &str) {
-    let drop = format!("drop database if exists {name}");
-    let _ = sqlx::raw_sql(AssertSqlSafe(drop)).execute(admin).await;
 }
