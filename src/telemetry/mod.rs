@@ -8,9 +8,11 @@ mod writer;
 
 use std::{
     io::IsTerminal as _,
+    net::IpAddr,
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
+use tracing::Level;
 use tracing_subscriber::{
     Layer as _, Registry,
     filter::{LevelFilter, Targets},
@@ -105,16 +107,25 @@ impl LogControl {
         self.filter.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Logs this from now on, until the next change or the end of the process.
+    /// Logs this from now on, until the next change or the end of the process, as somebody at the address
+    /// `from` wants it. The change is a line of the log if the filter before or the one after lets it through.
     ///
     /// # Errors
     /// Why the filter can't be read.
-    pub fn set(&self, filter: &str) -> Result<(), String> {
+    pub fn set(&self, filter: &str, from: IpAddr) -> Result<(), String> {
         let targets = targets(filter)?;
         let handle = self.handle.as_ref().ok_or("the log can't be changed in this process")?;
         let mut known = self.filter.lock().unwrap_or_else(PoisonError::into_inner);
+        let tell =
+            || tracing::info!(%from, before = *known, now = filter, "what is logged was changed");
+        let told = tracing::enabled!(Level::INFO);
+        if told {
+            tell();
+        }
         handle.reload(targets).map_err(|error| error.to_string())?;
-        tracing::info!(before = *known, now = filter, "what is logged was changed");
+        if !told {
+            tell();
+        }
         filter.clone_into(&mut known);
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -28,11 +28,12 @@ pub(super) async fn serve(listener: &TcpListener, router: Router) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD);
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
-        let Ok((tcp, _)) = listener.accept().await else {
+        let Ok((tcp, from)) = listener.accept().await else {
             tokio::time::sleep(PAUSE).await;
             continue;
         };
-        let service = TowerToHyperService::new(router.clone());
+        let service = router.clone().layer(Extension(from.ip()));
+        let service = TowerToHyperService::new(service);
         let connection = http.serve_connection(TokioIo::new(tcp), service);
         tokio::spawn(async move {
             // Why a connection broke off is its caller's affair.

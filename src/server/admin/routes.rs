@@ -1,9 +1,9 @@
 //! What the operator's listener answers.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{DefaultBodyLimit, State},
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
@@ -23,7 +23,7 @@ const PATHS: &str = "there are /livez, /readyz, /metrics, /status and /log\n";
 /// The longest body, in bytes: a filter of the log.
 const MAX_BODY: usize = 4096;
 
-/// The routes.
+/// The routes. The extensions of a request hold the address at the other end of its connection.
 pub(super) fn router(shown: Arc<Shown>) -> Router {
     Router::new()
         // Never the database: a process without one must not be restarted for it.
@@ -68,8 +68,12 @@ async fn log(State(shown): State<Arc<Shown>>) -> Response {
     json(StatusCode::OK, &json!({ "log": shown.log.filter() }))
 }
 
-async fn set_log(State(shown): State<Arc<Shown>>, filter: String) -> Response {
-    match shown.log.set(filter.trim()) {
+async fn set_log(
+    State(shown): State<Arc<Shown>>,
+    Extension(from): Extension<IpAddr>,
+    filter: String,
+) -> Response {
+    match shown.log.set(filter.trim(), from) {
         Ok(()) => log(State(shown)).await,
         Err(why) => json(StatusCode::BAD_REQUEST, &json!({ "error": why })),
     }
