@@ -1,6 +1,7 @@
 //! What every call passes before its operation runs, over gRPC and HTTP alike: credentials, the app's
 //! rate, a place among the calls in flight, all within a deadline; and afterwards one line in the log.
 
+mod no_call;
 mod operation;
 mod operators;
 mod place;
@@ -24,12 +25,13 @@ use tokio::{
     time::Instant,
 };
 
-use self::{operation::AppCounts, place::CallPlaces};
 pub use self::{
+    no_call::NoCall,
     operation::{Operation, Surface},
     place::Place,
     request_log::RequestLog,
 };
+use self::{operation::AppCounts, place::CallPlaces};
 use crate::{
     domain::{App, Author, Error, Secret},
     ops::{

@@ -26,7 +26,9 @@ use super::{
 };
 use crate::{
     domain::{Error, Invalid, Secret},
-    gate::{self, Admitted, Caller, Connection, Gate, InFlight, REQUEST_ID, RequestLog},
+    gate::{
+        self, Admitted, Caller, Connection, Gate, InFlight, NoCall, REQUEST_ID, RequestLog, Surface,
+    },
     ops::{
         Core, OperatorCall,
         access::authenticate::{self, Identity},
@@ -99,13 +101,17 @@ where
     S::Future: Send + 'static,
 {
     fn answer(&mut self, request: Request<Body>) -> ResponseFuture {
-        if let Some(mut refusal) = protocol::refuse(&request) {
-            refusal.headers_mut().insert(REQUEST_ID, gate::request_id(request.headers()));
+        if let Some((what, mut refusal)) = protocol::refuse(&request) {
+            let id = gate::request_id(request.headers());
+            what.count(Surface::Grpc, request.uri().path(), &id);
+            refusal.headers_mut().insert(REQUEST_ID, id);
             return Box::pin(ready(Ok(refusal)));
         }
         let Some(method) = self.layer.methods.get(request.uri().path()) else {
-            // Health, reflection, unknown methods, and the HTTP APIs, which pass the gate by
-            // themselves.
+            if protocol::is_grpc(request.headers()) {
+                return self.answer_without_gate(request);
+            }
+            // The HTTP APIs pass the gate by themselves.
             return Box::pin(self.inner.call(request));
         };
         // tower requires that the service that was polled ready is the one that is called.
@@ -132,6 +138,19 @@ where
             Ok(response)
         };
         Box::pin(span.cover(work.instrument(log_span)))
+    }
+
+    /// Answers a call of health or reflection, or of a method that there is not.
+    fn answer_without_gate(&mut self, request: Request<Body>) -> ResponseFuture {
+        let id = gate::request_id(request.headers());
+        let path = request.uri().path().to_owned();
+        Box::pin(self.inner.call(request).map_ok(move |mut response| {
+            if code_of(&response) == Code::Unimplemented {
+                NoCall::Unimplemented.count(Surface::Grpc, &path, &id);
+            }
+            response.headers_mut().insert(REQUEST_ID, id);
+            response
+        }))
     }
 }
 

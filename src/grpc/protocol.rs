@@ -8,7 +8,7 @@ use http::{
 use http_body::Body as _;
 use tonic::{Status, body::Body};
 
-use crate::gate::MAX_METADATA;
+use crate::gate::{MAX_METADATA, NoCall};
 
 /// What HTTP/2 counts for each header beside its name and its value, in bytes.
 const HEADER_OVERHEAD: usize = 32;
@@ -17,24 +17,24 @@ const HEADER_OVERHEAD: usize = 32;
 const WHAT_IS_TAKEN: &str =
     "this path belongs to gRPC: it takes POST with content-type application/grpc\n";
 
-/// The response to a request that must not reach a method; `None` for a gRPC call, and for a request that
-/// belongs to the HTTP APIs.
-pub(super) fn refuse(request: &Request<Body>) -> Option<Response<Body>> {
+/// What is wrong with a request that must not reach a method, and the response to it; `None` for a gRPC call,
+/// and for a request that belongs to the HTTP APIs.
+pub(super) fn refuse(request: &Request<Body>) -> Option<(NoCall, Response<Body>)> {
     let is_call = is_grpc(request.headers());
     if is_grpc_path(request.uri().path()) {
-        let status = match *request.method() {
+        let refusal = match *request.method() {
             Method::POST if is_call => None,
-            Method::POST => Some(StatusCode::UNSUPPORTED_MEDIA_TYPE),
-            _ => Some(StatusCode::METHOD_NOT_ALLOWED),
+            Method::POST => Some((NoCall::ContentType, StatusCode::UNSUPPORTED_MEDIA_TYPE)),
+            _ => Some((NoCall::Method, StatusCode::METHOD_NOT_ALLOWED)),
         };
-        if let Some(status) = status {
-            return Some(not_grpc(status, request));
+        if let Some((what, status)) = refusal {
+            return Some((what, not_grpc(status, request)));
         }
     }
     let size = is_call.then(|| metadata_size(request.headers()))?;
     (size > MAX_METADATA as usize).then(|| {
         let why = format!("the metadata has {size} bytes: at most {MAX_METADATA} are taken");
-        Status::resource_exhausted(why).into_http()
+        (NoCall::Metadata, Status::resource_exhausted(why).into_http())
     })
 }
 

@@ -18,7 +18,8 @@ use std::sync::Arc;
 use axum::{
     Router,
     body::Body,
-    http::{Request, Response, Uri},
+    extract::MatchedPath,
+    http::{Request, Response},
 };
 use tower::ServiceExt as _;
 
@@ -31,7 +32,10 @@ use self::{
     openapi::Description,
     read::trimmed,
 };
-use crate::{clock::Clock, gate::Gate};
+use crate::{
+    clock::Clock,
+    gate::{self, Gate, NoCall, REQUEST_ID, Surface},
+};
 
 /// The HTTP APIs. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -54,9 +58,9 @@ impl Http {
         let clocks = (clock.clone(), clock);
         Self(
             router
-                .fallback(async move |uri: Uri| not_found(&uri, &clocks.0))
-                .method_not_allowed_fallback(async move |uri: Uri| {
-                    method_not_allowed(&uri, &clocks.1)
+                .fallback(async move |request: Request<Body>| not_found(&request, &clocks.0))
+                .method_not_allowed_fallback(async move |request: Request<Body>| {
+                    method_not_allowed(&request, &clocks.1)
                 }),
         )
     }
@@ -81,19 +85,33 @@ impl Http {
 }
 
 /// The response for a path that no route has, in the form of the API that the path looks like.
-fn not_found(uri: &Uri, clock: &Clock) -> Response<Body> {
-    if netease::has_path(uri.path()) {
+fn not_found(request: &Request<Body>, clock: &Clock) -> Response<Body> {
+    let response = if netease::has_path(request.uri().path()) {
         netease::not_found()
     } else {
         easemob::not_found(Received::now(clock))
-    }
+    };
+    no_call(NoCall::Path, request, response)
 }
 
 /// The response for a method that no route of the path has, in the form of the path's API.
-fn method_not_allowed(uri: &Uri, clock: &Clock) -> Response<Body> {
-    if netease::has_path(uri.path()) {
+fn method_not_allowed(request: &Request<Body>, clock: &Clock) -> Response<Body> {
+    let response = if netease::has_path(request.uri().path()) {
         netease::method_not_allowed()
     } else {
         easemob::method_not_allowed(Received::now(clock))
-    }
+    };
+    no_call(NoCall::Method, request, response)
+}
+
+/// Counts a request that is no call, and gives the response its id.
+fn no_call(what: NoCall, request: &Request<Body>, mut response: Response<Body>) -> Response<Body> {
+    let path = request.uri().path();
+    let surface = if netease::has_path(path) { Surface::NetEase } else { Surface::Easemob };
+    let id = gate::request_id(request.headers());
+    // The path is without what the table is below; the pattern has it.
+    let matched = request.extensions().get::<MatchedPath>();
+    what.count(surface, matched.map_or(path, MatchedPath::as_str), &id);
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
 }

@@ -265,6 +265,46 @@ async fn the_status_tells_what_an_instance_is_and_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn requests_that_are_no_call_are_counted_and_logged_for_those_who_look_for_them() {
+    let database = postgres::fresh_database().await;
+    let log = ["--database-url", &database, "--log", "info,befriend::gate=debug"];
+    let (mut service, url) = observed(&log).await;
+    let grpc = ("content-type", "application/grpc");
+    let large = "x".repeat(20_000);
+    for (method, path, headers, surface, what) in [
+        ("GET", "/befriend.v1.FriendService/AddFriend", vec![grpc], "grpc", "method"),
+        ("POST", "/befriend.v1.FriendService/AddFriend", vec![], "grpc", "content type"),
+        (
+            "POST",
+            "/befriend.v1.FriendService/AddFriend",
+            vec![grpc, ("x", &large)],
+            "grpc",
+            "metadata",
+        ),
+        ("POST", "/befriend.v1.FriendService/Nothing", vec![grpc], "grpc", "unimplemented"),
+        ("POST", "/befriend.v1.Nothing/Nothing", vec![grpc], "grpc", "unimplemented"),
+        ("GET", "/nothing", vec![], "easemob", "path"),
+        ("PATCH", "/acme/chat/users/alice", vec![], "easemob", "method"),
+        ("POST", "/nimserver/nothing.action", vec![], "netease", "path"),
+        ("GET", "/nimserver/friend/add.action", vec![], "netease", "method"),
+    ] {
+        let labels = [("surface", surface), ("what", what)];
+        let count =
+            async || Scrape::of(&url).await.value("befriend_requests_without_call_total", &labels);
+        let before = count().await;
+        let headers = [&headers[..], &[("x-request-id", "of-the-test")]].concat();
+        let answer = ask(&service.url, method, path, &headers, b"").await;
+        assert_eq!(answer.header("x-request-id"), "of-the-test", "{method} {path}");
+        assert_eq!(count().await - before, 1.0, "{method} {path}");
+    }
+    service.stop().await;
+    let lines = service.lines("a request is no call");
+    assert_eq!(lines.len(), 9, "{}", service.logged);
+    assert!(lines.iter().all(|line| line["request_id"] == "of-the-test"), "{lines:?}");
+    assert_eq!(lines[6]["path"], "/{org_name}/{app_name}/users/{username}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_logged_changes_while_the_service_runs_and_a_mistake_changes_nothing() {
     let database = postgres::fresh_database().await;
     let (mut service, url) = observed(&["--database-url", &database]).await;
@@ -296,4 +336,20 @@ async fn what_is_logged_changes_while_the_service_runs_and_a_mistake_changes_not
         lines.iter().map(|line| line["operation"].as_str().unwrap()).collect();
     assert!(operations.contains(&"UserService/BatchCreateUsers"), "{operations:?}");
     assert!(!operations.contains(&"UserService/GetUser"), "{operations:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_what_is_logged_is_a_line_of_the_log_with_who_made_it_also_towards_silence() {
+    let database = postgres::fresh_database().await;
+    let (mut service, url) = observed(&["--database-url", &database]).await;
+    for filter in ["error", "warn", "debug"] {
+        assert_eq!(ask(&url, "PUT", "/log", &[], filter.as_bytes()).await.status, 200);
+    }
+    service.stop().await;
+    let lines = service.lines("what is logged was changed");
+    let said = |name: &str| lines.iter().map(|line| line[name].clone()).collect::<Vec<_>>();
+    // No line tells of "error" to "warn": neither of them lets it through.
+    assert_eq!(said("before"), ["info", "warn"], "{}", service.logged);
+    assert_eq!(said("now"), ["error", "debug"]);
+    assert_eq!(said("from"), ["127.0.0.1", "127.0.0.1"]);
 }

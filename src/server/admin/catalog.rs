@@ -3,7 +3,7 @@
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, histogram};
 
 use self::Kind::{Counter, Gauge, Histogram};
-use crate::{background_work::PARTS, measure::Limit, store::error_classes};
+use crate::{background_work::PARTS, gate::NoCall, measure::Limit, store::error_classes};
 
 enum Kind {
     Counter,
@@ -122,6 +122,12 @@ const CALLS: &[Metric] = &[
         "befriend_app_calls_total",
         Unit::Count,
         "Calls of the first apps that called (--metrics-apps), and of all others together.",
+    ),
+    (
+        Counter,
+        "befriend_requests_without_call_total",
+        Unit::Count,
+        "Requests that are no call, by what of them nothing takes.",
     ),
     (
         Counter,
@@ -328,6 +334,10 @@ pub(super) fn begin() {
         "befriend_db_pool_timeouts_total",
     ] {
         counter!(name).increment(0);
+    }
+    for (surface, what) in NoCall::ALL {
+        let labels = [("surface", surface.name()), ("what", what.name())];
+        counter!("befriend_requests_without_call_total", &labels).increment(0);
     }
     for limit in Limit::ALL {
         counter!("befriend_refusals_total", "limit" => limit.name()).increment(0);
