@@ -7,8 +7,8 @@ use std::{borrow::Cow, sync::Arc};
 
 use axum::{
     body::{Body, Bytes},
-    extract::{RawPathParams, rejection::RawPathParamsRejection},
-    http::{Method, Request, Response, request::Parts},
+    extract::{MatchedPath, RawPathParams, rejection::RawPathParamsRejection},
+    http::{Extensions, Method, Request, Response, request::Parts},
     routing::{MethodFilter, MethodRouter, on},
 };
 use futures_util::future::BoxFuture;
@@ -160,13 +160,17 @@ impl<A: VendorApi> Route<A> {
         Self { method, path, operation, run, doc }
     }
 
-    /// What OpenTelemetry's conventions say of a request in its span.
-    fn described(&self) -> (Cow<'static, str>, Vec<KeyValue>) {
+    /// What OpenTelemetry's conventions say of a request in its span: the route is the whole one, with the path
+    /// below which the table is.
+    fn described(&self, extensions: &Extensions) -> (Cow<'static, str>, Vec<KeyValue>) {
+        let matched = extensions.get::<MatchedPath>();
+        let path = matched.map_or(self.path, MatchedPath::as_str).to_owned();
+        let name = format!("{} {path}", self.method);
         let attributes = vec![
             KeyValue::new("http.request.method", self.method.to_string()),
-            KeyValue::new("http.route", self.path),
+            KeyValue::new("http.route", path),
         ];
-        (format!("{} {}", self.method, self.path).into(), attributes)
+        (name.into(), attributes)
     }
 
     /// Whether the route takes credentials, and is called without a token.
@@ -192,7 +196,8 @@ impl<A: VendorApi> Endpoint<A> {
         on(filter, move |params: Result<RawPathParams, _>, request: Request<Body>| {
             let (endpoint, route) = (Arc::clone(&endpoint), Arc::clone(&route));
             let id = gate::request_id(request.headers());
-            let trace = CallTrace::begin(request.headers(), || route.described());
+            let trace =
+                CallTrace::begin(request.headers(), || route.described(request.extensions()));
             let (log_span, span) = (gate::span(&id, &trace), trace.span.clone());
             let work = async move {
                 let mut log = RequestLog::open(route.operation, trace.span);

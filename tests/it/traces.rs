@@ -1,6 +1,6 @@
 //! Traces: what a receiver of OTLP gets of a call, and what it does not get.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, process::Command};
 
 use befriend::proto::{self, AppLimits, callback_rule_service_client::CallbackRuleServiceClient};
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};
@@ -9,6 +9,7 @@ use tonic::{Request, transport::Endpoint};
 use crate::support::{
     app::{Bearer, OPERATOR_TOKEN, Tenant, tenant_on},
     binary::Service,
+    certificates::Certificates,
     otlp::{Collector, texts},
     postgres,
     receiver::{Callback, Receiver, rule_to},
@@ -19,10 +20,18 @@ const CALLER: &str = "b7ad6b7169203331";
 
 /// A service with these settings, and an app with users and a receiver of its events.
 async fn start(flags: &[&str]) -> (Service, Tenant, Receiver) {
+    start_with(flags, |_| {}).await
+}
+
+/// The same, with what `prepare` changes of the command that starts the service.
+async fn start_with(
+    flags: &[&str],
+    prepare: impl FnOnce(&mut Command),
+) -> (Service, Tenant, Receiver) {
     let database = postgres::fresh_database().await;
     let always = ["--database-url", &database, "--operator-token", OPERATOR_TOKEN];
     let private = ["--callback-allow-private", "true"];
-    let service = Service::start(&[&always[..], &private, flags].concat()).await;
+    let service = Service::start_with(&[&always[..], &private, flags].concat(), prepare).await;
     let channel = Endpoint::from_shared(service.url.clone()).unwrap().connect_lazy();
     let tenant =
         tenant_on(channel.clone(), OPERATOR_TOKEN, "acme#chat", AppLimits::default()).await;
@@ -167,6 +176,32 @@ async fn a_sampled_batch_is_linked_to_all_its_members_and_each_event_to_its_own_
 }
 
 #[tokio::test]
+async fn spans_reach_a_receiver_with_tls_whose_authority_ssl_cert_file_names_and_no_other() {
+    let certificates = Certificates::make();
+    let ca = certificates.path("ca.pem");
+    for (protocol, collector) in [
+        ("grpc", Collector::grpc_with_tls(&certificates).await),
+        ("http", Collector::http_with_tls(&certificates).await),
+    ] {
+        let flags = ["--otlp-endpoint", &collector.url, "--otlp-protocol", protocol];
+        let flags = [&flags[..], &["--trace-sampling", "1"]].concat();
+        let (mut service, tenant, _receiver) = start_with(&flags, |command| {
+            command.env("SSL_CERT_FILE", &ca);
+        })
+        .await;
+        tenant.befriend("zz-one", "zz-two").await.unwrap();
+        assert!(service.stop().await, "{}", service.logged);
+        one(&collector.spans(), "befriend.v1.FriendService/AddFriend");
+
+        let (mut service, tenant, _receiver) = start(&flags).await;
+        service.logs("traces can't be exported: spans are lost").await;
+        tenant.befriend("zz-one", "zz-two").await.unwrap();
+        assert!(service.stop().await, "{}", service.logged);
+        one(&collector.spans(), "befriend.v1.FriendService/AddFriend");
+    }
+}
+
+#[tokio::test]
 async fn at_sampling_0_nothing_is_exported_even_if_the_caller_samples() {
     let collector = Collector::grpc().await;
     let flags = ["--otlp-endpoint", &collector.url, "--trace-sampling", "0"];
@@ -230,7 +265,9 @@ async fn a_call_that_fails_tells_its_code_and_reason_over_each_surface() {
     assert_ne!(call.status.clone().unwrap_or_default().code(), StatusCode::Error);
     let of_caller = spans.iter().find(|span| hex(&span.parent_span_id) == CALLER);
     let request = of_caller.expect("a span of the HTTP request");
-    assert_eq!(request.name, "GET /users/{owner}/contacts/users");
+    let route = "/{org_name}/{app_name}/users/{owner}/contacts/users";
+    assert_eq!(request.name, format!("GET {route}"));
+    assert_eq!(texts(&request.attributes)["http.route"], route);
     assert_eq!(texts(&request.attributes)["http.response.status_code"], "401");
     let lines = service.lines("request");
     let codes: Vec<_> = lines.iter().map(|line| (&line["grpc_code"], &line["http_code"])).collect();

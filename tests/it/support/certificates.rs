@@ -3,13 +3,18 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
     date_time_ymd,
 };
+use rustls::ServerConfig;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
 /// A folder with an authority, and certificates that it signed for a server and a client.
@@ -58,6 +63,17 @@ impl Certificates {
     /// The contents of a file.
     pub fn read(&self, file: &str) -> Vec<u8> {
         fs::read(self.folder.join(file)).unwrap()
+    }
+
+    /// What a server of HTTP/1 with the server's certificate needs.
+    pub fn server(&self) -> ServerConfig {
+        let chain = CertificateDer::pem_file_iter(self.path("server.pem")).unwrap();
+        let chain = chain.collect::<Result<Vec<_>, _>>().unwrap();
+        let key = PrivateKeyDer::from_pem_file(self.path("server.key")).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider);
+        let config = config.with_safe_default_protocol_versions().unwrap();
+        config.with_no_client_auth().with_single_cert(chain, key).unwrap()
     }
 
     /// A client that trusts the authority.

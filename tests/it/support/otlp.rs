@@ -2,10 +2,12 @@
 
 use std::{
     collections::HashMap,
+    io,
+    net::SocketAddr,
     sync::{Arc, Mutex},
 };
 
-use axum::{Router, body::Bytes, routing::post};
+use axum::{Router, body::Bytes, routing::post, serve::Listener};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::{
         ExportTraceServiceRequest, ExportTraceServiceResponse,
@@ -15,9 +17,18 @@ use opentelemetry_proto::tonic::{
     trace::v1::Span,
 };
 use prost::Message as _;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Request, Response, Status, transport::Server};
+use tonic::{
+    Request, Response, Status,
+    transport::{Identity, Server, ServerTlsConfig},
+};
+
+use super::certificates::Certificates;
 
 /// What came: each span with the attributes of its resource.
 type Came = Arc<Mutex<Vec<(HashMap<String, String>, Span)>>>;
@@ -43,19 +54,39 @@ impl Collector {
         Self { url, came, listening }
     }
 
+    /// A receiver of OTLP over gRPC and TLS, for "localhost".
+    pub async fn grpc_with_tls(certificates: &Certificates) -> Self {
+        let (listener, url) = listener().await;
+        let came = Came::default();
+        let service = TraceServiceServer::new(Keeper(Arc::clone(&came)));
+        let (cert, key) = (certificates.read("server.pem"), certificates.read("server.key"));
+        let tls = ServerTlsConfig::new().identity(Identity::from_pem(cert, key));
+        let mut server = Server::builder().tls_config(tls).expect("a certificate");
+        let serve =
+            server.add_service(service).serve_with_incoming(TcpListenerStream::new(listener));
+        let listening = tokio::spawn(async move { serve.await.expect("it serves") });
+        Self { url: on_localhost(&url), came, listening }
+    }
+
     /// A receiver of OTLP over HTTP.
     pub async fn http() -> Self {
         let (listener, url) = listener().await;
         let came = Came::default();
-        let kept = Arc::clone(&came);
-        let receive = move |body: Bytes| async move {
-            keep(&kept, ExportTraceServiceRequest::decode(body).expect("a request of OTLP"));
-            ExportTraceServiceResponse::default().encode_to_vec()
-        };
-        let routes = Router::new().route("/v1/traces", post(receive));
+        let routes = routes(&came);
         let listening =
             tokio::spawn(async move { axum::serve(listener, routes).await.expect("it serves") });
         Self { url, came, listening }
+    }
+
+    /// A receiver of OTLP over HTTP and TLS, for "localhost".
+    pub async fn http_with_tls(certificates: &Certificates) -> Self {
+        let (listener, url) = listener().await;
+        let came = Came::default();
+        let routes = routes(&came);
+        let tls = WithTls(listener, TlsAcceptor::from(Arc::new(certificates.server())));
+        let listening =
+            tokio::spawn(async move { axum::serve(tls, routes).await.expect("it serves") });
+        Self { url: on_localhost(&url), came, listening }
     }
 
     /// All spans that came so far.
@@ -79,6 +110,41 @@ impl Drop for Collector {
     fn drop(&mut self) {
         self.listening.abort();
     }
+}
+
+/// Connections after their handshakes; those of clients who do not trust the certificate are passed over.
+struct WithTls(TcpListener, TlsAcceptor);
+
+impl Listener for WithTls {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
+        loop {
+            let (tcp, from) = self.0.accept().await.expect("connections can be taken");
+            if let Ok(stream) = self.1.accept(tcp).await {
+                return (stream, from);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+fn routes(came: &Came) -> Router {
+    let kept = Arc::clone(came);
+    let receive = move |body: Bytes| async move {
+        keep(&kept, ExportTraceServiceRequest::decode(body).expect("a request of OTLP"));
+        ExportTraceServiceResponse::default().encode_to_vec()
+    };
+    Router::new().route("/v1/traces", post(receive))
+}
+
+/// "http://127.0.0.1:port" as "https://localhost:port".
+fn on_localhost(url: &str) -> String {
+    url.replace("http://127.0.0.1", "https://localhost")
 }
 
 async fn listener() -> (TcpListener, String) {
