@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
-    core::{app_key, operator_call, shown},
+    core::{Printing, app_key, operator_call},
     error::CommandError,
     output::{OutputArgs, Show, time},
     pages::{LimitArg, pages},
@@ -201,14 +201,17 @@ impl Show for App {
 
 pub(super) async fn run(core: &Arc<Core>, args: AppArgs) -> Result<(), CommandError> {
     let (output, call) = (args.output, operator_call(core));
+    let printing = Printing::default();
     // Before the change is committed: a secret that can't be shown is lost.
     let show_secret = |app: &App, secret: &Secret| {
         let secret = [("client_secret", json!(secret.reveal()))];
-        shown(output.for_secret().and_then(|output| output.show_with(app, &secret)))
+        printing.note(output.for_secret().and_then(|output| output.show_with(app, &secret)))
     };
     match args.command {
         AppCommand::Create { app_key: key, limits } => {
-            apps::create(&call, &app_key(&key)?, limits.into(), show_secret).await?;
+            let key = app_key(&key)?;
+            let created = apps::create(&call, &key, limits.into(), show_secret).await;
+            printing.outcome(created)?;
         }
         AppCommand::Get { app_key: key } => {
             output.show(&apps::get(core, &app_key(&key)?).await?)?;
@@ -223,7 +226,8 @@ pub(super) async fn run(core: &Arc<Core>, args: AppArgs) -> Result<(), CommandEr
         }
         AppCommand::RotateSecret { app_key: key, revoke_tokens } => {
             let key = app_key(&key)?;
-            apps::rotate_secret(&call, &key, revoke_tokens, show_secret).await?;
+            let rotated = apps::rotate_secret(&call, &key, revoke_tokens, show_secret).await;
+            printing.outcome(rotated)?;
         }
         AppCommand::SetCredentials { app_key: key, credentials } => {
             let (key, change) = (app_key(&key)?, credentials.change()?);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    core::{app_key, operator_call, shown},
+    core::{Printing, app_key, operator_call},
     error::CommandError,
     output::{OutputArgs, Show, time},
 };
@@ -201,11 +201,13 @@ pub(super) async fn run(core: &Arc<Core>, args: RuleArgs) -> Result<(), CommandE
                 ca_certificates: choice.ca_certificates()?.unwrap_or_default(),
             };
             // Before the change is committed: nobody could verify what a rule of a lost secret sends.
+            let printing = Printing::default();
             let show = |rule: &CallbackRule| {
                 let secret = [("signing_secret", json!(rule.secret.reveal()))];
-                shown(output.for_secret().and_then(|output| output.show_with(rule, &secret)))
+                printing.note(output.for_secret().and_then(|o| o.show_with(rule, &secret)))
             };
-            callback_rules::create(&call, &key, choice, Some(secret), show).await?;
+            let created = callback_rules::create(&call, &key, choice, Some(secret), show).await;
+            printing.outcome(created)?;
         }
         RuleCommand::Update { rule: RuleArg { app_key: key, rule_id }, url, choice, enabled } => {
             let change = RuleChange {

@@ -1,6 +1,10 @@
 //! What the commands of an operator run on: the operations of the service, on the database itself.
 
-use std::{env, sync::Arc, time::Duration};
+use std::{
+    env,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use nix::unistd::{Uid, User, gethostname};
 use tokio::time::Instant;
@@ -44,9 +48,29 @@ pub(super) async fn with_core<T>(
     done
 }
 
-/// The outcome of printing, for an operation that makes nothing which could not be shown.
-pub(super) fn shown(printed: Result<(), OutputError>) -> Result<(), Error> {
-    printed.map_err(|error| Error::Internal(format!("{error}; nothing was changed")))
+/// How the printing went that an operation waits for: it makes nothing which could not be shown, and its own
+/// error does not say that it was the output that failed.
+#[derive(Debug, Default)]
+pub(super) struct Printing(OnceLock<OutputError>);
+
+impl Printing {
+    /// Notes the outcome of printing, for the operation that waits for it.
+    pub(super) fn note(&self, printed: Result<(), OutputError>) -> Result<(), Error> {
+        printed.map_err(|error| {
+            let why = error.to_string();
+            // An operation gives up at the first failure.
+            let _ = self.0.set(error);
+            Error::Internal(why)
+        })
+    }
+
+    /// The outcome of the operation.
+    pub(super) fn outcome<T>(self, done: Result<T, Error>) -> Result<T, CommandError> {
+        match (done, self.0.into_inner()) {
+            (Err(_), Some(error)) => Err(format!("{error}; nothing was changed").into()),
+            (done, _) => Ok(done?),
+        }
+    }
 }
 
 /// When an operation that starts now has to be done.

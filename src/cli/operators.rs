@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::{
-    core::{operator_call, shown},
+    core::{Printing, operator_call},
     error::CommandError,
     output::{OutputArgs, Show, time},
     pages::{LimitArg, pages},
@@ -88,11 +88,13 @@ pub(super) async fn run(core: &Arc<Core>, args: OperatorArgs) -> Result<(), Comm
         OperatorCommand::Create { name, role, ttl } => {
             let (name, ttl) = (OperatorName::parse("name", &name)?, ttl.unwrap_or_default());
             // Before the token is valid: one that can't be shown is lost.
+            let printing = Printing::default();
             let show = |token: &OperatorToken, secret: &Secret| {
                 let secret = [("token", json!(secret.reveal()))];
-                shown(output.for_secret().and_then(|output| output.show_with(token, &secret)))
+                printing.note(output.for_secret().and_then(|o| o.show_with(token, &secret)))
             };
-            operator_tokens::create(&call, &name, role.into(), ttl, show).await?;
+            let created = operator_tokens::create(&call, &name, role.into(), ttl, show).await;
+            printing.outcome(created)?;
         }
         OperatorCommand::List { limit } => {
             let read = async |after: String, size| operator_tokens::list(core, &after, size).await;

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::{
-    core::{app_key, call, operator_call, shown},
+    core::{Printing, app_key, call, operator_call},
     error::CommandError,
     output::{OutputArgs, Show, time},
     pages::LimitArg,
@@ -89,9 +89,11 @@ pub(super) async fn run(core: &Arc<Core>, args: TokenArgs) -> Result<(), Command
 async fn issue(core: &Arc<Core>, args: IssueArgs, output: OutputArgs) -> Result<(), CommandError> {
     let ttl = args.ttl.unwrap_or_default();
     let key = app_key(&args.app_key.unwrap_or_default())?;
+    let printing = Printing::default();
     let show = |token: &Secret| {
-        shown(output.for_secret().and_then(|output| output.bare("token", token.reveal())))
+        printing.note(output.for_secret().and_then(|output| output.bare("token", token.reveal())))
     };
-    tokens::issue_as_operator(&operator_call(core), &key, ttl, show).await?;
+    let issued = tokens::issue_as_operator(&operator_call(core), &key, ttl, show).await;
+    printing.outcome(issued)?;
     Ok(())
 }

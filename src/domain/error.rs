@@ -151,6 +151,9 @@ pub enum Error {
     /// The caller's deadline passed, or the longest time that the service gives a call.
     #[error("the deadline passed")]
     DeadlineExceeded,
+    /// The service's role in the database lacks a privilege. The text is for the log and the console only.
+    #[error("the role of the database lacks a privilege: {0}")]
+    PrivilegeMissing(String),
     /// A bug or a broken database. The text is for the log only.
     #[error("internal error: {0}")]
     Internal(String),

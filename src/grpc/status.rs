@@ -20,11 +20,11 @@ const OUTAGE_RETRY: Duration = Duration::from_secs(1);
 
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
-        if let Error::Internal(detail) = &error {
+        if let Error::Internal(detail) | Error::PrivilegeMissing(detail) = &error {
             tracing::error!(%detail, "internal error");
         }
         let message = match &error {
-            Error::Internal(_) => INTERNAL.to_owned(),
+            Error::Internal(_) | Error::PrivilegeMissing(_) => INTERNAL.to_owned(),
             // The message does not tell which of the two is wrong.
             Error::InvalidCredentials(_) => "client_id or client_secret does not match".to_owned(),
             other => other.to_string(),
@@ -118,7 +118,7 @@ fn code_and_reason(error: &Error) -> (Code, ErrorReason) {
         ) => (Code::Unavailable, ErrorReason::Unavailable),
         Error::Conflict => (Code::Aborted, ErrorReason::Conflict),
         Error::DeadlineExceeded => (Code::DeadlineExceeded, ErrorReason::DeadlineExceeded),
-        Error::Internal(_) => (Code::Internal, ErrorReason::Internal),
+        Error::Internal(_) | Error::PrivilegeMissing(_) => (Code::Internal, ErrorReason::Internal),
     }
 }
 
@@ -165,23 +165,7 @@ fn metadata(error: &Error) -> HashMap<String, String> {
             ("operation", (*operation).to_owned()),
             ("limit_per_second", per_second.to_string()),
         ],
-        Error::Invalid(invalid) => match invalid {
-            Invalid::SelfRelation { username, .. } => vec![("username", username.clone())],
-            Invalid::PageSize { max } => {
-                vec![("field", "page_size".to_owned()), ("max", max.to_string())]
-            }
-            Invalid::VersionAhead { version } => {
-                vec![("field", "since_version".to_owned()), ("version", version.to_string())]
-            }
-            Invalid::BatchTooLarge { field, max } => {
-                vec![("field", (*field).to_owned()), ("max", max.to_string())]
-            }
-            Invalid::PageToken => vec![("field", "page_token".to_owned())],
-            Invalid::Username { field }
-            | Invalid::Remark { field, .. }
-            | Invalid::Extension { field, .. }
-            | Invalid::Argument { field, .. } => vec![("field", field.clone())],
-        },
+        Error::Invalid(invalid) => invalid_metadata(invalid),
         Error::Unauthenticated
         | Error::InvalidCredentials(_)
         | Error::LoginThrottled { .. }
@@ -189,9 +173,31 @@ fn metadata(error: &Error) -> HashMap<String, String> {
         | Error::Conflict
         | Error::WatcherTooSlow
         | Error::DeadlineExceeded
+        | Error::PrivilegeMissing(_)
         | Error::Internal(_) => vec![],
     };
     pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// The metadata of an error of a request that is wrong itself.
+fn invalid_metadata(invalid: &Invalid) -> Vec<(&'static str, String)> {
+    match invalid {
+        Invalid::SelfRelation { username, .. } => vec![("username", username.clone())],
+        Invalid::PageSize { max } => {
+            vec![("field", "page_size".to_owned()), ("max", max.to_string())]
+        }
+        Invalid::VersionAhead { version } => {
+            vec![("field", "since_version".to_owned()), ("version", version.to_string())]
+        }
+        Invalid::BatchTooLarge { field, max } => {
+            vec![("field", (*field).to_owned()), ("max", max.to_string())]
+        }
+        Invalid::PageToken => vec![("field", "page_token".to_owned())],
+        Invalid::Username { field }
+        | Invalid::Remark { field, .. }
+        | Invalid::Extension { field, .. }
+        | Invalid::Argument { field, .. } => vec![("field", field.clone())],
+    }
 }
 
 fn add_details(details: &mut ErrorDetails, error: Error) {
@@ -258,6 +264,7 @@ fn add_details(details: &mut ErrorDetails, error: Error) {
         | Error::Conflict
         | Error::WatcherTooSlow
         | Error::DeadlineExceeded
+        | Error::PrivilegeMissing(_)
         | Error::Internal(_) => {}
     }
 }

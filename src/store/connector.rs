@@ -59,8 +59,8 @@ impl ConnectError {
         self.0.iter().all(|(_, refusal)| match refusal {
             Refusal::Failed(sqlx::Error::Database(error)) => {
                 let code = error.code().unwrap_or_default();
-                // insufficient_privilege: the role may not connect to the database.
-                meaning(&code) == Meaning::Refused || code == "42501"
+                // Without the privilege the role may not connect to the database.
+                matches!(meaning(&code), Meaning::Refused | Meaning::Privilege)
             }
             Refusal::Failed(sqlx::Error::Configuration(_)) => true,
             Refusal::Failed(_) | Refusal::ReadOnly(_) | Refusal::Silent(_) => false,

@@ -41,6 +41,11 @@ pub(super) fn database_error(error: sqlx::Error) -> Error {
     }
 }
 
+/// What the server said, without the words around it.
+fn said(error: &sqlx::Error) -> String {
+    error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
+}
+
 /// The error that the server reported with this code.
 fn reported_error(error: &sqlx::Error, code: &str) -> Error {
     match meaning(code) {
@@ -64,6 +69,7 @@ fn reported_error(error: &sqlx::Error, code: &str) -> Error {
             let why = "contains a character that the database can't keep";
             Error::Invalid(Invalid::argument("request", why))
         }
+        Meaning::Privilege => Error::PrivilegeMissing(said(error)),
         Meaning::Ours => Error::Internal(format!("{error} ({code})")),
     }
 }

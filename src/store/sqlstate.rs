@@ -20,14 +20,15 @@ pub(super) enum Meaning {
     Busy,
     /// The request contains a character that the database can't keep.
     BadCharacter,
-    /// The statement is wrong, the role lacks a privilege, or the data is damaged: nothing that the
-    /// caller could do or wait for.
+    /// The role lacks a privilege.
+    Privilege,
+    /// The statement is wrong, or the data is damaged: nothing that the caller could do or wait for.
     Ours,
 }
 
 impl Meaning {
     /// All of them.
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Collision,
         Self::Cancelled,
         Self::ConnectionLost,
@@ -36,6 +37,7 @@ impl Meaning {
         Self::DiskFull,
         Self::Busy,
         Self::BadCharacter,
+        Self::Privilege,
         Self::Ours,
     ];
 
@@ -50,6 +52,7 @@ impl Meaning {
             Self::DiskFull => "disk full",
             Self::Busy => "busy",
             Self::BadCharacter => "bad character",
+            Self::Privilege => "privilege",
             Self::Ours => "internal",
         }
     }
@@ -71,6 +74,8 @@ pub(super) fn meaning(code: &str) -> Meaning {
         "40003" => Meaning::ConnectionLost,
         // disk_full
         "53100" => Meaning::DiskFull,
+        // insufficient_privilege
+        "42501" => Meaning::Privilege,
         // object_in_use, lock_not_available
         "55006" | "55P03" => Meaning::Collision,
         // query_canceled: only a statement_timeout cancels the service's statements.
@@ -93,8 +98,7 @@ fn class_meaning(class: &str) -> Meaning {
         "40" | "72" => Meaning::Collision,
         // Insufficient resources: memory, connections, a configured limit.
         "53" => Meaning::Busy,
-        // Success, warnings, and everything that says that a statement, a privilege or the data is
-        // wrong. Requests are checked before, so that none of these is the caller's fault.
+        // Success, warnings, and everything that says that a statement or the data is wrong. Requests are checked before, so that none of these is the caller's fault.
         _ => Meaning::Ours,
     }
 }

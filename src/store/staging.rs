@@ -1,7 +1,7 @@
 //! Staged records of an import: temporary tables of one session, filled by COPY, and read back in the order
 //! in which they go in.
 
-use sqlx::{Executor as _, FromRow, PgConnection, query, query_as};
+use sqlx::{Executor as _, FromRow, PgConnection, query, query_as, query_scalar};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -45,6 +45,9 @@ create temporary table staged_blocks (
     blocked_name  text collate \"C\" not null,
     created_at    timestamp with time zone
 )";
+    GRANT = "\
+-- staging.grant
+select format('grant temporary on database %I to %I', current_database(), current_user)";
     COPY_USERS = "\
 -- staging.copy_users
 copy staged_users (place, owner_key, username, nickname, activated, uuid) from stdin";
@@ -139,9 +142,22 @@ type BlockRow = (i64, Uuid, Uuid, String, String, Option<OffsetDateTime>, bool);
 /// Creates the temporary tables in a session.
 pub(crate) async fn create(db: &mut PgConnection) -> Result<(), Error> {
     for statement in [CREATE_USERS, CREATE_FRIENDS, CREATE_BLOCKS] {
-        db.execute(statement).await?;
+        if let Err(error) = db.execute(statement).await {
+            return Err(with_grant(db, error.into()).await);
+        }
     }
     Ok(())
+}
+
+/// The error, and of a missing privilege the statement that grants it.
+async fn with_grant(db: &mut PgConnection, error: Error) -> Error {
+    let Error::PrivilegeMissing(why) = error else { return error };
+    match query_scalar::<_, String>(GRANT).fetch_one(db).await {
+        Ok(grant) => {
+            Error::PrivilegeMissing(format!("{why}; the database's owner mends it by `{grant}`"))
+        }
+        Err(_) => Error::PrivilegeMissing(why),
+    }
 }
 
 /// Stages users.

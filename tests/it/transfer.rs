@@ -7,11 +7,14 @@ mod unseen;
 
 use std::{fs, path::Path, process::Output};
 
-use befriend::proto;
+use befriend::{clock::Clock, proto};
 use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tempfile::TempDir;
 
-use crate::support::{Tenant, TestApp, binary, follow::Follower, invariants, tenant::acme};
+use crate::support::{
+    Tenant, TestApp, binary, follow::Follower, invariants, postgres, tenant::acme,
+};
 
 /// The output of a command, and how it ended.
 pub struct Ran {
@@ -296,4 +299,36 @@ async fn an_export_overwrites_nothing_and_leaves_no_half_of_a_file() {
     assert!(run(&app, &["export", "acme#chat", "--format", "csv", "--out", out]).ok);
     let ran = run(&app, &["export", "no#app", "--out", out]);
     assert!(!ran.ok && ran.stderr.contains("no#app"), "{}", ran.stderr);
+}
+
+#[tokio::test]
+async fn an_import_by_a_role_that_may_make_no_temporary_tables_says_which_grant_mends_it() {
+    let url = postgres::fresh_database().await;
+    let (role, as_role) = postgres::plain_role(&url).await;
+    let mut owner = PgConnection::connect(&url).await.unwrap();
+    let database: String =
+        sqlx::query_scalar("select current_database()").fetch_one(&mut owner).await.unwrap();
+    let app = TestApp::between(&url, &url, &[], Clock::system()).await;
+    app.tenant("acme#chat").await;
+    let grants = format!(
+        "grant select, insert, update, delete on all tables in schema public to {role};
+         revoke temporary on database {database} from public"
+    );
+    owner.execute(AssertSqlSafe(grants)).await.unwrap();
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let as_role = |arguments: &[&str]| -> Ran {
+        binary::run(&[arguments, &["--database-url", &as_role]].concat()).into()
+    };
+    let exported = as_role(&["export", "acme#chat", "--out", path]);
+    assert!(exported.ok, "an export makes none: {}", exported.stderr);
+    let refused = as_role(&["import", "files", "acme#chat", path]);
+    assert!(!refused.ok, "{}", refused.stderr);
+    let grant = format!("grant temporary on database {database} to {role}");
+    for told in ["the role of the database lacks a privilege", &format!("`{grant}`")] {
+        assert!(refused.stderr.contains(told), "{}", refused.stderr);
+    }
+    assert!(!refused.stderr.contains("internal error"), "{}", refused.stderr);
+    owner.execute(AssertSqlSafe(grant)).await.unwrap();
+    assert!(as_role(&["import", "files", "acme#chat", path]).ok);
 }

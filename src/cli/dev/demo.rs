@@ -7,7 +7,7 @@ use tokio::{net::TcpListener, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::receiver::{self, Behavior};
-use crate::cli::core::author;
+use crate::cli::{core::author, error::CommandError};
 use crate::{
     domain::{
         AppKey, AppLimitsChange, BodyFormat, CallbackUrl, CredentialsChange, Error, EventType,
@@ -37,14 +37,14 @@ pub(in crate::cli) async fn prepare(
     tls: bool,
     operator_token: Option<&Secret>,
     stop: CancellationToken,
-) -> Result<String, Error> {
+) -> Result<String, CommandError> {
     let deadline = Instant::now() + Duration::from_secs(30);
     let console = OperatorCall { core: Arc::clone(core), author: author(), deadline };
     let key = AppKey::parse("app_key", APP_KEY)?;
     let app = match apps::create(&console, &key, AppLimitsChange::default(), |_, _| Ok(())).await {
         Ok((app, _)) => app,
         Err(Error::AppAlreadyExists(_)) => apps::get(core, &key).await?,
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.into()),
     };
     let context =
         Context { core: Arc::clone(core), app: Arc::new(app), deadline, trace: Trace::NONE };
@@ -53,16 +53,20 @@ pub(in crate::cli) async fn prepare(
         let user = (Username::parse("username", username)?, Nickname::parse("nickname", nickname)?);
         match users::create(&call, &[user]).await {
             Ok(_) | Err(Error::UserAlreadyExists(_)) => {}
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
     }
-    match receive_callbacks(&console, &key, stop).await {
+    let failed = |error| format!("the demo's receiver can't listen on 127.0.0.1: {error}");
+    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
+    let url =
+        CallbackUrl::parse("url", &format!("http://{}{RECEIVER_PATH}", listener.local_addr()?))?;
+    match receive_callbacks(&console, &key, url, listener, stop).await {
         Ok(()) => {}
         // The app has as many rules as it can, made by hand: the rest of the demo works without one.
         Err(error @ Error::CallbackRuleLimitExceeded { .. }) => {
             tracing::warn!(%error, "the demo receives no callbacks");
         }
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.into()),
     }
     let issued = tokens::issue_as_operator(&console, &key, Duration::ZERO, |_| Ok(())).await?;
     let secret = netease_secret(&console, &key).await?;
@@ -101,16 +105,14 @@ struct Credentials<'a> {
     netease_secret: Option<&'a str>,
 }
 
-/// Receives the demo app's callbacks in this process and prints them.
+/// Receives the demo app's callbacks in this process, at this URL, and prints them.
 async fn receive_callbacks(
     call: &OperatorCall,
     key: &AppKey,
+    url: CallbackUrl,
+    listener: TcpListener,
     stop: CancellationToken,
 ) -> Result<(), Error> {
-    let failed = |error: std::io::Error| Error::Internal(format!("the demo receiver: {error}"));
-    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
-    let listen = listener.local_addr().map_err(failed)?;
-    let url = CallbackUrl::parse("url", &format!("http://{listen}{RECEIVER_PATH}"))?;
     // The rule of an earlier start is kept, with the new port.
     let rules = callback_rules::list(&call.core, call.deadline, key).await?;
     let kept = rules.iter().find(|rule| rule.url.uri().path() == RECEIVER_PATH);

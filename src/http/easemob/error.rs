@@ -205,7 +205,7 @@ impl From<Error> for EasemobError {
                 Self { retry_after: Some(Duration::from_secs(1)), ..error }
             }
             Error::DeadlineExceeded => Self::new(TIMEOUT, "the deadline passed"),
-            Error::Internal(detail) => {
+            Error::Internal(detail) | Error::PrivilegeMissing(detail) => {
                 tracing::error!(%detail, "internal error");
                 Self::new(INTERNAL_ERROR, INTERNAL)
             }

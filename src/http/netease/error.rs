@@ -115,11 +115,11 @@ impl From<Error> for NetEaseError {
             | Error::RequestLimitExceeded { .. }
             | Error::CallbackRuleLimitExceeded { .. } => 419,
             Error::Unavailable(_) | Error::Conflict | Error::WatcherTooSlow => 503,
-            Error::Internal(_) => 500,
+            Error::Internal(_) | Error::PrivilegeMissing(_) => 500,
         };
         let desc = match error {
             Error::Invalid(invalid) => return invalid.into(),
-            Error::Internal(detail) => {
+            Error::Internal(detail) | Error::PrivilegeMissing(detail) => {
                 tracing::error!(%detail, "internal error");
                 INTERNAL.to_owned()
             }

@@ -232,6 +232,7 @@ fn shared<T>(found: Result<T, Arc<Option<Error>>>) -> Result<Option<T>, Error> {
             Some(Error::Unavailable(outage)) => Err(Error::Unavailable(*outage)),
             Some(Error::DeadlineExceeded) => Err(Error::DeadlineExceeded),
             Some(Error::Internal(detail)) => Err(Error::Internal(detail.clone())),
+            Some(Error::PrivilegeMissing(why)) => Err(Error::PrivilegeMissing(why.clone())),
             Some(other) => Err(Error::Internal(other.to_string())),
         },
     }
