@@ -6,7 +6,10 @@ use clap::{Args, ValueEnum};
 
 use serde_json::json;
 
-use super::{core::call, error::CommandError, output::OutputArgs, progress::Progress};
+use super::{
+    core::call, error::CommandError, output::OutputArgs, progress::Progress,
+    signals::unless_stopped,
+};
 use crate::{
     ops::Core,
     transfer::{self, Format, Kind},
@@ -46,8 +49,9 @@ impl From<FormatArg> for Format {
 pub(super) async fn export(core: &Arc<Core>, args: ExportArgs) -> Result<(), CommandError> {
     let call = call(core, &args.app_key).await?;
     let mut progress = Progress::new();
-    let exported = transfer::export(&call, &args.out, args.format.into(), &mut progress).await;
+    let work = Box::pin(transfer::export(&call, &args.out, args.format.into(), &mut progress));
+    let exported = unless_stopped(work, "the same command exports again from the start").await;
     progress.end();
-    let lines = Kind::ALL.into_iter().zip(exported?.lines);
+    let lines = Kind::ALL.into_iter().zip(exported??.lines);
     Ok(args.output.members(lines.map(|(kind, lines)| (kind.as_str(), json!(lines))))?)
 }

@@ -37,6 +37,7 @@ mod friends;
 mod fuzz;
 #[cfg(target_os = "linux")]
 mod guides;
+mod hang_ups;
 mod hostile;
 mod hostile_shares;
 mod http;
@@ -79,5 +80,6 @@ mod traces;
 mod transfer;
 mod translations;
 mod update_masks;
+mod upgrades;
 mod users;
 mod watch;

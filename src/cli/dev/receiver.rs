@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cli::{
         error::CommandError, listener::listen, output::print, progress::print_error,
-        signals::listen_to_signals,
+        signals::listen_to_stops,
     },
     clock::Clock,
     config::{self, ListenAddress},
@@ -87,7 +87,7 @@ pub(super) struct Behavior {
 /// Receives callbacks until a signal.
 pub(in crate::cli) async fn run(args: ReceiverArgs) -> Result<(), CommandError> {
     let behavior = args.behavior()?;
-    let stop = listen_to_signals().stop;
+    let stop = listen_to_stops();
     let listener = listen("--listen", &args.listen).await?;
     if let Err(error) =
         print(format_args!("receiving callbacks on http://{}", listener.local_addr()?))

@@ -6,7 +6,10 @@ use clap::Args;
 
 use super::{options::OptionArgs, report::print_report};
 use crate::{
-    cli::{core::call, error::CommandError, output::OutputArgs, progress::Progress},
+    cli::{
+        core::call, error::CommandError, output::OutputArgs, progress::Progress,
+        signals::unless_stopped,
+    },
     ops::Core,
     transfer::{self, InvalidValues},
 };
@@ -32,9 +35,11 @@ pub(super) async fn import(
     let sources = transfer::sources(&args.paths)?;
     let options = args.import.options(InvalidValues::Refuse, false);
     let mut progress = Progress::new();
-    let report = transfer::import(&call, &sources, options, &mut progress).await;
+    // An import can be dropped at any point: its open transaction is rolled back.
+    let work = Box::pin(transfer::import(&call, &sources, options, &mut progress));
+    let report = unless_stopped(work, "the same command goes on from here").await;
     progress.end();
-    let report = report?;
+    let report = report??;
     print_report(output, None, &report, options)?;
     Ok(report.is_clean())
 }

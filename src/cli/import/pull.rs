@@ -18,7 +18,7 @@ use crate::{
         output::OutputArgs,
         progress::{Progress, print_error},
         secrets::from_file_or_variable,
-        signals::listen_to_signals,
+        signals::listen_to_stops,
     },
     domain::parse_duration,
     ops::Core,
@@ -146,7 +146,7 @@ async fn pull_and_import(
     args: PullArgs,
     output: OutputArgs,
 ) -> Result<bool, CommandError> {
-    let stop = listen_to_signals().stop;
+    let stop = listen_to_stops();
     if vendor.is_in_the_clear() {
         print_error(
             "warning: the address is plain http://: everybody on the network path can read the data",
