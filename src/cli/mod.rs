@@ -22,6 +22,7 @@ mod output;
 mod pages;
 mod progress;
 mod relations;
+mod requests;
 mod secrets;
 mod serve;
 mod signals;

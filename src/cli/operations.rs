@@ -16,6 +16,7 @@ use super::{
     import::{ImportArgs, import},
     operators::{self, OperatorArgs},
     relations::{self, RelationArgs},
+    requests::{self, RequestsArgs},
     tokens::{self, TokenArgs},
     users::{self, UserArgs},
 };
@@ -35,6 +36,8 @@ pub(super) enum Operation {
     User(UserArgs),
     /// Show and change a user's friends.
     Friends(FriendsArgs),
+    /// Show a user's friend requests.
+    Requests(RequestsArgs),
     /// Show and change whom a user blocks.
     Blocks(BlocksArgs),
     /// Show what users are to each other.
@@ -64,6 +67,7 @@ impl Operation {
             Self::Token(args) => tokens::run(core, args).await?,
             Self::User(args) => users::run(core, args).await?,
             Self::Friends(args) => friends::run(core, args).await?,
+            Self::Requests(args) => requests::run(core, args).await?,
             Self::Blocks(args) => blocks::run(core, args).await?,
             Self::Relation(args) => relations::run(core, args).await?,
             Self::Rule(args) => callback_rules::run(core, args).await?,

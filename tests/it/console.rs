@@ -127,6 +127,31 @@ async fn callback_rules_are_made_shown_changed_and_deleted() {
 }
 
 #[tokio::test]
+async fn requests_are_shown_by_direction_and_state() {
+    let (app, tenant) = acme(&["alice", "bob", "carol"]).await;
+    tenant.ask("alice", "bob", "it's me").await.unwrap();
+    tenant.ask("carol", "bob", "").await.unwrap();
+    tenant.reject("carol", "bob", "").await.unwrap();
+    let list = ["requests", "list", "acme#chat"];
+    let all = read(&app, &[&list[..], &["bob"]].concat());
+    let names = |said: &Value| {
+        let rows = said.as_array().unwrap().iter();
+        rows.map(|row| row["requester"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&all), ["carol", "alice"]);
+    assert_eq!((&all[0]["state"], &all[1]["state"]), (&json!("rejected"), &json!("pending")));
+    assert_eq!((&all[1]["message"], &all[1]["recipient"]), (&json!("it's me"), &json!("bob")));
+    assert!(all[1]["expire_time"].is_string() && all[0]["expire_time"].is_null(), "{all}");
+    let pending = read(&app, &[&list[..], &["bob", "--state", "pending"]].concat());
+    assert_eq!(names(&pending), ["alice"]);
+    assert_eq!(read(&app, &[&list[..], &["alice"]].concat()), json!([]));
+    let sent = read(&app, &[&list[..], &["alice", "--direction", "outgoing"]].concat());
+    assert_eq!(names(&sent), ["alice"]);
+    let said = fail(on(&app, &[&list[..], &["nobody"]].concat()));
+    assert!(said.contains("there is no user nobody"), "{said}");
+}
+
+#[tokio::test]
 async fn tokens_are_issued_shown_and_revoked() {
     let (app, tenant) = acme(&["alice"]).await;
     let issued = read(&app, &["token", "acme#chat", "--ttl", "5m"]);
