@@ -3,7 +3,8 @@
 # The file needs no BuildKit: Docker's classic builder accepts it too. Other base images:
 #   docker build --build-arg RUST_IMAGE=… --build-arg RUNTIME_IMAGE=… .
 # Both must have the same C library. No command runs in the runtime image, so it can be one without a
-# shell, such as a distroless "cc" image of the same Debian version.
+# shell, such as a distroless "cc" image of the same Debian version. A digest (debian@sha256:…) in place of a tag
+# gives the same base for every build: see docs/containers.md.
 ARG RUST_IMAGE=rust:1.95-slim-bookworm
 ARG RUNTIME_IMAGE=debian:bookworm-slim
 
@@ -26,9 +27,6 @@ RUN find build.rs src proto migrations -exec touch {} + \
  && cargo build --locked --profile image --bin befriend
 
 FROM ${RUNTIME_IMAGE}
-LABEL org.opencontainers.image.title="befriend" \
-      org.opencontainers.image.description="A self-hosted friend-relationship service: friends, remarks and block lists on Postgres, over gRPC and the HTTP APIs of Easemob and NetEase" \
-      org.opencontainers.image.licenses="Apache-2.0"
 COPY LICENSE /usr/share/doc/befriend/LICENSE
 COPY --from=build /src/target/image/befriend /usr/local/bin/befriend
 
@@ -43,3 +41,17 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 \
     CMD ["/usr/local/bin/befriend", "health"]
 ENTRYPOINT ["/usr/local/bin/befriend"]
+
+# What the image was built from, as `make image` tells. Last, because a new commit changes them. An ARG from before
+# the first FROM has to be named again to be seen here.
+ARG RUNTIME_IMAGE
+ARG VERSION=unknown
+ARG REVISION=unknown
+ARG SOURCE=unknown
+LABEL org.opencontainers.image.title="befriend" \
+      org.opencontainers.image.description="A self-hosted friend-relationship service: friends, remarks and block lists on Postgres, over gRPC and the HTTP APIs of Easemob and NetEase" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.base.name="${RUNTIME_IMAGE}"

@@ -6,8 +6,12 @@ ARGS =
 EXAMPLES = 30
 # How long `make fuzz` runs, in seconds.
 SECONDS = 3600
-# The name of the image that `make image` builds.
+# The name of the image that `make image` builds, and what its labels tell. SOURCE is where the source can be had;
+# the URL of a remote is not taken for it, because it may hold a password.
 IMAGE = befriend
+IMAGE_LABELS = --build-arg VERSION="$$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)" \
+    --build-arg REVISION="$$(git describe --always --dirty --abbrev=40 --exclude '*' 2>/dev/null || echo unknown)" \
+    --build-arg SOURCE="$(or $(SOURCE),unknown)"
 
 # The image that `make proto-lint` compares with and `make proto-release` writes.
 RELEASED_PROTOS = proto/released.binpb
@@ -117,7 +121,7 @@ doc: ## Build the documentation of the library: target/doc/befriend/index.html
 	cargo doc --locked --no-deps
 
 image: ## Build the container image
-	DOCKER_BUILDKIT=1 docker build -t $(IMAGE) .
+	DOCKER_BUILDKIT=1 docker build $(IMAGE_LABELS) $(BUILD_FLAGS) -t $(IMAGE) .
 
 compose-up: ## Start befriend and Postgres in containers
 	@scripts/make-env
