@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use befriend::private_postgres::{PrivatePostgres, Settings};
+use befriend::private_postgres::{Life, PrivatePostgres, Settings};
 
 use super::app::Failure;
 
@@ -34,6 +34,7 @@ pub fn with_postgres<T>(
         start_timeout: Duration::from_mins(1),
         fsync: options.fsync,
         max_connections: options.max_connections,
+        life: Life::Kept,
     })?;
     let measured = measure(&postgres, &folder);
     postgres.stop()?;

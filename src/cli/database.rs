@@ -1,6 +1,10 @@
 //! The database of a command: the one that `--database-url` names, else the private Postgres.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    hash::{BuildHasher as _, Hasher as _, RandomState},
+    path::PathBuf,
+    time::Duration,
+};
 
 use serde_json::json;
 use tokio::time::Instant;
@@ -9,11 +13,12 @@ use super::{
     error::CommandError, output::OutputArgs, progress::print_error, secrets::load_or_generate,
 };
 use crate::{
+    clock::Clock,
     config::{CredentialsKeyArgs, DatabaseArgs},
     domain::{Secret, SecretKind},
     ops::Core,
-    private_postgres::{self, Keeper, PrivatePostgres, StartError},
-    store::{self, Unusable},
+    private_postgres::{self, Keeper, Life, PrivatePostgres, StartError, ThrowAway},
+    store::{self, ThrowAwayDatabase, Unusable},
 };
 
 /// How long the private Postgres may take to start: enough to recover from a crash under load.
@@ -29,13 +34,19 @@ pub(super) struct Database {
     pub(super) url: String,
     /// Which database it is, for people: without its password.
     pub(super) place: String,
-    private: Option<Private>,
+    kind: Kind,
 }
 
-/// The private Postgres, and the folder of its data.
-struct Private {
-    usage: Usage,
-    data_dir: PathBuf,
+/// What is known of a database, and what is to be done when it is closed.
+enum Kind {
+    /// Somebody else runs it.
+    Given,
+    /// The private Postgres, and the folder of its data.
+    Private { usage: Usage, data_dir: PathBuf },
+    /// A private Postgres that is thrown away.
+    ThrowAway(ThrowAway),
+    /// A database that is thrown away, on a server that somebody else runs.
+    ThrowAwayOn(ThrowAwayDatabase),
 }
 
 /// How this process uses the private Postgres.
@@ -68,7 +79,7 @@ impl Database {
         if let Some(url) = args.url()? {
             let url = url.reveal().to_owned();
             let place = store::place(&url).map_err(|error| format!("--database-url: {error}"))?;
-            return Ok(Self { url, place, private: None });
+            return Ok(Self { url, place, kind: Kind::Given });
         }
         let data_dir = args.data_dir.clone().unwrap_or_else(private_postgres::default_data_dir);
         let settings = private_postgres::Settings {
@@ -76,6 +87,7 @@ impl Database {
             start_timeout: START_TIMEOUT,
             fsync: true,
             max_connections: PRIVATE_CONNECTIONS,
+            life: Life::Kept,
         };
         let usage = tokio::task::spawn_blocking(move || start(settings)).await?;
         let usage = usage.map_err(|error| {
@@ -86,12 +98,40 @@ impl Database {
             Usage::Joined(postgres) => postgres.url().to_owned(),
         };
         let place = format!("the private Postgres in {}", data_dir.display());
-        Ok(Self { url, place, private: Some(Private { usage, data_dir }) })
+        Ok(Self { url, place, kind: Kind::Private { usage, data_dir } })
     }
 
-    /// Whether it is the private Postgres.
+    /// For `serve --ephemeral`: a new database, on a private Postgres of its own unless the settings name a
+    /// server.
+    pub(super) async fn throw_away(args: &DatabaseArgs) -> Result<Self, CommandError> {
+        if let Some(url) = args.url()? {
+            let now = Clock::system().now().unix_timestamp();
+            let unique = RandomState::new().build_hasher().finish();
+            let made = ThrowAwayDatabase::create(url.reveal(), now, unique).await;
+            let made = made.map_err(|error| format!("--ephemeral: {error}"))?;
+            let url = made.url();
+            let place = store::place(&url).map_err(|error| format!("--database-url: {error}"))?;
+            return Ok(Self { url, place, kind: Kind::ThrowAwayOn(made) });
+        }
+        let runtime = tokio::runtime::Handle::current();
+        let migrate = move |url: &str| {
+            runtime.block_on(store::migrate(url)).map_err(|error| error.to_string())
+        };
+        let start = move || {
+            ThrowAway::start(START_TIMEOUT, PRIVATE_CONNECTIONS, &store::schema_hash(), migrate)
+        };
+        let started = tokio::task::spawn_blocking(start).await?;
+        let started = started.map_err(|error| {
+            format!("no server is named by --database-url or DATABASE_URL, and a private Postgres can't be started: {error}")
+        })?;
+        let url = started.url().to_owned();
+        let place = format!("a Postgres in {}", started.folder().display());
+        Ok(Self { url, place, kind: Kind::ThrowAway(started) })
+    }
+
+    /// Whether nothing but tests and development uses it.
     pub(super) fn is_private(&self) -> bool {
-        self.private.is_some()
+        !matches!(self.kind, Kind::Given)
     }
 
     /// Sets the credentials key that is kept beside the private Postgres, unless the settings have one.
@@ -99,16 +139,27 @@ impl Database {
         &self,
         key: &mut CredentialsKeyArgs,
     ) -> Result<(), CommandError> {
-        let Some(private) = &self.private else { return Ok(()) };
         let kind = SecretKind::CredentialsKey;
-        key.or_else(|| load_or_generate(&private.data_dir, "credentials-key", kind))
+        match &self.kind {
+            Kind::Given => Ok(()),
+            Kind::Private { data_dir, .. } => {
+                key.or_else(|| load_or_generate(data_dir, "credentials-key", kind))
+            }
+            Kind::ThrowAway(_) | Kind::ThrowAwayOn(_) => key.or_else(|| Ok(Secret::generate(kind))),
+        }
     }
 
-    /// The operator's token that is kept beside the private Postgres; `None` for another database.
+    /// The operator's token that is kept beside the private Postgres, or made for a database that is thrown
+    /// away; `None` for another database.
     pub(super) fn operator_token(&self) -> Result<Option<Secret>, CommandError> {
-        let Some(private) = &self.private else { return Ok(None) };
         let kind = SecretKind::OperatorToken;
-        load_or_generate(&private.data_dir, "operator-token", kind).map(Some)
+        match &self.kind {
+            Kind::Given => Ok(None),
+            Kind::Private { data_dir, .. } => {
+                load_or_generate(data_dir, "operator-token", kind).map(Some)
+            }
+            Kind::ThrowAway(_) | Kind::ThrowAwayOn(_) => Ok(Some(Secret::generate(kind))),
+        }
     }
 
     /// Says which database a command uses.
@@ -117,14 +168,18 @@ impl Database {
     }
 
     pub(super) async fn close(self) -> Result<(), CommandError> {
-        if let Some(private) = self.private {
-            let stop = move || match private.usage {
-                Usage::Kept(keeper) => keeper.stop(),
-                Usage::Joined(postgres) => postgres.stop(),
-            };
-            tokio::task::spawn_blocking(stop).await??;
-        }
-        Ok(())
+        let stop: Box<dyn FnOnce() -> Result<(), StartError> + Send> = match self.kind {
+            Kind::Given => return Ok(()),
+            Kind::ThrowAwayOn(database) => return Ok(database.drop().await?),
+            Kind::Private { usage: Usage::Kept(keeper), .. } => {
+                Box::new(move || keeper.stop().map(drop))
+            }
+            Kind::Private { usage: Usage::Joined(postgres), .. } => {
+                Box::new(move || postgres.stop().map(drop))
+            }
+            Kind::ThrowAway(throw_away) => Box::new(move || throw_away.stop()),
+        };
+        Ok(tokio::task::spawn_blocking(stop).await??)
     }
 }
 

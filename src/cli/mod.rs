@@ -8,6 +8,7 @@ mod config;
 mod core;
 mod database;
 mod dev;
+mod ephemeral;
 mod error;
 mod events;
 mod export;
@@ -20,6 +21,7 @@ mod operations;
 mod operators;
 mod output;
 mod pages;
+mod parent;
 mod progress;
 mod relations;
 mod requests;
@@ -46,6 +48,7 @@ use self::{
     health::{HealthArgs, health},
     operations::Operation,
     output::OutputArgs,
+    parent::Parent,
     progress::print_error,
     serve::serve,
 };
@@ -61,6 +64,7 @@ Examples:
   befriend --demo                         try it: a private Postgres, a demo app, commands to paste
   befriend --database-url postgres://...  serve on a Postgres of your own
   befriend app create 'acme#chat'         create an app (a tenant) and see its credentials
+  befriend serve --ephemeral              serve for one run of tests, and print how to call
   befriend token 'acme#chat'              issue a token of that app
   befriend export 'acme#chat' --out chat  write its users, friends and blocks to files
   befriend import files 'acme#chat' chat  import such files into an app";
@@ -111,6 +115,8 @@ enum Command {
 /// Runs the command of this process. `collect_memory` has the allocator collect the free memory of the thread
 /// that calls it.
 pub fn main(collect_memory: fn()) -> ExitCode {
+    // First, so that no end of the parent is missed.
+    let parent = Parent::now();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let (command, file) = match command(&arguments) {
         Ok(found) => found,
@@ -125,7 +131,7 @@ pub fn main(collect_memory: fn()) -> ExitCode {
     refuse_misplaced(&matches);
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let told = Told { matches, file, warnings };
+    let told = Told { matches, file, warnings, parent };
     let done = match runtime {
         Ok(runtime) => {
             runtime.spawn(memory::collect(collect_memory));
@@ -149,6 +155,8 @@ struct Told {
     file: Option<SettingsFile>,
     /// A sentence on each variable that is no setting.
     warnings: Vec<String>,
+    /// Who started the process.
+    parent: Parent,
 }
 
 /// The command line, with the values of the file of settings as defaults.
@@ -207,8 +215,9 @@ fn refuse_misplaced(matches: &ArgMatches) {
 }
 
 /// Ends the process, with the usage, if the settings of `serve` contradict each other.
-fn refuse_contradictions(args: &ServeArgs) {
-    if let Err(error) = args.check() {
+fn refuse_contradictions(database: &DatabaseArgs, args: &ServeArgs) {
+    let checked = args.check().and_then(|()| database.check(args.ephemeral));
+    if let Err(error) = checked {
         Cli::command().error(ErrorKind::ValueValidation, error).exit();
     }
 }
@@ -220,9 +229,12 @@ async fn run(cli: Cli, told: Told) -> Result<ExitCode, CommandError> {
         told.warnings.iter().for_each(|warning| print_error(&format!("befriend: {warning}")));
     }
     match command {
-        Command::Serve(args) => {
-            refuse_contradictions(&args);
-            serve(database, *args, &told.warnings).await?;
+        Command::Serve(mut args) => {
+            refuse_contradictions(&database, &args);
+            if args.ephemeral {
+                ephemeral::set_defaults(&mut args, &told.matches, told.file.as_ref());
+            }
+            serve(database, *args, &told.warnings, &told.parent).await?;
         }
         Command::Migrate { output } => database::migrate(&database, output).await?,
         Command::Config(args) => {

@@ -1,11 +1,15 @@
 //! `befriend serve`: opens the database, brings its schema up to date, and runs the server.
 
+use tokio::net::TcpListener;
+
 use super::{
     database::{Database, wait_for_database},
     dev::demo,
+    ephemeral::introduce,
     error::CommandError,
     listener::listen,
     output::print,
+    parent::Parent,
     signals::listen_to_signals,
 };
 use crate::{
@@ -20,8 +24,9 @@ use crate::{
 /// Serves until a signal. [`ServeArgs::check`] has accepted the settings.
 pub(super) async fn serve(
     database_args: DatabaseArgs,
-    mut args: ServeArgs,
+    args: ServeArgs,
     warnings: &[String],
+    parent: &Parent,
 ) -> Result<(), CommandError> {
     let changeable = args.admin.admin_listen.is_some();
     let traced = args.traces.otlp_endpoint.is_some();
@@ -30,13 +35,35 @@ pub(super) async fn serve(
         tracing::warn!("{warning}");
     }
     server::descriptors::raise();
-    let signals = Signals { database: Some(database_args.clone()), ..listen_to_signals() };
+    // The database of a throw-away run is never another one.
+    let named = (!args.ephemeral).then(|| database_args.clone());
+    let signals = Signals { database: named, ..listen_to_signals() };
+    if args.ephemeral {
+        parent.watch(&signals.stop);
+    }
     // Before the database is started: a port that is in use is reported at once.
     let listener = listen("--listen", &args.listener.listen).await?;
     // Before anything that is measured is created.
     let admin = open_admin(&args, log).await?;
-    let database = Database::open(&database_args).await?;
+    let database = match args.ephemeral {
+        true => Database::throw_away(&database_args).await?,
+        false => Database::open(&database_args).await?,
+    };
     tracing::info!(database = database.place, "using a database");
+    let served = serve_on(&database, listener, &admin, args, signals).await;
+    database.close().await?;
+    tracing::info!("stopped");
+    served
+}
+
+/// Serves on a database that is open, and leaves it open.
+async fn serve_on(
+    database: &Database,
+    listener: TcpListener,
+    admin: &Admin,
+    mut args: ServeArgs,
+    signals: Signals,
+) -> Result<(), CommandError> {
     database.set_credentials_key(&mut args.access.credentials_key)?;
     let given_token = args.access.operator_token()?;
     let kept_token = match given_token {
@@ -55,14 +82,15 @@ pub(super) async fn serve(
     tokio::select! {
         ready = make_ready(&core, &database.url, &args.pool) => ready?,
         () = signals.stop.cancelled() => {
-            database.close().await?;
             tracing::info!("stopped before the database was ready");
             return Ok(());
         }
     }
     let (address, tls) = (listener.local_addr()?, args.listener.tls_cert.is_some());
     tracing::info!(%address, tls, "listening");
-    if args.demo {
+    if args.ephemeral {
+        introduce(&core, &database.url, address, tls, operator_token.as_ref()).await?;
+    } else if args.demo {
         let stop = signals.stop.clone();
         show(&demo::prepare(&core, address, tls, operator_token.as_ref(), stop).await?);
     } else if let Some(token) = kept_token {
@@ -74,10 +102,8 @@ pub(super) async fn serve(
             "callbacks may go to loopback and private addresses: --callback-allow-private"
         );
     }
-    let served = server::serve(listener, core, &args, webhook, &admin, signals).await;
+    let served = server::serve(listener, core, &args, webhook, admin, signals).await;
     traces.end().await;
-    database.close().await?;
-    tracing::info!("stopped");
     Ok(served?)
 }
 

@@ -47,6 +47,18 @@ pub struct DatabaseArgs {
 }
 
 impl DatabaseArgs {
+    /// Refuses what contradicts `--ephemeral`.
+    ///
+    /// # Errors
+    /// [`SettingError`] with the setting's name.
+    pub fn check(&self, ephemeral: bool) -> Result<(), SettingError> {
+        require(
+            self.data_dir.is_none() || !ephemeral,
+            "--data-dir",
+            "--ephemeral keeps its data among the temporary files: leave out one of the two",
+        )
+    }
+
     /// The URL of the database, with its password; `None` stands for the private Postgres.
     ///
     /// # Errors

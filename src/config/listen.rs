@@ -14,6 +14,12 @@ pub struct ListenAddress {
 }
 
 impl ListenAddress {
+    /// A port of 127.0.0.1 that is free.
+    #[must_use]
+    pub fn any_port() -> Self {
+        Self { host: Ipv4Addr::LOCALHOST.to_string(), port: 0 }
+    }
+
     /// The host and the port, as a socket takes them.
     #[must_use]
     pub fn host_and_port(&self) -> (&str, u16) {

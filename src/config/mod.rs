@@ -78,6 +78,15 @@ pub struct ServeArgs {
     /// On loopback addresses only. The variable takes true or false.
     #[arg(long, env = "BEFRIEND_DEMO", value_parser = BoolishValueParser::new(), help_heading = "Trying it")]
     pub demo: bool,
+
+    /// Serve for one run of tests: on a database that is thrown away at the end, and with an app made ready.
+    ///
+    /// Prints one line of JSON with the address, the operator's token and the app's credentials. Ends with the
+    /// process that started it, however that ends, and when standard input ends, if it is a pipe. Listens on a
+    /// free port of 127.0.0.1 unless --listen is given. With --database-url the database is made on that
+    /// server, and dropped at the end. The variable takes true or false.
+    #[arg(long, env = "BEFRIEND_EPHEMERAL", value_parser = BoolishValueParser::new(), help_heading = "Trying it")]
+    pub ephemeral: bool,
 }
 
 impl ServeArgs {
@@ -90,6 +99,16 @@ impl ServeArgs {
         self.pool.check()?;
         self.access.check()?;
         self.callbacks.check()?;
+        error::require(
+            !(self.ephemeral && self.demo),
+            "--ephemeral",
+            "makes an app of its own ready: leave out --demo",
+        )?;
+        error::require(
+            self.pool.migrate || !self.ephemeral,
+            "--ephemeral",
+            "makes a new database: leave out --migrate false",
+        )?;
         error::require(
             !self.demo || self.listener.listen.is_loopback(),
             "--demo",

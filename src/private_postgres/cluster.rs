@@ -16,7 +16,7 @@ use super::{
     error::StartError,
     layout::{self, Layout},
     process::{self, Signal},
-    settings::Settings,
+    settings::{Life, Settings},
 };
 
 /// The superuser of the cluster, for administration by hand. The service logs in with another role.
@@ -101,6 +101,10 @@ impl Cluster {
         if !settings.fsync {
             command.arg("--no-sync");
         }
+        if settings.life == Life::Template {
+            // In MB: small segments, because they are copied.
+            command.arg("--wal-segsize=1");
+        }
         let output = command.output();
         let output = output.map_err(|source| StartError::Spawn {
             program,
@@ -133,6 +137,12 @@ impl Cluster {
         set("fsync", switch(settings.fsync));
         set("synchronous_commit", switch(settings.fsync));
         set("full_page_writes", switch(settings.fsync));
+        if settings.life != Life::Kept {
+            set("shared_buffers", OsStr::new("16MB"));
+            set("min_wal_size", OsStr::new("2MB"));
+            set("wal_level", OsStr::new("minimal"));
+            set("max_wal_senders", OsStr::new("0"));
+        }
         // The server logs to stderr, which is the log file, with times in the zone of the service's log.
         set("log_destination", OsStr::new("stderr"));
         set("logging_collector", OsStr::new("off"));

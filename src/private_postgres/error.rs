@@ -97,6 +97,13 @@ pub enum StartError {
         output: String,
     },
 
+    /// What was to be made in a new database could not be made.
+    #[error("cannot prepare the new database: {reason}")]
+    Prepare {
+        /// Why.
+        reason: String,
+    },
+
     /// The server ended during its start.
     #[error("Postgres ended while it started; the end of {} says:\n{tail}", log.display())]
     Ended {

@@ -136,14 +136,9 @@ impl Layout {
     /// The folder for the socket, private to the server's user: in the data folder, or in /tmp if the path
     /// would be too long.
     pub(super) fn socket_folder(&self, account: &Account) -> Result<PathBuf, StartError> {
-        let inside = self.root.join("socket");
-        if fits(&inside) {
-            make_private(&inside, account)?;
-            return Ok(inside);
-        }
-        let outside = short_socket_folder(&self.root);
-        make_private(&outside, account)?;
-        Ok(outside)
+        let folder = socket_place(&self.root);
+        make_private(&folder, account)?;
+        Ok(folder)
     }
 
     /// Opens the log for a new watchdog and its server, which append to it.
@@ -261,6 +256,12 @@ fn make_private(folder: &Path, account: &Account) -> Result<(), StartError> {
         });
     }
     if found.uid() == account.uid { Ok(()) } else { account.hand_over(folder) }
+}
+
+/// Where the folder for the socket of this data folder is.
+pub(super) fn socket_place(root: &Path) -> PathBuf {
+    let inside = root.join("socket");
+    if fits(&inside) { inside } else { short_socket_folder(root) }
 }
 
 pub(super) fn socket_file(folder: &Path) -> PathBuf {

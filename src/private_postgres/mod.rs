@@ -8,7 +8,7 @@
 //! Reading order: `layout` (the data folder), `binaries` (the programs), `account` (the user who runs
 //! them), `cluster` (the data), `watchdog` (the lifetime), `session` (role and database), `server`, which
 //! starts and stops all of it under one lock, and `keeper`, which restarts a server that died under a
-//! running service.
+//! running service. `throw_away` has a server for one run, on a copy of a `template`.
 //!
 //! Everything here blocks: call it from a blocking thread. Nothing here knows the tables of the service.
 
@@ -23,10 +23,13 @@ mod process;
 mod server;
 mod session;
 mod settings;
+mod template;
+mod throw_away;
 mod watchdog;
 
 pub use error::StartError;
 pub use keeper::Keeper;
 pub use layout::default_data_dir;
 pub use server::{PrivatePostgres, Stopped};
-pub use settings::Settings;
+pub use settings::{Life, Settings};
+pub use throw_away::ThrowAway;

@@ -11,8 +11,8 @@ use super::{
     layout::{self, Layout},
     process::{self, Signal},
     session,
-    settings::Settings,
-    watchdog::{self, Join, UsageGuard},
+    settings::{Life, Settings},
+    watchdog::{self, Join, Last, UsageGuard},
 };
 
 /// How long `stop` waits for a shutdown, which writes the memory of the server to the disk. A longer one is
@@ -133,6 +133,16 @@ impl PrivatePostgres {
         Self::start(settings)
     }
 
+    /// Makes the cluster as small as it can be, for a template: drops the databases that the service does not
+    /// use. Where the service must make databases, they are needed.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Database`].
+    pub(super) fn drop_other_databases(&self) -> Result<(), StartError> {
+        session::drop_other_databases(&self.cluster)
+    }
+
     /// The major version of the server, for example 15.
     #[must_use]
     pub fn version(&self) -> u16 {
@@ -161,9 +171,10 @@ impl PrivatePostgres {
     pub fn stop(self) -> Result<Stopped, StartError> {
         let Self { usage, layout, cluster, pid, .. } = self;
         let deadline = Deadline::after(STOP_TIMEOUT);
-        drop(usage);
-        // Under the lock no process is joining, so the FIFO tells whether others use the server.
+        // Under the lock no process is joining, so the FIFO tells whether others use the server. The file is
+        // opened first: the watchdog may remove the folder when the last user is gone.
         let lock = layout.lock(deadline)?;
+        drop(usage);
         if !watchdog::has_no_users(&layout) {
             return Ok(Stopped::StillUsed);
         }
@@ -213,7 +224,11 @@ fn use_server(
         Join::NoWatchdog => {
             cluster.clear(layout, deadline)?;
             let arguments = cluster.arguments(settings);
-            UsageGuard::with_new_watchdog(layout, cluster, account, server, &arguments)?
+            let last = match settings.life {
+                Life::Kept | Life::Template => Last::Keep,
+                Life::ThrownAway => Last::Remove,
+            };
+            UsageGuard::with_new_watchdog(layout, cluster, account, (server, &arguments), last)?
         }
         Join::Unresponsive => {
             return Err(layout.timeout(

@@ -17,4 +17,18 @@ pub struct Settings {
     /// The largest number of connections of all users together. It takes effect when the server starts,
     /// not when a running one is joined.
     pub max_connections: u16,
+    /// What the data is for.
+    pub life: Life,
+}
+
+/// What the data of a private Postgres is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// It is kept.
+    Kept,
+    /// To be copied: the cluster is as small as it can be.
+    Template,
+    /// Nobody needs it. The server takes little memory, and when it has ended, the watchdog removes the data
+    /// folder with all that is in it.
+    ThrownAway,
 }

@@ -14,6 +14,7 @@
 //! the server and starts a new one. Only the holder of the lock opens the FIFO or writes to it.
 
 use std::{
+    ffi::OsString,
     fs::{self, File, OpenOptions},
     io::{self, Write},
     os::unix::{
@@ -34,7 +35,8 @@ use super::{
     layout::{Layout, private_file, unique},
 };
 
-/// Arguments: the data folder, the file for answers, the server's command line.
+/// Arguments: the data folder, the file for answers, whether the folder is removed at the end, the server's
+/// command line.
 ///
 /// The shell ignores a Ctrl-C or a service manager's SIGTERM to the whole group, so that the service can drain
 /// first. The server gets SIGTERM and SIGINT: a server that has not set its handlers yet is ended by SIGTERM (a
@@ -43,8 +45,8 @@ use super::{
 /// its pid may belong to another process by now.
 const SCRIPT: &str = r#"
 trap '' HUP INT QUIT TERM TSTP
-root=$1 answers=$2 server=
-shift 2
+root=$1 answers=$2 last=$3 server=
+shift 3
 while read -r word number; do
     case $word in
     start) (trap - HUP INT QUIT TERM TSTP; exec "$@") </dev/null & server=$! ;;
@@ -53,7 +55,11 @@ while read -r word number; do
     esac
     printf '%s %s\n' "$number" "$server" >"$answers"
 done
-[ -n "$server" ] || exit 0
+finish() {
+    if [ "$last" = remove ]; then cd / && rm -rf -- "$root" "${answers%/*}"; fi
+    exit 0
+}
+[ -n "$server" ] || finish
 if [ -d /proc/self ]; then
     place=$(cd -P "/proc/$server/cwd" 2>/dev/null && pwd -P)
 else
@@ -62,7 +68,17 @@ fi
 case $place in
 *"$root"*) kill -TERM "$server" && kill -INT "$server" && wait "$server" ;;
 esac
+finish
 "#;
+
+/// What the watchdog does when the server has ended.
+#[derive(Clone, Copy)]
+pub(super) enum Last {
+    /// Nothing.
+    Keep,
+    /// Removes the data folder, and the folder of the socket.
+    Remove,
+}
 
 /// The writing end of the FIFO: this process is a user of the server until it is dropped.
 #[derive(Debug)]
@@ -119,8 +135,8 @@ impl UsageGuard {
         layout: &Layout,
         cluster: &Cluster,
         account: &Account,
-        server: &Path,
-        arguments: &[std::ffi::OsString],
+        (server, arguments): (&Path, &[OsString]),
+        last: Last,
     ) -> Result<Self, StartError> {
         let in_fifo = |options: &mut OpenOptions| {
             open_end(options, &layout.fifo).map_err(StartError::folder("open", &layout.fifo))
@@ -140,7 +156,11 @@ impl UsageGuard {
         command
             .args(["-c", SCRIPT, "befriend-postgres-watchdog"])
             .arg(&layout.root)
-            .arg(answers(cluster));
+            .arg(answers(cluster))
+            .arg(match last {
+                Last::Keep => "keep",
+                Last::Remove => "remove",
+            });
         command.arg(server).args(arguments);
         // In its own process group, so that Ctrl-C in the terminal reaches only the service.
         command.stdin(reading).stdout(log).stderr(log_again).process_group(0);

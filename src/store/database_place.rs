@@ -26,6 +26,16 @@ pub fn with_password(url: &str, password: &Secret) -> Result<Secret, DatabaseUrl
     Ok(Secret::presented(&format!("{url}{separator}password={password}")))
 }
 
+/// The URL of another database on the same server; `name` needs no escapes, and the URL was read before.
+pub(super) fn with_database(url: &str, name: &str) -> String {
+    let (before, parameters) = url.trim().split_once('?').unwrap_or((url.trim(), ""));
+    let (scheme, rest) = before.split_once("://").unwrap_or(("postgres", before));
+    let hosts = rest.split_once('/').map_or(rest, |(hosts, _)| hosts);
+    let pairs: Vec<&str> =
+        parameters.split('&').filter(|pair| !pair.starts_with("dbname=")).collect();
+    format!("{scheme}://{hosts}/{name}?{}", pairs.join("&"))
+}
+
 /// The database of a URL, for people: "postgres://befriend@db1:5432,db2:5432/befriend".
 ///
 /// # Errors
@@ -53,6 +63,18 @@ mod tests {
             ("postgres://u@%2Frun%2Fpg:9/x", "postgres://u@/run/pg:9/x"),
         ] {
             assert_eq!(place(url).unwrap(), shown);
+        }
+    }
+
+    #[test]
+    fn a_url_of_another_database_differs_in_nothing_else() {
+        for (url, other) in [
+            ("postgres://u:p@db:7/x?sslmode=require", "postgres://u:p@db:7/y?sslmode=require"),
+            ("postgresql://u@a,b", "postgresql://u@a,b/y?"),
+            ("postgres://u@%2Frun%2Fpg/x?dbname=z&user=v", "postgres://u@%2Frun%2Fpg/y?user=v"),
+        ] {
+            assert_eq!(with_database(url, "y"), other);
+            assert!(place(other).unwrap().ends_with("/y"), "{other}");
         }
     }
 

@@ -52,6 +52,12 @@ pub fn expected_version() -> i64 {
     MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0)
 }
 
+/// A hash of all migrations: equal for two versions of the service with the same schema.
+#[must_use]
+pub fn schema_hash() -> Vec<u8> {
+    MIGRATIONS.iter().flat_map(|m| m.checksum.iter().copied()).collect()
+}
+
 /// Runs the migrations that are missing in the database of `url`. Several instances may start at the
 /// same time: one migrates, the others wait. Without missing migrations it writes nothing, so that a role
 /// that may not change the schema can start the service.

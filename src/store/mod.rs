@@ -46,6 +46,7 @@ mod sqlstate;
 pub(crate) mod staging;
 mod statements;
 pub(crate) mod stored_event;
+mod throw_away;
 pub(crate) mod tokens;
 pub(crate) mod user_deletion;
 pub(crate) mod users;
@@ -57,9 +58,10 @@ pub use database_url::DatabaseUrlError;
 pub use db::{Db, DbSettings, Unusable};
 pub use error::error_classes;
 pub use fitness::Unfit;
-pub use migrate::{MigrateError, expected_version, migrate, require_current};
+pub use migrate::{MigrateError, expected_version, migrate, require_current, schema_hash};
 pub use pool::PoolState;
 pub use role::Role;
+pub use throw_away::{ThrowAwayDatabase, ThrowAwayError};
 
 use statements::{all_changed, column, index, statements};
 

@@ -10,7 +10,7 @@ use std::{
 
 use befriend::{
     clock::Clock,
-    private_postgres::{PrivatePostgres, Settings},
+    private_postgres::{Life, PrivatePostgres, Settings},
     store,
 };
 use nix::{
@@ -35,6 +35,7 @@ async fn start(data: &Path) -> PrivatePostgres {
         start_timeout: Duration::from_secs(60),
         fsync: false,
         max_connections: 50,
+        life: Life::Kept,
     };
     tokio::task::spawn_blocking(move || PrivatePostgres::start(&settings)).await.unwrap().unwrap()
 }

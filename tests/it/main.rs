@@ -28,6 +28,8 @@ mod deletions;
 mod delivery;
 mod dispatchers;
 mod docs;
+#[cfg(target_os = "linux")]
+mod ephemeral;
 mod errors;
 mod events;
 #[cfg(target_os = "linux")]

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use befriend::private_postgres::{PrivatePostgres, Settings};
+use befriend::private_postgres::{Life, PrivatePostgres, Settings};
 use nix::{
     sys::signal::Signal,
     unistd::{User, geteuid},
@@ -27,6 +27,7 @@ fn settings(data: &Path) -> Settings {
         start_timeout: Duration::from_secs(60),
         fsync: false,
         max_connections: 20,
+        life: Life::Kept,
     }
 }
 

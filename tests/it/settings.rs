@@ -66,6 +66,9 @@ fn settings_that_do_not_fit_each_other_are_refused_with_a_name() {
         (&["--token-ttl", "59s"], "--token-ttl"),
         (&["--db-min-connections", "21"], "--db-min-connections"),
         (&["--demo", "--listen", "0.0.0.0:0"], "--demo"),
+        (&["--ephemeral", "--demo"], "--demo"),
+        (&["--ephemeral", "--migrate", "false"], "--migrate"),
+        (&["--ephemeral", "--data-dir", "/nowhere"], "--data-dir"),
     ] {
         let said = refusal(arguments);
         assert!(said.contains(setting), "{arguments:?}: {said}");

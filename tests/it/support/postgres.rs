@@ -18,7 +18,7 @@ use std::{
 };
 
 use befriend::{
-    private_postgres::{PrivatePostgres, Settings},
+    private_postgres::{Life, PrivatePostgres, Settings},
     store,
 };
 use nix::unistd::geteuid;
@@ -81,6 +81,7 @@ impl Server {
             start_timeout: Duration::from_secs(60),
             fsync: false,
             max_connections: 500,
+            life: Life::Kept,
         };
         PrivatePostgres::start(&settings).map(Self::Private).map_err(|error| error.to_string())
     }
