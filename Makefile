@@ -19,7 +19,7 @@ RELEASED_PROTOS = proto/released.binpb
 COMPOSE = $$(if docker compose version >/dev/null 2>&1; then echo docker compose; else echo docker-compose; fi)
 
 .DEFAULT_GOAL = help
-.PHONY: help run test test-hostile check fmt lint proto-lint proto-release deny alerts tidy bench bench-quick bench-parts budget bench-outbox bench-watch measure-moving fuzz fuzz-http build release dist deploy-lint doc image compose-up compose-down
+.PHONY: help run test test-hostile test-clients clients check fmt lint proto-lint proto-release deny alerts tidy bench bench-quick bench-parts budget bench-outbox bench-watch measure-moving fuzz fuzz-http build release dist deploy-lint doc image compose-up compose-down
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -37,6 +37,15 @@ test: ## Run all tests, on a private Postgres or on the server of TEST_DATABASE_
 test-hostile: ## Run the attacks that take minutes, and print what callers and memory did meanwhile
 	@scripts/setup test
 	cargo test --locked --release --test it hostile:: -- --ignored --nocapture --test-threads 1
+
+test-clients: ## Test the clients against `befriend serve --ephemeral`, and whether they fit the protos
+	@scripts/setup clients
+	cargo build --locked
+	scripts/test-clients
+
+clients: ## Write what the clients have from the protos (clients/generate.py)
+	@scripts/setup clients
+	.tools/clients/bin/python clients/generate.py
 
 check: ## Check format, lints, protos, dependencies and house rules
 	@scripts/setup test

@@ -93,6 +93,28 @@ fn a_method_that_reads_has_no_side_effects_and_a_change_is_idempotent_or_is_know
     assert!(not_repeatable.is_empty(), "no such methods: {not_repeatable:?}");
 }
 
+#[test]
+fn the_service_config_repeats_after_unavailable_what_may_be_repeated() {
+    let text = include_str!("../../clients/service-config.json");
+    let config: serde_json::Value = serde_json::from_str(text).unwrap();
+    let mut found = BTreeSet::new();
+    for entry in config["methodConfig"].as_array().unwrap() {
+        let codes = entry["retryPolicy"]["retryableStatusCodes"].as_array().unwrap();
+        for name in entry["name"].as_array().unwrap() {
+            let service = name["service"].as_str().unwrap().trim_start_matches("befriend.v1.");
+            let method = format!("{service}/{}", name["method"].as_str().unwrap());
+            let repeated = codes.iter().any(|code| code == "UNAVAILABLE");
+            let streams = entry.get("timeout").is_none();
+            assert!(found.insert((method, repeated, streams)), "{name} is there twice");
+        }
+    }
+    let wanted = raw::methods().into_iter().map(|method| {
+        let repeatable = idempotency(&method) != IdempotencyLevel::IdempotencyUnknown;
+        (raw::operation(&method), repeatable, method.is_server_streaming())
+    });
+    assert_eq!(found, wanted.collect(), "run `make clients`");
+}
+
 #[tokio::test]
 async fn a_method_without_side_effects_changes_no_row_and_an_idempotent_one_changes_none_again() {
     // Times of changes stay the same, and nothing is delivered meanwhile.

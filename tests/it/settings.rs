@@ -238,6 +238,8 @@ fn every_variable_that_a_document_or_a_deployment_names_is_a_setting() {
         "BEFRIEND_PUBLISH",
         "BEFRIEND_GRPCURL",
         "BEFRIEND_EASEMOB_CLIENT_SECRET",
+        // What befriend.testing of the client for Python reads.
+        "BEFRIEND_BINARY",
     ];
     let files = [&documents()[..], &deployments()[..]].concat();
     assert!(files.len() > 20, "{files:?}");

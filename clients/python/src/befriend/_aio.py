@@ -1,0 +1,181 @@
+"""Calls for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from types import TracebackType
+from typing import Any, TypeVar
+
+import grpc
+import grpc.aio
+
+from ._channel import OPTIONS, channel_credentials, target_of
+from ._error import BefriendError, read_error
+from ._method import Attempts, Method, Watching, policies
+from ._token import ISSUE, Credentials, Token
+
+Response = TypeVar("Response")
+
+
+class AsyncCaller:
+    """Makes calls on one channel: with a token, within a time, again where that is right."""
+
+    def __init__(self, channel: grpc.aio.Channel, credentials: Credentials) -> None:
+        self._channel = channel
+        self._credentials = credentials
+        self._token = Token(credentials)
+        self._renewing = asyncio.Lock()
+        self._stubs: dict[str, Callable[..., Any]] = {}
+
+    async def call(self, method: Method[Any, Response], request: Any, timeout: float | None) -> Response:
+        """Makes a call."""
+        return await self._attempts(method, request, Attempts(method, timeout), with_token=method is not ISSUE)
+
+    async def pages(self, method: Method[Any, Any], request: Any, timeout: float | None, items: str) -> AsyncIterator[Any]:
+        """The entries of all pages. `timeout` is for each page."""
+        while True:
+            page = await self.call(method, request, timeout)
+            for item in getattr(page, items):
+                yield item
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return
+
+    async def sync(self, method: Method[Any, Response], request: Any, timeout: float | None) -> AsyncIterator[Response]:
+        """All pages of changes. `timeout` is for each page."""
+        while True:
+            page: Any = await self.call(method, request, timeout)
+            yield page
+            request.page_token = page.next_page_token
+            if not page.has_more:
+                return
+
+    async def watch(self, method: Method[Any, Response], request: Any) -> AsyncIterator[Response]:
+        """Changes as they happen, without an end."""
+        watching = Watching(policies()[method.path])
+        anew = False
+        while True:
+            token = ""
+            stream = None
+            try:
+                token = await self._current_token(None)
+                stream = self._stub(method, streaming=True)(request, metadata=_bearer(token))
+                async for message in stream:
+                    watching.received()
+                    if anew:
+                        message.full_resync, anew = True, False
+                    request.since_version = message.next_version
+                    yield message
+            except grpc.aio.AioRpcError as failed:
+                error = _error(failed)
+                if error.reason == "VERSION_AHEAD" and request.since_version:
+                    request.since_version, anew = 0, True
+                    continue
+                if error.reason == "UNAUTHENTICATED":
+                    self._token.refused(token)
+                await asyncio.sleep(watching.pause_after(error, can_renew_token=self._token.renewable))
+            except BefriendError as error:
+                await asyncio.sleep(watching.pause_after(error, can_renew_token=False))
+            finally:
+                if stream is not None:
+                    stream.cancel()
+
+    async def close(self) -> None:
+        """Closes the channel."""
+        await self._channel.close()
+
+    async def _attempts(self, method: Method[Any, Response], request: Any, attempts: Attempts, with_token: bool) -> Response:
+        while True:
+            token = await self._current_token(attempts) if with_token else ""
+            try:
+                call = self._stub(method, streaming=False)
+                answer: Response = await call(request, timeout=attempts.time_left(), metadata=_bearer(token))
+                return answer
+            except grpc.aio.AioRpcError as failed:
+                error = _error(failed)
+            if error.reason == "UNAUTHENTICATED":
+                self._token.refused(token)
+            await asyncio.sleep(attempts.pause_after(error, can_renew_token=with_token and self._token.renewable))
+
+    async def _current_token(self, attempts: Attempts | None) -> str:
+        if token := self._token.current():
+            return token
+        async with self._renewing:
+            # Another task may have got one meanwhile.
+            if token := self._token.current():
+                return token
+            # A second token does no harm.
+            issuing = Attempts(ISSUE, attempts.time_left() if attempts else None, repeatable=True)
+            issued = await self._attempts(ISSUE, self._credentials.request(), issuing, with_token=False)
+            return self._token.set(issued)
+
+    def _stub(self, method: Method[Any, Any], *, streaming: bool) -> Callable[..., Any]:
+        if (stub := self._stubs.get(method.path)) is None:
+            kind = self._channel.unary_stream if streaming else self._channel.unary_unary
+            stub = self._stubs[method.path] = kind(
+                method.path,
+                request_serializer=method.request.SerializeToString,
+                response_deserializer=method.response.FromString,
+            )
+        return stub
+
+
+def _bearer(token: str) -> list[tuple[str, str]]:
+    return [("authorization", f"Bearer {token}")] if token else []
+
+
+def _error(failed: Any) -> BefriendError:
+    return read_error(failed.code().name, failed.details() or "", failed.initial_metadata(), failed.trailing_metadata())
+
+
+class AsyncClient:
+    """A client of befriend for asyncio; it belongs to one event loop.
+
+    `address` is "host:port", or "https://host:port" for TLS. An app proves itself by `client_id` and
+    `client_secret`, for which the client gets tokens and renews them; an operator by `token`.
+
+        async with AsyncClient("127.0.0.1:50051", client_id="…", client_secret="…") as client:
+            await client.friends.add_friend(owner="alice", friend="bob")
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        client_id: str = "",
+        client_secret: str = "",
+        token: str = "",
+        root_certificates: bytes | None = None,
+        certificate: tuple[bytes, bytes] | None = None,
+    ) -> None:
+        from . import _aio_services as _services
+
+        target, tls = target_of(address)
+        if tls:
+            channel = grpc.aio.secure_channel(target, channel_credentials(root_certificates, certificate), options=OPTIONS)
+        else:
+            channel = grpc.aio.insecure_channel(target, options=OPTIONS)
+        self._caller = AsyncCaller(channel, Credentials(client_id, client_secret, token))
+        self.friends = _services.FriendService(self._caller)
+        self.blocks = _services.BlockService(self._caller)
+        self.relations = _services.RelationService(self._caller)
+        self.users = _services.UserService(self._caller)
+        self.tokens = _services.TokenService(self._caller)
+        self.events = _services.EventService(self._caller)
+        self.apps = _services.AppService(self._caller)
+        self.callback_rules = _services.CallbackRuleService(self._caller)
+        self.operator_tokens = _services.OperatorTokenService(self._caller)
+        self.audit = _services.AuditService(self._caller)
+
+    async def close(self) -> None:
+        """Closes the connection. Calls that are under way fail."""
+        await self._caller.close()
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

@@ -1,0 +1,246 @@
+"""Tokens and retries: what is repeated, when, and what is not."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.any_pb2 import Any as Packed
+from google.protobuf.duration_pb2 import Duration
+from google.rpc import error_details_pb2, status_pb2
+
+from befriend import AsyncClient, Client, errors
+from befriend.testing import App, Server, start
+from befriend.v1 import friend_service_pb2, token_service_pb2, user_service_pb2
+
+#: The answers of a method, in this order: an error, or a message.
+Answers = list[Any]
+
+
+class Refusal(Exception):
+    """An error as befriend sends it."""
+
+    def __init__(self, code: grpc.StatusCode, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        info = error_details_pb2.ErrorInfo(reason=reason, domain="befriend.v1")
+        details = [info]
+        if retry_after is not None:
+            delay = Duration(nanos=int(retry_after * 1e9))
+            details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+        packed = []
+        for detail in details:
+            packed.append(Packed())
+            packed[-1].Pack(detail)
+        self.code = code
+        self.status = status_pb2.Status(code=code.value[0], message=reason, details=packed)
+
+
+UNAVAILABLE = Refusal(grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE", 0.2)
+CONFLICT = Refusal(grpc.StatusCode.ABORTED, "CONFLICT")
+UNAUTHENTICATED = Refusal(grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")
+RATE_LIMITED = Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED", 0.2)
+FULL = Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "FRIEND_LIMIT_EXCEEDED")
+
+
+class Scripted(grpc.GenericRpcHandler):
+    """Answers by a script: a live befriend fails only when something is wrong with it."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Answers] = {}
+        self.calls: list[tuple[str, str]] = []
+        self.address = ""
+
+    def service(self, details: Any) -> Any:
+        name = details.method.rpartition("/")[2]
+
+        def answer(request: bytes, context: Any) -> bytes:
+            sent = dict(context.invocation_metadata())
+            self.calls.append((name, sent.get("authorization", "")))
+            if name == "IssueToken" and name not in self.answers:
+                return token(f"token-{sum(called == name for called, _ in self.calls)}", 3600)
+            found = self.answers[name].pop(0)
+            if isinstance(found, threading.Event):
+                found.wait(60)
+                return OK
+            if isinstance(found, Refusal):
+                context.set_trailing_metadata([("grpc-status-details-bin", found.status.SerializeToString())])
+                context.abort(found.code, str(found))
+            return bytes(found)
+
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+    def called(self, name: str) -> int:
+        return sum(called == name for called, _ in self.calls)
+
+
+def token(value: str, seconds: int) -> bytes:
+    answer = token_service_pb2.IssueTokenResponse(access_token=value, expires_in=Duration(seconds=seconds))
+    return answer.SerializeToString()
+
+
+@pytest.fixture
+def scripted() -> Iterator[Scripted]:
+    handler = Scripted()
+    server = grpc.server(ThreadPoolExecutor(2), handlers=[handler])
+    handler.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    yield handler
+    server.stop(None).wait()
+
+
+OK = friend_service_pb2.AddFriendResponse().SerializeToString()
+MADE = user_service_pb2.CreateUserResponse().SerializeToString()
+
+
+@pytest.fixture(params=["blocking", "asyncio"])
+def call(request: pytest.FixtureRequest, scripted: Scripted) -> Callable[[str], None]:
+    """Calls a method with the client of either kind."""
+
+    def add_or_create(client: Any, method: str) -> Any:
+        if method == "RemoveFriend":
+            return client.friends.remove_friend(owner="alice", friend="bob", timeout=0.5)
+        if method == "AddFriend":
+            return client.friends.add_friend(owner="alice", friend="bob")
+        return client.users.create_user(user={"username": "alice"})
+
+    def blocking(method: str) -> None:
+        with Client(scripted.address, client_id="id", client_secret="secret") as client:
+            add_or_create(client, method)
+
+    async def with_asyncio(method: str) -> None:
+        async with AsyncClient(scripted.address, client_id="id", client_secret="secret") as client:
+            await add_or_create(client, method)
+
+    return blocking if request.param == "blocking" else lambda method: asyncio.run(with_asyncio(method))
+
+
+def test_what_may_be_repeated_is_repeated_when_the_service_asks_for_it(
+    scripted: Scripted, call: Callable[[str], None]
+) -> None:
+    scripted.answers["AddFriend"] = [UNAVAILABLE, UNAVAILABLE, CONFLICT, OK]
+    begun = time.monotonic()
+    call("AddFriend")
+    assert scripted.called("AddFriend") == 4
+    assert time.monotonic() - begun > 0.4, "the pauses of RetryInfo were not made"
+
+
+def test_an_unknown_outcome_of_what_is_not_repeatable_is_an_error(
+    scripted: Scripted, call: Callable[[str], None]
+) -> None:
+    scripted.answers["CreateUser"] = [UNAVAILABLE, MADE]
+    with pytest.raises(errors.Unavailable):
+        call("CreateUser")
+    assert scripted.called("CreateUser") == 1
+
+
+def test_what_was_certainly_not_done_is_repeated(scripted: Scripted, call: Callable[[str], None]) -> None:
+    scripted.answers["CreateUser"] = [CONFLICT, RATE_LIMITED, MADE]
+    call("CreateUser")
+    assert scripted.called("CreateUser") == 3
+
+
+def test_a_full_list_is_not_tried_again(scripted: Scripted, call: Callable[[str], None]) -> None:
+    scripted.answers["AddFriend"] = [FULL, OK]
+    with pytest.raises(errors.FriendLimitExceeded):
+        call("AddFriend")
+    assert scripted.called("AddFriend") == 1
+
+
+def test_attempts_have_an_end(scripted: Scripted, call: Callable[[str], None]) -> None:
+    scripted.answers["AddFriend"] = [CONFLICT] * 9
+    with pytest.raises(errors.Conflict):
+        call("AddFriend")
+    assert scripted.called("AddFriend") == 5
+
+
+def test_a_deadline_ends_a_call_that_is_not_answered(scripted: Scripted, call: Callable[[str], None]) -> None:
+    answered = threading.Event()
+    scripted.answers["RemoveFriend"] = [answered]
+    begun = time.monotonic()
+    with pytest.raises(errors.DeadlineExceeded):
+        call("RemoveFriend")
+    assert 0.4 < time.monotonic() - begun < 5, "the deadline of the call is 0.5 s, the default one 10 s"
+    answered.set()
+
+
+def test_a_token_that_is_refused_is_replaced_once(scripted: Scripted, call: Callable[[str], None]) -> None:
+    scripted.answers["AddFriend"] = [UNAUTHENTICATED, OK]
+    call("AddFriend")
+    scripted.answers["AddFriend"] = [UNAUTHENTICATED, UNAUTHENTICATED, OK]
+    with pytest.raises(errors.Unauthenticated):
+        call("AddFriend")
+    bearers = [bearer for name, bearer in scripted.calls if name == "AddFriend"]
+    assert bearers == ["Bearer token-1", "Bearer token-2", "Bearer token-3", "Bearer token-4"]
+
+
+def test_a_token_is_used_until_shortly_before_its_end(scripted: Scripted) -> None:
+    # The first one ends at once, and is renewed for the second call; the second one serves two calls.
+    scripted.answers["IssueToken"] = [UNAVAILABLE, token("short", 0), token("long", 3600)]
+    scripted.answers["AddFriend"] = [OK, OK, OK]
+    with Client(scripted.address, client_id="id", client_secret="secret") as client:
+        for _ in range(3):
+            client.friends.add_friend(owner="alice", friend="bob")
+    bearers = [bearer for name, bearer in scripted.calls if name == "AddFriend"]
+    assert bearers == ["Bearer short", "Bearer long", "Bearer long"]
+
+
+def test_grpc_itself_repeats_by_the_service_config(scripted: Scripted) -> None:
+    config = (files("befriend") / "service-config.json").read_text()
+    scripted.answers["AddFriend"] = [UNAVAILABLE, CONFLICT, OK]
+    scripted.answers["CreateUser"] = [UNAVAILABLE, MADE]
+    with grpc.insecure_channel(scripted.address, options=[("grpc.service_config", config)]) as channel:
+        channel.unary_unary("/befriend.v1.FriendService/AddFriend")(b"")
+        with pytest.raises(grpc.RpcError):
+            channel.unary_unary("/befriend.v1.UserService/CreateUser")(b"")
+    assert (scripted.called("AddFriend"), scripted.called("CreateUser")) == (3, 1)
+
+
+def test_a_certificate_is_checked_by_the_authorities_that_are_given(tmp_path: Path) -> None:
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=befriend"
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate]
+    subprocess.run([*make.split(), *names], check=True, stderr=subprocess.DEVNULL)
+    with start(arguments=["--tls-cert", str(certificate), "--tls-key", str(key)]) as server:
+        credentials = {"client_id": server.app.client_id, "client_secret": server.app.client_secret}
+        with Client(server.url, root_certificates=certificate.read_bytes(), **credentials) as client:
+            assert list(client.users.iter_users()) == []
+        with Client(server.url, **credentials) as client, pytest.raises(errors.Unavailable):
+            client.users.list_users()
+
+
+def test_a_revoked_token_is_renewed_by_a_live_befriend(befriend: App) -> None:
+    befriend.users("alice")
+    client = befriend.client
+    used = client._caller._token.current()
+    client.tokens.revoke_token(access_token=used)
+    assert client.users.get_user(username="alice").user.username == "alice"
+    assert client._caller._token.current() not in ("", used)
+
+
+def test_a_rate_is_waited_for(befriend_server: Server) -> None:
+    app_key = "test#slow"
+    made = befriend_server.operator.apps.create_app(app_key=app_key, limits={"requests_per_second": 2})
+    app = App(befriend_server.address, app_key, made.app.client_id, made.client_secret)
+    app.users("alice")
+    begun = time.monotonic()
+    for _ in range(5):
+        app.client.users.get_user(username="alice")
+    assert time.monotonic() - begun > 1
+    app.close()
+
+
+def test_wrong_credentials_are_told(befriend: App) -> None:
+    with Client(befriend.address, client_id=befriend.client_id, client_secret="not-the-secret") as client:
+        with pytest.raises(errors.InvalidCredentials):
+            client.users.list_users()
+    with pytest.raises(ValueError, match="either a token"):
+        Client(befriend.address)
