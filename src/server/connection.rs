@@ -32,7 +32,11 @@ use crate::{config::ListenerArgs, gate::MAX_METADATA};
 /// so it lies far above the bound of metadata, which the gate answers in gRPC's words.
 const MAX_HEADER_LIST: u32 = 16 * MAX_METADATA;
 
-/// The largest head of an HTTP/1 request, in bytes, and how much of a body is read ahead.
+/// From how many bytes on the head of an HTTP/1 request is refused if it is not whole by then: a gRPC call may have
+/// as much metadata. Two thousand callers who send heads of 60 KB without an end would cost others more time.
+const MAX_HTTP1_HEAD: usize = MAX_METADATA as usize;
+
+/// How much of the body of an HTTP/1 request is read ahead, in bytes.
 const MAX_HTTP1_BUFFER: usize = 64 * 1024;
 
 /// How connections are served. Cheap enough to clone for each.
@@ -69,7 +73,11 @@ impl<S: Routes> Protocols<S> {
     pub(super) fn new(routes: S, tls: Option<Arc<Certificates>>, args: &ListenerArgs) -> Self {
         let mut http1 = http1::Builder::new();
         // The watch over the connections bounds the time for a head.
-        http1.timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(MAX_HTTP1_BUFFER);
+        http1
+            .timer(TokioTimer::new())
+            .header_read_timeout(None)
+            .max_header_size(MAX_HTTP1_HEAD)
+            .max_buf_size(MAX_HTTP1_BUFFER);
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2
             .timer(TokioTimer::new())

@@ -81,3 +81,16 @@ async fn a_grpc_call_over_http_1_ends_its_connection() {
     assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
     siege.lift().await;
 }
+
+#[tokio::test]
+async fn a_head_of_http_1_that_is_too_long_is_refused_and_its_connection_closed() {
+    let siege = Siege::lay().await;
+    for (length, status) in [(15_000, 401), (30_000, 431), (1_000_000, 431)] {
+        let long = "x".repeat(length);
+        let path = "/acme/chat/users/alice";
+        let answer =
+            crate::support::http::ask(&siege.app.url, "GET", path, &[("x-long", &long)], b"").await;
+        assert_eq!(answer.status, status, "{length}");
+    }
+    siege.lift().await;
+}

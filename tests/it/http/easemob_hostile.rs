@@ -213,7 +213,7 @@ async fn names_that_can_be_nobodys_are_refused_wherever_they_stand() {
 async fn tricks_with_paths_lead_nowhere() {
     let siege = Siege::lay().await;
     let deep = format!("/users{}", "/a".repeat(5_000));
-    let long = format!("/users/{}/x/y", "a".repeat(20_000));
+    let long = format!("/users/{}/x/y", "a".repeat(12_000));
     for path in [
         "/../../etc/passwd",
         "/users/../../../other/app/users",
@@ -250,9 +250,9 @@ async fn tricks_with_paths_lead_nowhere() {
             expect_refusal(&answer, 400, "illegal_argument", "the query is not UTF-8");
         }
     }
-    let long = "x".repeat(50_000);
+    let long = "x".repeat(12_000);
     for path in ["/users", "/user/alice/contacts", "/users/alice/contacts/users"] {
-        let many = "&a=b".repeat(10_000);
+        let many = "&a=b".repeat(3_000);
         siege.client.get(&format!("{path}?{many}")).await.ok();
         siege.client.get(&format!("{path}?x={long}")).await.ok();
     }

@@ -69,7 +69,7 @@ async fn headers_of_any_kind_break_nothing_and_are_not_repeated() {
     let siege = Siege::lay().await;
     let path = "/acme/chat/users/alice/contacts/users";
     let bearer = &siege.client.authorization;
-    let long = "x".repeat(50_000);
+    let long = "x".repeat(12_000);
     for (headers, status) in [
         (format!("host: x\r\nx-long: {long}\r\nauthorization: {bearer}\r\n"), 200),
         (format!("host: x\r\nauthorization: Bearer {long}\r\n"), 401),
