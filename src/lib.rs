@@ -16,8 +16,8 @@
 //! [`transfer`] reads and writes files of users and lists, [`pull`] fetches such files from the vendors,
 //! [`clock`] tells the time, [`outbox_signals`] wakes the dispatcher, [`background_work`] counts how often
 //! the background work fails, [`measure`] has the means to measure, [`trace`] makes the spans that are
-//! exported, `retry_after` reads a header of answers, and [`page_token`] is the form of page tokens on all
-//! surfaces.
+//! exported, `retry_after` reads a header of answers, `early_answer` ends requests that were answered before
+//! they came whole, and [`page_token`] is the form of page tokens on all surfaces.
 
 // A line that can't be printed is an error, and no panic: `cli::output`.
 #![deny(clippy::print_stdout)]
@@ -28,6 +28,7 @@ pub mod clock;
 pub mod config;
 pub mod delivery;
 pub mod domain;
+mod early_answer;
 pub mod gate;
 pub mod grpc;
 pub mod http;

@@ -13,7 +13,7 @@ use super::{
     listen::ListenAddress,
     values::positive_duration,
 };
-use crate::{domain::parse_duration, gate::GateSettings};
+use crate::{domain::parse_duration, gate::GateSettings, grpc::CorsOrigins};
 
 /// The listener.
 #[derive(Args, Clone, Debug)]
@@ -43,6 +43,13 @@ pub struct ListenerArgs {
     /// Answer gRPC reflection, from which tools such as grpcurl learn the services and messages.
     #[arg(long, env = "BEFRIEND_REFLECTION", value_name = "BOOL", default_value_t = true, action = ArgAction::Set, value_parser = BoolishValueParser::new())]
     pub reflection: bool,
+
+    /// The origins whose pages in browsers may call, as in https://console.example,http://localhost:3000;
+    /// * for all [default: none].
+    ///
+    /// It holds for JSON and gRPC-Web. A page that may call needs a token all the same.
+    #[arg(long, env = "BEFRIEND_CORS_ORIGINS", value_name = "ORIGIN,...")]
+    pub cors_origins: Option<CorsOrigins>,
 
     /// The largest request message.
     #[arg(long, env = "BEFRIEND_MAX_MESSAGE", value_name = "BYTES", default_value = "1048576")]

@@ -15,7 +15,7 @@ pub enum NoCall {
     Path,
     /// The path takes another method.
     Method,
-    /// The path belongs to gRPC, and the content type does not.
+    /// The path belongs to gRPC, and the content type is of no form of its calls.
     ContentType,
     /// A gRPC call has too much metadata.
     Metadata,
@@ -25,11 +25,18 @@ pub enum NoCall {
 
 impl NoCall {
     /// On which surface what can be wrong.
-    pub const ALL: [(Surface, Self); 8] = [
+    pub const ALL: [(Surface, Self); 15] = [
         (Surface::Grpc, Self::Method),
         (Surface::Grpc, Self::ContentType),
         (Surface::Grpc, Self::Metadata),
         (Surface::Grpc, Self::Unimplemented),
+        (Surface::Connect, Self::Method),
+        (Surface::Connect, Self::ContentType),
+        (Surface::Connect, Self::Metadata),
+        (Surface::Connect, Self::Unimplemented),
+        (Surface::GrpcWeb, Self::Method),
+        (Surface::GrpcWeb, Self::Metadata),
+        (Surface::GrpcWeb, Self::Unimplemented),
         (Surface::Easemob, Self::Path),
         (Surface::Easemob, Self::Method),
         (Surface::NetEase, Self::Path),

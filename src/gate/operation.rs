@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use http::Extensions;
 use metrics::{Counter, Gauge, Histogram};
 use opentelemetry::KeyValue;
 use uuid::Uuid;
@@ -18,6 +19,10 @@ use crate::domain::App;
 pub enum Surface {
     /// gRPC.
     Grpc,
+    /// The same calls by the Connect protocol.
+    Connect,
+    /// The same calls by gRPC-Web.
+    GrpcWeb,
     /// Easemob's HTTP API.
     Easemob,
     /// NetEase's HTTP API.
@@ -30,26 +35,47 @@ impl Surface {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Grpc => "grpc",
+            Self::Connect => "connect",
+            Self::GrpcWeb => "grpc-web",
             Self::Easemob => "easemob",
             Self::NetEase => "netease",
         }
     }
 
+    /// The surface of the request to which the extensions belong, for a call of one of gRPC's methods.
+    #[must_use]
+    pub fn of_call(extensions: &Extensions) -> Self {
+        extensions.get().copied().unwrap_or(Self::Grpc)
+    }
+
+    /// Whether calls end with gRPC's codes.
+    pub(super) const fn has_grpc_codes(self) -> bool {
+        matches!(self, Self::Grpc | Self::Connect | Self::GrpcWeb)
+    }
+
     /// Whether a call that ended with this code failed through no fault of its caller.
     pub(super) fn is_at_fault(self, code: &str) -> bool {
         match self {
-            Self::Grpc => ["Unknown", "DeadlineExceeded", "Internal", "Unavailable", "DataLoss"]
-                .contains(&code),
+            Self::Grpc | Self::Connect | Self::GrpcWeb => {
+                ["Unknown", "DeadlineExceeded", "Internal", "Unavailable", "DataLoss"]
+                    .contains(&code)
+            }
             Self::Easemob | Self::NetEase => code.starts_with('5'),
         }
     }
 
-    /// The code in a span: OpenTelemetry's conventions want gRPC's as "NOT_FOUND". NetEase's is its own,
-    /// in the body of an answer with 200.
+    /// The code in a span: OpenTelemetry's conventions want gRPC's as "NOT_FOUND", and Connect's as
+    /// "not_found". NetEase's is its own, in the body of an answer with 200.
     pub(super) fn code_attribute(self, code: &str) -> Option<KeyValue> {
         let number = || code.parse::<i64>().ok();
         match self {
-            Self::Grpc => Some(KeyValue::new("rpc.response.status_code", upper_snake(code))),
+            Self::Grpc | Self::GrpcWeb => {
+                Some(KeyValue::new("rpc.response.status_code", upper_snake(code)))
+            }
+            Self::Connect => {
+                let code = upper_snake(code).to_ascii_lowercase();
+                Some(KeyValue::new("rpc.response.status_code", code))
+            }
             Self::Easemob => Some(KeyValue::new("http.response.status_code", number()?)),
             Self::NetEase => Some(KeyValue::new("befriend.netease.code", number()?)),
         }
@@ -58,7 +84,7 @@ impl Surface {
     /// The code of a call that succeeded.
     pub(super) const fn success(self) -> &'static str {
         match self {
-            Self::Grpc => "Ok",
+            Self::Grpc | Self::Connect | Self::GrpcWeb => "Ok",
             Self::Easemob | Self::NetEase => "200",
         }
     }

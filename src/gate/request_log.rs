@@ -96,7 +96,7 @@ impl Drop for RequestLog {
             operation = operation.name,
             surface = operation.surface.name(),
             app = self.app.as_ref().map(|app| app.key.as_str()),
-            grpc_code = of(Surface::Grpc),
+            grpc_code = operation.surface.has_grpc_codes().then_some(&**code),
             http_code = of(Surface::Easemob).and_then(number),
             netease_code = of(Surface::NetEase).and_then(number),
             reason = (!reason.is_empty()).then_some(*reason),

@@ -103,7 +103,7 @@ where
     fn answer(&mut self, request: Request<Body>) -> ResponseFuture {
         if let Some((what, mut refusal)) = protocol::refuse(&request) {
             let id = gate::request_id(request.headers());
-            what.count(Surface::Grpc, request.uri().path(), &id);
+            what.count(Surface::of_call(request.extensions()), request.uri().path(), &id);
             refusal.headers_mut().insert(REQUEST_ID, id);
             return Box::pin(ready(Ok(refusal)));
         }
@@ -119,14 +119,16 @@ where
         let inner = std::mem::replace(&mut self.inner, ready);
         let gate = self.layer.gate.clone();
         let id = gate::request_id(request.headers());
-        let trace = CallTrace::begin(request.headers(), || described(request.uri().path()));
+        let surface = Surface::of_call(request.extensions());
+        let described = || described(surface, request.uri().path());
+        let trace = CallTrace::begin(request.headers(), described);
         let (log_span, span) = (gate::span(&id, &trace), trace.span.clone());
         let connection = Connection::of(request.extensions());
         let in_flight = connection.map(|connection| connection.calls.begin());
         let work = async move {
             let _in_flight = in_flight;
-            let mut log = RequestLog::open(method.operation, trace.span);
-            let result = pass(&gate, method, inner, request, &mut log).await;
+            let mut log = RequestLog::open(method.operation(surface), trace.span);
+            let result = pass(&gate, method, surface, inner, request, &mut log).await;
             let mut response = match result {
                 Ok(response) => with_details(response),
                 Err(error) => Status::from(error).into_http(),
@@ -144,9 +146,10 @@ where
     fn answer_without_gate(&mut self, request: Request<Body>) -> ResponseFuture {
         let id = gate::request_id(request.headers());
         let path = request.uri().path().to_owned();
+        let surface = Surface::of_call(request.extensions());
         Box::pin(self.inner.call(request).map_ok(move |mut response| {
             if code_of(&response) == Code::Unimplemented {
-                NoCall::Unimplemented.count(Surface::Grpc, &path, &id);
+                NoCall::Unimplemented.count(surface, &path, &id);
             }
             response.headers_mut().insert(REQUEST_ID, id);
             response
@@ -158,6 +161,7 @@ where
 async fn pass<S>(
     gate: &Gate,
     method: Method,
+    surface: Surface,
     mut inner: S,
     mut request: Request<Body>,
     log: &mut RequestLog,
@@ -165,7 +169,7 @@ async fn pass<S>(
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
 {
-    let timeout = client_timeout(request.headers())?;
+    let timeout = client_timeout(surface, request.headers())?;
     let (bearer, address) = (gate::bearer(request.headers()), address(request.extensions()));
     let caller = match method.access {
         Access::Public => Caller::Anonymous(address),
@@ -193,10 +197,11 @@ where
 }
 
 /// What OpenTelemetry's conventions say of a call in its span; the path is "/befriend.v1.S/M".
-fn described(path: &str) -> (Cow<'static, str>, Vec<KeyValue>) {
+fn described(surface: Surface, path: &str) -> (Cow<'static, str>, Vec<KeyValue>) {
     let method = path.trim_start_matches('/').to_owned();
+    let system = if surface == Surface::Connect { "connectrpc" } else { "grpc" };
     let attributes =
-        vec![KeyValue::new("rpc.system.name", "grpc"), KeyValue::new("rpc.method", method.clone())];
+        vec![KeyValue::new("rpc.system.name", system), KeyValue::new("rpc.method", method.clone())];
     (method.into(), attributes)
 }
 
@@ -240,18 +245,19 @@ pub(super) fn operator_call<T>(request: tonic::Request<T>) -> Result<(OperatorCa
     Ok((admitted.start_operator_call()?, message))
 }
 
-/// How long a call may take by the client's `grpc-timeout`, if there is one.
+/// How long a call may take by the client's `grpc-timeout`, or over Connect its `connect-timeout-ms`, if
+/// there is one.
 ///
 /// A little less than the client's own number, so that the response, with its error details, arrives
 /// before the client or the transport gives up.
-fn client_timeout(headers: &HeaderMap) -> Result<Option<Duration>, Invalid> {
-    let Some(timeout) = headers.get("grpc-timeout") else {
-        return Ok(None);
+fn client_timeout(surface: Surface, headers: &HeaderMap) -> Result<Option<Duration>, Invalid> {
+    let (name, parse, form): (_, fn(&str) -> Option<Duration>, _) = match surface {
+        Surface::Connect => ("connect-timeout-ms", parse_milliseconds, "must be 1-10 digits"),
+        _ => ("grpc-timeout", parse_timeout, "must be 1-8 digits and one of HMSmun"),
     };
-    let timeout =
-        timeout.to_str().ok().and_then(parse_timeout).ok_or_else(|| {
-            Invalid::argument("grpc-timeout", "must be 1-8 digits and one of HMSmun")
-        })?;
+    let Some(timeout) = headers.get(name) else { return Ok(None) };
+    let timeout = timeout.to_str().ok().and_then(parse);
+    let timeout = timeout.ok_or_else(|| Invalid::argument(name, form))?;
     let margin = (timeout / 20).clamp(Duration::from_millis(2), Duration::from_millis(10));
     Ok(Some(timeout.saturating_sub(margin)))
 }
@@ -272,6 +278,12 @@ fn parse_timeout(text: &str) -> Option<Duration> {
         "n" => Some(Duration::from_nanos(amount)),
         _ => None,
     }
+}
+
+/// Reads a timeout in Connect's notation: "250" is 250 milliseconds.
+fn parse_milliseconds(text: &str) -> Option<Duration> {
+    let is_number = (1..=10).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    is_number.then(|| text.parse().ok().map(Duration::from_millis))?
 }
 
 /// Turns tonic's own errors into INVALID_ARGUMENT. An error without befriend's details comes from
@@ -309,6 +321,15 @@ mod tests {
         assert_eq!(parse_timeout("99999999H").map(|t| t.as_secs()), Some(99_999_999 * 3600));
         for bad in ["", "m", "5", "-5m", "+5m", "123456789m", "5 m", "5x", "5ü", "1.5S"] {
             assert_eq!(parse_timeout(bad), None, "{bad:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_timeout_is_read_as_connect_writes_it() {
+        assert_eq!(parse_milliseconds("250"), Some(Duration::from_millis(250)));
+        assert_eq!(parse_milliseconds("9999999999").map(|t| t.as_secs()), Some(9_999_999));
+        for bad in ["", "-5", "+5", "12345678901", "5 ", "5m", "1.5"] {
+            assert_eq!(parse_milliseconds(bad), None, "{bad:?} was taken");
         }
     }
 }

@@ -50,12 +50,25 @@ fn role_for(method: &MethodDescriptorProto) -> Role {
 /// A method.
 #[derive(Clone, Copy, Debug)]
 pub struct Method {
-    /// Under what its calls are counted and logged.
-    pub operation: &'static Operation,
+    /// Under what its calls are counted and logged: by gRPC, by Connect, by gRPC-Web.
+    operations: [&'static Operation; 3],
     /// Who may call it.
     pub access: Access,
     /// Whether its answer is a stream of messages.
     pub streams: bool,
+}
+
+impl Method {
+    /// Under what a call is counted and logged that comes by this surface.
+    #[must_use]
+    pub fn operation(&self, surface: Surface) -> &'static Operation {
+        let [grpc, connect, grpc_web] = self.operations;
+        match surface {
+            Surface::Connect => connect,
+            Surface::GrpcWeb => grpc_web,
+            Surface::Grpc | Surface::Easemob | Surface::NetEase => grpc,
+        }
+    }
 }
 
 /// The methods, by the path of their requests.
@@ -77,8 +90,10 @@ impl Methods {
                     // Leaked, once at the start, since logs and counters take static names.
                     let streams = method.server_streaming();
                     let path = format!("/befriend.v1.{operation}");
-                    let operation = Operation::of(Surface::Grpc, operation.leak());
-                    methods.insert(path, Method { operation, access, streams });
+                    let name = operation.leak();
+                    let operations = [Surface::Grpc, Surface::Connect, Surface::GrpcWeb]
+                        .map(|surface| Operation::of(surface, name));
+                    methods.insert(path, Method { operations, access, streams });
                 }
             }
         }

@@ -18,6 +18,7 @@ mod protocol;
 mod relation_service;
 mod status;
 mod token_service;
+mod translate;
 mod user_service;
 
 use std::{mem, sync::Arc};
@@ -32,6 +33,7 @@ use tonic::{
 
 pub use self::gate::GateLayer;
 pub use self::methods::{Access, Method, Methods};
+pub use self::translate::{CorsOrigins, TranslateLayer};
 use crate::{
     delivery::WebhookClient,
     ops::Core,

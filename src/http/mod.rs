@@ -4,7 +4,6 @@
 //! Each API is a table of routes. A request passes the [`Gate`] as a gRPC call does; errors are
 //! returned in the vendor's own form.
 
-mod early_answer;
 mod easemob;
 mod handler;
 mod json;
@@ -25,7 +24,6 @@ use tower::ServiceExt as _;
 
 pub use self::netease::NetEaseSettings;
 use self::{
-    early_answer::Rest,
     easemob::Easemob,
     handler::{Endpoint, Received},
     netease::NetEase,
@@ -34,6 +32,7 @@ use self::{
 };
 use crate::{
     clock::Clock,
+    early_answer::Rest,
     gate::{self, Gate, NoCall, REQUEST_ID, Surface},
 };
 
@@ -72,7 +71,7 @@ impl Http {
         if let Some(uri) = trimmed(request.method(), request.uri(), anywhere) {
             *request.uri_mut() = uri;
         }
-        let rest = Rest::of(&mut request);
+        let rest = Rest::of(&mut request, Body::new);
         let mut response = match self.0.clone().oneshot(request).await {
             Ok(response) => response,
             Err(never) => match never {},

@@ -1,4 +1,4 @@
-//! The listening port: gRPC and the HTTP APIs, with or without TLS.
+//! The listening port: gRPC in its forms and the HTTP APIs, with or without TLS.
 
 use std::{num::NonZeroUsize, sync::Arc};
 
@@ -20,7 +20,7 @@ use super::{
 use crate::{
     config::ServeArgs,
     gate::Gate,
-    grpc::{self, GateLayer},
+    grpc::{self, GateLayer, TranslateLayer},
     http::Http,
     proto,
 };
@@ -61,6 +61,9 @@ impl Listener {
             async move { http.answer(request).await }
         });
         let routes = GateLayer::new(gate).layer(routes.prepare());
+        let (max_message, cors) =
+            (args.listener.max_message.get(), args.listener.cors_origins.clone());
+        let routes = TranslateLayer::new(max_message, cors).layer(routes);
         let protocols = Protocols::new(routes, certificates, &args.listener);
         let peers = Arc::new(Peers::new(limits(connections, args)));
         let accepting = Arc::clone(&peers);

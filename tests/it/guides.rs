@@ -1,4 +1,4 @@
-//! The migration guides, and what the README shows of HTTP: each ```sh block is run as it stands, in
+//! The migration guides, the page about JSON, and what the README shows of HTTP: each ```sh block is run as it stands, in
 //! order, against a fresh demo, and the ```json block behind it has the answers that come.
 
 use std::{
@@ -19,6 +19,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 const EASEMOB: &str = "docs/migrating-from-easemob.md";
 const NETEASE: &str = "docs/migrating-from-netease.md";
+const JSON: &str = "docs/http-json.md";
 
 /// Where befriend listens in the documents.
 const SHOWN: &str = "127.0.0.1:50051";
@@ -157,6 +158,11 @@ fn the_guide_for_easemob_gets_the_answers_that_it_shows() {
 #[test]
 fn the_guide_for_netease_gets_the_answers_that_it_shows() {
     try_out(NETEASE, &steps(NETEASE));
+}
+
+#[test]
+fn the_page_about_json_gets_the_answers_that_it_shows() {
+    try_out(JSON, &steps(JSON));
 }
 
 #[test]

@@ -35,6 +35,7 @@ mod events;
 #[cfg(target_os = "linux")]
 mod failover;
 mod fields;
+mod forms;
 mod friends;
 mod fuzz;
 #[cfg(target_os = "linux")]

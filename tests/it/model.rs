@@ -12,10 +12,16 @@ use proptest::{
     prelude::*,
     test_runner::{Config, FileFailurePersistence, TestRunner},
 };
-use tonic::{Code, Status};
+use tonic::{Code, Status, transport::Channel};
 use tonic_types::StatusExt as _;
 
-use crate::support::{Tenant, TestApp, follow::Follower, invariants};
+use crate::support::{
+    Tenant, TestApp,
+    app::{OPERATOR_TOKEN, tenant_on},
+    by_json,
+    follow::Follower,
+    invariants,
+};
 use reference::Model;
 
 /// So few that their lists are full all the time.
@@ -26,10 +32,20 @@ const SEEDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/model.seeds")
 
 #[test]
 fn the_service_answers_as_its_model_does() {
+    compare(40, |app| app.channel.clone());
+}
+
+#[test]
+fn the_service_answers_as_its_model_does_by_json() {
+    compare(10, |app| by_json::channel(&app.url));
+}
+
+/// Compares the two in random cases; the calls take this channel.
+fn compare(cases: u32, channel: impl Fn(&TestApp) -> Channel) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let app = runtime.block_on(TestApp::with(&["--db-connections", "4"], Clock::system()));
     let config = Config {
-        cases: 40,
+        cases,
         max_shrink_iters: 200,
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(SEEDS))),
         ..Config::default()
@@ -37,7 +53,8 @@ fn the_service_answers_as_its_model_does() {
     let cases = std::cell::Cell::new(0);
     let done = TestRunner::new(config).run(&vec(op(), 1..80), |ops| {
         cases.set(cases.get() + 1);
-        runtime.block_on(check(&app, &format!("case#n{}", cases.get()), &ops));
+        let app_key = format!("case#n{}", cases.get());
+        runtime.block_on(async { check(&app, channel(&app), &app_key, &ops).await });
         Ok(())
     });
     if let Err(failure) = done {
@@ -58,7 +75,7 @@ async fn a_remark_kept_for_a_former_friend_is_not_for_whoever_takes_their_name()
         Op::Create(1),
         Op::Add(0, 1),
     ];
-    check(&app, "acme#chat", &ops).await;
+    check(&app, app.channel.clone(), "acme#chat", &ops).await;
 }
 
 /// A call, with users by their number.
@@ -146,14 +163,14 @@ enum Answer {
 }
 
 /// Runs the operations on a new app and on a new model, and compares.
-async fn check(app: &TestApp, app_key: &str, ops: &[Op]) {
+async fn check(app: &TestApp, channel: Channel, app_key: &str, ops: &[Op]) {
     let mut model = Model::with_limits(3, 3);
     let limits = proto::AppLimits {
         friend_limit: Some(3),
         block_limit: Some(3),
         requests_per_second: Some(1_000_000),
     };
-    let tenant = app.tenant_with(app_key, limits).await;
+    let tenant = tenant_on(channel, OPERATOR_TOKEN, app_key, limits).await;
     // Most operations should find somebody.
     let beginning: Vec<Op> = (0..USERS - 1).map(Op::Create).collect();
     // Each follows one user, and looks from time to time.

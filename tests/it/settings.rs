@@ -32,6 +32,7 @@ fn a_setting_that_can_not_be_read_is_refused_with_its_name() {
         (&["--tls-cert", "cert.pem"], "--tls-key"),
         (&["--tls-client-ca", "ca.pem"], "--tls-cert"),
         (&["--reflection", "maybe"], "--reflection"),
+        (&["--cors-origins", "example.com"], "--cors-origins"),
         (&["--max-message", "0"], "--max-message"),
         (&["--max-in-flight", "0"], "--max-in-flight"),
         (&["--keepalive", "0s"], "--keepalive"),

@@ -25,8 +25,8 @@ async fn a_request_that_is_no_grpc_is_told_what_a_grpc_path_takes_and_runs_nothi
     let pair = [delimited(1, b"alice"), delimited(2, b"bob")].concat();
     for (method, path, kind, status) in [
         ("POST", "/befriend.v1.FriendService/AddFriend", Some("text/plain"), 415),
-        ("POST", "/befriend.v1.FriendService/AddFriend", Some("application/json"), 415),
-        ("POST", "/befriend.v1.FriendService/AddFriend", Some("application/grpc-web+proto"), 415),
+        ("POST", "/befriend.v1.FriendService/AddFriend", Some("application/xml"), 415),
+        ("POST", "/befriend.v1.FriendService/AddFriend", Some("application/connect+json"), 415),
         ("POST", "/befriend.v1.FriendService/AddFriend", None, 415),
         ("PUT", "/befriend.v1.FriendService/AddFriend", Some("application/grpc"), 405),
         ("GET", "/befriend.v1.FriendService/AddFriend", None, 405),

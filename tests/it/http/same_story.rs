@@ -1,11 +1,11 @@
-//! One story, told on all three surfaces: what is in the tables afterwards is the same.
+//! One story, told on all three surfaces, and by JSON: what is in the tables afterwards is the same.
 
 use befriend::{clock::Clock, proto};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use crate::support::{
-    Tenant, TestApp,
+    Tenant, TestApp, by_json,
     http::ask,
     netease::{CREDENTIALS_KEY, NOON, NetEase},
     receiver::rule_to,
@@ -143,11 +143,11 @@ async fn rows(app: &TestApp, tenant: &Tenant, table: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn one_story_on_three_surfaces_leaves_the_same_tables() {
+async fn one_story_on_all_surfaces_leaves_the_same_tables() {
     let flags = ["--deliver", "false", "--credentials-key", CREDENTIALS_KEY];
     let app = TestApp::with(&flags, Clock::stopped_at(NOON)).await;
     let mut tenants = Vec::new();
-    for app_key in ["by#grpc", "by#easemob", "by#netease"] {
+    for app_key in ["by#grpc", "by#easemob", "by#netease", "by#json"] {
         tenants.push(app.tenant(app_key).await);
         let rule = proto::CreateCallbackRuleRequest {
             app_key: app_key.to_owned(),
@@ -156,8 +156,10 @@ async fn one_story_on_three_surfaces_leaves_the_same_tables() {
         app.rule(rule).await;
     }
     let client = app.netease_of(&tenants[2], "an-app-key").await;
+    let by_json = Tenant { channel: by_json::channel(&app.url), ..tenants[3].clone() };
     for &step in STORY {
         by_grpc(&tenants[0], step).await;
+        by_grpc(&by_json, step).await;
         by_easemob(&app, &tenants[1], step).await;
         by_netease(&client, step).await;
         // The clock goes on, so that each change has a time of its own.
@@ -170,6 +172,7 @@ async fn one_story_on_three_surfaces_leaves_the_same_tables() {
         }
         assert_eq!(rows(&app, &tenants[1], table).await, told, "{table}, by Easemob's API");
         assert_eq!(rows(&app, &tenants[2], table).await, told, "{table}, by NetEase's API");
+        assert_eq!(rows(&app, &tenants[3], table).await, told, "{table}, by JSON");
     }
     crate::support::invariants::hold(app.pool()).await;
 }

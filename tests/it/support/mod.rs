@@ -2,7 +2,9 @@
 
 pub mod app;
 pub mod binary;
+pub mod by_json;
 pub mod certificates;
+pub mod connect;
 #[cfg(feature = "docker-tests")]
 pub mod container;
 pub mod easemob;

@@ -78,6 +78,15 @@ impl Wire {
         Begun { response, _stream: stream }
     }
 
+    /// Sends a request of any kind. Returns the answer's headers, and the first data of its body.
+    pub async fn first_data(&self, request: Request<()>, body: Bytes) -> (HeaderMap, Bytes) {
+        let mut sender = self.0.clone().ready().await.expect("the server takes requests");
+        let (response, mut stream) = sender.send_request(request, false).expect("a stream");
+        stream.send_data(body, true).expect("the body is taken");
+        let (head, mut incoming) = response.await.expect("an answer").into_parts();
+        (head.headers, incoming.data().await.expect("data").expect("data"))
+    }
+
     /// Sends a request of any kind.
     pub async fn send(&self, request: Request<()>, body: Bytes) -> Result<Answer, h2::Error> {
         let mut sender = self.0.clone().ready().await?;

@@ -15,6 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("outbox_signals", &[]),
     ("retry_after", &[]),
+    ("early_answer", &[]),
     ("private_postgres", &[]),
     ("measure", &[]),
     ("trace", &[]),
@@ -29,9 +30,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("gate", &["domain", "measure", "ops", "trace"]),
     // To try a callback rule is to deliver one event at once.
-    ("grpc", &["delivery", "domain", "gate", "ops", "page_token", "proto", "trace"]),
-    ("http", &["clock", "domain", "gate", "ops", "page_token", "trace"]),
-    ("config", &["delivery", "domain", "gate", "http", "ops", "store"]),
+    (
+        "grpc",
+        &["delivery", "domain", "early_answer", "gate", "ops", "page_token", "proto", "trace"],
+    ),
+    ("http", &["clock", "domain", "early_answer", "gate", "ops", "page_token", "trace"]),
+    ("config", &["delivery", "domain", "gate", "grpc", "http", "ops", "store"]),
     ("telemetry", &["config", "trace"]),
     (
         "server",

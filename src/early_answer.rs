@@ -9,50 +9,47 @@ use std::{
     time::Duration,
 };
 
-use axum::{
-    body::{Body, Bytes},
-    http::{
-        HeaderValue, Request, Response, Version,
-        header::{CONNECTION, EXPECT},
-    },
+use http::{
+    HeaderValue, Request, Response, Version,
+    header::{CONNECTION, EXPECT},
 };
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
+use hyper::body::Bytes;
 
 /// How much of a body is read for nothing, and how long its rest is waited for.
 const MAX_REST: usize = 256 * 1024;
 const REST_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// What is left of a request's body, whoever reads it.
-pub(super) struct Rest {
-    body: Shared,
+pub(crate) struct Rest<B> {
+    body: Shared<B>,
     /// The client sends its body only when somebody reads it.
     waits: bool,
 }
 
 /// A body that its reader and [`Rest`] share.
-#[derive(Clone)]
-struct Shared(Arc<Mutex<Tracked>>);
+pub(crate) struct Shared<B>(Arc<Mutex<Tracked<B>>>);
 
-struct Tracked {
-    body: Body,
+struct Tracked<B> {
+    body: B,
     ended: bool,
 }
 
-impl Shared {
-    fn tracked(&self) -> MutexGuard<'_, Tracked> {
+impl<B> Shared<B> {
+    fn tracked(&self) -> MutexGuard<'_, Tracked<B>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl HttpBody for Shared {
+impl<B: Body<Data = Bytes> + Unpin> Body for Shared<B> {
     type Data = Bytes;
-    type Error = axum::Error;
+    type Error = B::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let mut tracked = self.tracked();
         let polled = Pin::new(&mut tracked.body).poll_frame(cx);
         tracked.ended |= matches!(polled, Poll::Ready(None));
@@ -69,21 +66,22 @@ impl HttpBody for Shared {
     }
 }
 
-impl Rest {
+impl<B: Body<Data = Bytes> + Default + Unpin> Rest<B> {
     /// Watches over the body of a request of HTTP/1; `None` when it has none, or comes over HTTP/2, where
-    /// each request has a stream of its own.
-    pub(super) fn of(request: &mut Request<Body>) -> Option<Self> {
+    /// each request has a stream of its own. `wrap` makes a body of that type again.
+    pub(crate) fn of(request: &mut Request<B>, wrap: impl FnOnce(Shared<B>) -> B) -> Option<Self> {
         if request.version() >= Version::HTTP_2 || request.body().is_end_stream() {
             return None;
         }
         let body = std::mem::take(request.body_mut());
-        let body = Shared(Arc::new(Mutex::new(Tracked { body, ended: false })));
-        *request.body_mut() = Body::new(body.clone());
+        let shared = Arc::new(Mutex::new(Tracked { body, ended: false }));
+        *request.body_mut() = wrap(Shared(Arc::clone(&shared)));
+        let body = Shared(shared);
         Some(Self { body, waits: request.headers().contains_key(EXPECT) })
     }
 
     /// Reads what is left of the body, or has the response say that the connection ends.
-    pub(super) async fn finish(mut self, response: &mut Response<Body>) {
+    pub(crate) async fn finish<A>(mut self, response: &mut Response<A>) {
         if self.body.is_end_stream() {
             return;
         }

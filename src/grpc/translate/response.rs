@@ -1,0 +1,82 @@
+//! Answers with one message, as the Connect protocol has them.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Response,
+    header::{CONTENT_ENCODING, CONTENT_TYPE},
+};
+use http_body_util::BodyExt as _;
+use prost_reflect::MessageDescriptor;
+use tonic::{Code, Status, body::Body};
+
+use super::{
+    codec::Codec,
+    error,
+    form::{metadata, unary_type},
+    gzip::compress,
+    request::{PREFIX, length},
+};
+use crate::domain::Error;
+
+/// How an answer is to be written.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) codec: Codec,
+    pub(super) kind: MessageDescriptor,
+    /// Whether it may be compressed with gzip.
+    pub(super) gzip: bool,
+}
+
+/// gRPC's answer with one message in the words of Connect.
+pub(super) async fn unary(answer: Response<Body>, wanted: &Wanted) -> Response<Body> {
+    let (parts, body) = answer.into_parts();
+    let in_headers = Status::from_header_map(&parts.headers);
+    let mut headers = metadata(parts.headers);
+    if let Some(status) = in_headers.filter(|status| status.code() != Code::Ok) {
+        return error::response(&status, headers);
+    }
+    let collected = match body.collect().await {
+        Ok(collected) => collected,
+        Err(status) => return error::response(&status, headers),
+    };
+    if let Some(trailers) = collected.trailers() {
+        let status = Status::from_header_map(trailers);
+        add_trailers(&mut headers, metadata(trailers.clone()));
+        if let Some(status) = status.filter(|status| status.code() != Code::Ok) {
+            return error::response(&status, headers);
+        }
+    }
+    let mut message = collected.to_bytes();
+    if length(&message).is_none_or(|length| length != message.len() - PREFIX) {
+        let status = Error::Internal("the answer is not one message".to_owned()).into();
+        return error::response(&status, headers);
+    }
+    drop(message.split_to(PREFIX));
+    let message = match wanted.codec.write(&wanted.kind, message) {
+        Ok(message) => message,
+        Err(error) => return error::response(&error.into(), headers),
+    };
+    let content_type = HeaderValue::from_static(unary_type(wanted.codec));
+    headers.insert(CONTENT_TYPE, content_type);
+    let compressed = if wanted.gzip { compress(&message) } else { None };
+    if compressed.is_some() {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    let body = http_body_util::Full::new(compressed.unwrap_or(message));
+    let mut response = Response::new(Body::new(body));
+    *response.headers_mut() = headers;
+    response
+}
+
+/// Trailers go among the headers, under names of their own.
+fn add_trailers(headers: &mut HeaderMap, trailers: HeaderMap) {
+    let mut last = None;
+    for (name, value) in trailers {
+        last = name.or(last);
+        let name = last
+            .as_ref()
+            .and_then(|name| HeaderName::from_bytes(format!("trailer-{name}").as_bytes()).ok());
+        if let Some(name) = name {
+            headers.append(name, value);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Answers that are streams, as the Connect protocol has them: each message in an envelope, and in the last
+//! envelope how the stream ended.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header::CONTENT_TYPE};
+use http_body::{Body as HttpBody, Frame};
+use prost::bytes::{Bytes, BytesMut};
+use serde_json::{Map, Value, json};
+use tonic::{Code, Status, body::Body};
+
+use super::{
+    error,
+    form::{metadata, stream_type},
+    gzip::compress,
+    request::{COMPRESSED, PREFIX, length, prefix},
+    response::Wanted,
+};
+use crate::domain::Error;
+
+/// The flag of the last envelope.
+const END: u8 = 2;
+
+/// gRPC's stream in the words of Connect. The status of HTTP is 200 whatever its end: the protocol says so.
+pub(super) fn stream(answer: Response<Body>, wanted: Wanted) -> Response<Body> {
+    let (parts, body) = answer.into_parts();
+    let ended = Status::from_header_map(&parts.headers);
+    let mut headers = metadata(parts.headers);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(stream_type(wanted.codec)));
+    if wanted.gzip {
+        let name = HeaderName::from_static("connect-content-encoding");
+        headers.insert(name, HeaderValue::from_static("gzip"));
+    }
+    let mut envelopes = Envelopes { source: body, received: BytesMut::new(), wanted, over: false };
+    let body = match ended {
+        Some(status) => {
+            envelopes.over = true;
+            let end = envelopes.end(&status, &HeaderMap::new());
+            Body::new(http_body_util::Full::new(end))
+        }
+        None => Body::new(envelopes),
+    };
+    let mut response = Response::new(body);
+    *response.headers_mut() = headers;
+    response
+}
+
+/// The body of a stream.
+#[derive(Debug)]
+struct Envelopes {
+    source: Body,
+    /// What came of gRPC's messages and was not handed out yet.
+    received: BytesMut,
+    wanted: Wanted,
+    over: bool,
+}
+
+impl Envelopes {
+    /// All messages that have come as a whole, in their envelopes.
+    fn messages(&mut self) -> Result<BytesMut, Error> {
+        let mut envelopes = BytesMut::new();
+        while let Some(length) = length(&self.received)
+            && self.received.len() - PREFIX >= length
+        {
+            drop(self.received.split_to(PREFIX));
+            let message = self.received.split_to(length).freeze();
+            let message = self.wanted.codec.write(&self.wanted.kind, message)?;
+            let compressed = if self.wanted.gzip { compress(&message) } else { None };
+            let (flags, message) = match compressed {
+                Some(compressed) => (COMPRESSED, compressed),
+                None => (0, message),
+            };
+            envelopes.extend_from_slice(&prefix(flags, message.len()));
+            envelopes.extend_from_slice(&message);
+        }
+        Ok(envelopes)
+    }
+
+    /// The last envelope.
+    fn end(&mut self, status: &Status, trailers: &HeaderMap) -> Bytes {
+        self.over = true;
+        let mut end = json!({});
+        if status.code() != Code::Ok {
+            end["error"] = error::to_json(status);
+        }
+        let mut told: Map<String, Value> = Map::new();
+        for name in trailers.keys() {
+            let values = trailers.get_all(name).iter();
+            let values = values.filter_map(|value| value.to_str().ok()).map(Value::from);
+            told.insert(name.to_string(), values.collect());
+        }
+        if !told.is_empty() {
+            end["metadata"] = Value::Object(told);
+        }
+        let end = end.to_string();
+        [&prefix(END, end.len()), end.as_bytes()].concat().into()
+    }
+}
+
+impl HttpBody for Envelopes {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        while !self.over {
+            let envelopes = match ready!(Pin::new(&mut self.source).poll_frame(cx)) {
+                None => {
+                    let broken = Error::Internal("the stream has no end".to_owned());
+                    self.end(&broken.into(), &HeaderMap::new())
+                }
+                Some(Err(status)) => self.end(&status, &HeaderMap::new()),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => {
+                        self.received.extend_from_slice(&data);
+                        match self.messages() {
+                            Ok(envelopes) => envelopes.freeze(),
+                            Err(error) => self.end(&error.into(), &HeaderMap::new()),
+                        }
+                    }
+                    Err(frame) => {
+                        let trailers = frame.into_trailers().unwrap_or_default();
+                        let status = Status::from_header_map(&trailers);
+                        let status = status.unwrap_or_else(|| Status::unknown("no status"));
+                        self.end(&status, &metadata(trailers))
+                    }
+                },
+            };
+            if !envelopes.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(envelopes))));
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.over
+    }
+}
