@@ -35,17 +35,22 @@ pub enum Work {
 impl Work {
     /// Makes one call. Returns the sizes of the request and its answer, in bytes.
     pub async fn once(&self, channel: &Channel, dice: &mut Dice) -> Result<(usize, usize), Status> {
-        let (caller, path, message) = match self {
+        let (caller, path, message, by_json) = match self {
             Self::Call(operation, caller) => {
                 let (path, message) = operation.request(caller, dice);
-                (caller, path, message)
+                (caller, path, message, operation.by_json())
             }
             Self::Echo(request, answer, caller) => {
-                (caller, echo::PATH, echo::question(*request, *answer))
+                (caller, echo::PATH, echo::question(*request, *answer), false)
             }
         };
         let sent = message.len();
-        Ok((sent, wire::call(channel, path, message, &caller.token).await?.len()))
+        let answer = if by_json {
+            wire::call_by_json(channel, path, message, &caller.token).await?
+        } else {
+            wire::call(channel, path, message, &caller.token).await?
+        };
+        Ok((sent, answer.len()))
     }
 }
 

@@ -4,6 +4,7 @@ use befriend::proto;
 use clap::ValueEnum;
 use prost::{Message as _, bytes::Bytes};
 use serde::Serialize;
+use serde_json::json;
 
 use crate::{
     common::app::Token,
@@ -18,6 +19,10 @@ pub enum Operation {
     Check1,
     /// CheckRelations of a hundred others.
     Check100,
+    /// CheckRelations of one other, by JSON.
+    Check1Json,
+    /// CheckRelations of a hundred others, by JSON.
+    Check100Json,
     /// A ListFriends page of 10, with remarks.
     List10,
     /// A ListFriends page of 50, with remarks.
@@ -55,11 +60,18 @@ impl Operation {
         matches!(self, Self::AddRule | Self::RemarkRule | Self::BlockRule)
     }
 
+    /// Whether the service is called with JSON.
+    pub fn by_json(self) -> bool {
+        matches!(self, Self::Check1Json | Self::Check100Json)
+    }
+
     /// The name in the tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Check1 => "CheckRelations of 1",
             Self::Check100 => "CheckRelations of 100",
+            Self::Check1Json => "CheckRelations of 1, JSON",
+            Self::Check100Json => "CheckRelations of 100, JSON",
             Self::List10 => "ListFriends of 10",
             Self::List50 => "ListFriends of 50",
             Self::ListAll => "ListAllFriends",
@@ -77,11 +89,16 @@ impl Operation {
     pub fn request(self, caller: &Caller, dice: &mut Dice) -> (&'static str, Bytes) {
         let size = caller.size;
         let (path, message) = match self {
-            Self::Check1 | Self::Check100 => {
+            Self::Check1 | Self::Check100 | Self::Check1Json | Self::Check100Json => {
                 let (username, other) = data::friends(dice, size);
-                let others = if self == Self::Check1 { vec![other] } else { others(size) };
-                let message = proto::CheckRelationsRequest { username, others };
-                ("/befriend.v1.RelationService/CheckRelations", message.encode_to_vec())
+                let one = matches!(self, Self::Check1 | Self::Check1Json);
+                let others = if one { vec![other] } else { others(size) };
+                let message = if self.by_json() {
+                    json!({ "username": username, "others": others }).to_string().into_bytes()
+                } else {
+                    proto::CheckRelationsRequest { username, others }.encode_to_vec()
+                };
+                ("/befriend.v1.RelationService/CheckRelations", message)
             }
             Self::List10 | Self::List50 => {
                 let message = proto::ListFriendsRequest {
@@ -141,10 +158,12 @@ impl Operation {
         );
         let message = "\\set message random(1, 9223372036854775806)\n";
         match self {
-            Self::Check1 => {
+            Self::Check1 | Self::Check1Json => {
                 format!("{draw}{near}{}", check(&owner, "array['user' || :other::int]"))
             }
-            Self::Check100 => format!("{draw}{}", check(&owner, ":others::text[]")),
+            Self::Check100 | Self::Check100Json => {
+                format!("{draw}{}", check(&owner, ":others::text[]"))
+            }
             Self::List10 => format!("{draw}{}", page(&owner, 11)),
             Self::List50 => format!("{draw}{}", page(&owner, 51)),
             Self::ListAll => {

@@ -20,9 +20,14 @@ use crate::{
 impl Bench<'_> {
     pub async fn run(&self) -> Result<Report, Failure> {
         let flags = self.flags;
-        let operations = match flags.operations.as_slice() {
-            [] => Operation::value_variants(),
-            named => named,
+        let operations: Vec<Operation> = match flags.operations.as_slice() {
+            // Another version may not take JSON yet.
+            [] if self.other.is_some() => {
+                let all = Operation::value_variants().iter().copied();
+                all.filter(|operation| !operation.by_json()).collect()
+            }
+            [] => Operation::value_variants().to_vec(),
+            named => named.to_vec(),
         };
         let contenders: Vec<Contender> = flags
             .contenders
@@ -43,7 +48,7 @@ impl Bench<'_> {
             Memory { idle: machine::resident(self.service.0.pid()), ..Memory::default() };
         let mut report = Report { size: flags.size, ..Report::default() };
         for round in 0..flags.rounds {
-            for &operation in operations {
+            for &operation in &operations {
                 self.rule.enable(operation.with_rule()).await?;
                 let sizes = self.warm_up(operation).await?;
                 for &callers in &flags.callers {
@@ -62,7 +67,7 @@ impl Bench<'_> {
                 }
             }
         }
-        for &operation in operations {
+        for &operation in &operations {
             let Some(reached) = report.rate(operation, Contender::Befriend, 64) else { continue };
             self.rule.enable(operation.with_rule()).await?;
             let sizes = self.warm_up(operation).await?;

@@ -195,7 +195,11 @@ fn instructions(address: SocketAddr, tls: bool, credentials: &Credentials<'_>) -
         text += &call(title, token, message, method);
     }
     text += &format!(
-        "# Alice's friends, as Easemob's clients ask\n\
+        "# Alice's friends, as JSON\n\
+         curl{insecure} -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' \
+         -d '{{\"owner\":\"alice\"}}' \
+         {scheme}://{address}/befriend.v1.FriendService/ListAllFriends\n\
+         # Alice's friends, as Easemob's clients ask\n\
          curl{insecure} -H 'Authorization: Bearer {token}' \
          {scheme}://{address}/demo/demo/users/alice/contacts/users\n"
     );

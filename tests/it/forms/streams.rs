@@ -107,8 +107,6 @@ async fn envelopes_may_be_compressed() {
         ("content-type", JSON),
         ("connect-content-encoding", "gzip"),
         ("connect-accept-encoding", "gzip"),
-        // The watch ends after that time.
-        ("connect-timeout-ms", "5000"),
     ];
     let body = envelope(1, &gzip(br#"{"owner":"alice"}"#));
     let wire = crate::support::wire::Wire::connect(caller.url()).await;
