@@ -66,6 +66,7 @@ pub(super) fn run(
     let mut problems = Vec::new();
     problems.extend(serve.check().err().map(|error| error.to_string()));
     problems.extend(database.url().err().map(|error| error.to_string()));
+    problems.extend(database.check(serve.ephemeral).err().map(|error| error.to_string()));
     problems.extend(
         server::check_certificates(&serve.listener, &Clock::system()).err().map(|e| e.to_string()),
     );

@@ -10,10 +10,15 @@ use crate::config::nearest;
 /// What begins all settings of ours, but for the database's URL.
 const PREFIX: &str = "BEFRIEND_";
 
-/// Variables that are no flag's: the commands in `--demo`'s text, a secret of imports, and what only
-/// docker-compose.yml reads, which hands all of its `.env` on.
-const OTHERS: [&str; 4] =
-    ["BEFRIEND_GRPCURL", "BEFRIEND_EASEMOB_CLIENT_SECRET", "BEFRIEND_IMAGE", "BEFRIEND_PUBLISH"];
+/// Variables that are no flag's: the commands in `--demo`'s text, a secret of imports, the program that tests
+/// start, and what only docker-compose.yml reads, which hands all of its `.env` on.
+const OTHERS: [&str; 5] = [
+    "BEFRIEND_GRPCURL",
+    "BEFRIEND_EASEMOB_CLIENT_SECRET",
+    "BEFRIEND_BINARY",
+    "BEFRIEND_IMAGE",
+    "BEFRIEND_PUBLISH",
+];
 
 /// A sentence on each variable of this process that begins as our settings do and is none.
 pub(super) fn warnings(command: &Command) -> Vec<String> {

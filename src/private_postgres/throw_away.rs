@@ -213,7 +213,11 @@ struct Place {
 
 impl Place {
     fn new(account: &Account) -> Result<Self, StartError> {
-        let folder = env::temp_dir().join(format!("{PREFIX}{:016x}", unique()));
+        // By the path that the server and the watchdog see.
+        let temporary = env::temp_dir();
+        let temporary =
+            fs::canonicalize(&temporary).map_err(StartError::folder("resolve", &temporary))?;
+        let folder = temporary.join(format!("{PREFIX}{:016x}", unique()));
         let made = DirBuilder::new().mode(0o700).create(&folder);
         made.map_err(StartError::folder("create", &folder))?;
         let owner = locked_owner(&folder).map_err(StartError::folder("use", &folder));

@@ -148,3 +148,23 @@ async def test_the_story_is_the_same_for_asyncio(befriend: App) -> None:
             assert [change.removed for change in removed.changes] == ["carol"]
         with pytest.raises(errors.UserNotFound):
             await client.users.get_user(username="nobody")
+
+
+async def test_a_watch_of_asyncio_goes_on_where_a_stream_has_ended(impatient: Server) -> None:
+    app = impatient.new_app()
+    app.users("alice", "bob", "carol")
+    seen = []
+    async with app.async_client() as client:
+        async with contextlib.aclosing(client.friends.watch_friends(owner="alice")) as messages:
+            streams = 0
+            async for message in messages:
+                seen += [change.upserted.username for change in message.changes]
+                # Only the first message of a stream is without changes.
+                streams += not message.changes
+                if streams >= 2 and len(seen) == 2:
+                    break
+                # Bob on the first stream, Carol on a later one. To add a friend again changes nothing.
+                if len(seen) < min(streams, 2):
+                    await client.friends.add_friend(owner="alice", friend=["bob", "carol"][len(seen)])
+    assert seen == ["bob", "carol"]
+    app.close()
