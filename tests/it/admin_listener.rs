@@ -270,21 +270,30 @@ async fn requests_that_are_no_call_are_counted_and_logged_for_those_who_look_for
     let log = ["--database-url", &database, "--log", "info,befriend::gate=debug"];
     let (mut service, url) = observed(&log).await;
     let grpc = ("content-type", "application/grpc");
+    let json = ("content-type", "application/json");
+    let stream = ("content-type", "application/connect+json");
+    let web = ("content-type", "application/grpc-web");
     // Counted as HTTP/2 does, with 32 bytes for each header: HTTP/1 takes a head of so many bytes.
     let names: Vec<String> = (0..90).map(|number| format!("x-{number}")).collect();
     let long = "x".repeat(150);
-    let large = names.iter().map(|name| (name.as_str(), long.as_str()));
-    let large: Vec<_> = [grpc].into_iter().chain(large).collect();
+    let large: Vec<_> = names.iter().map(|name| (name.as_str(), long.as_str())).collect();
+    let with_much = |kind| [vec![kind], large.clone()].concat();
     for (method, path, headers, surface, what) in [
         ("GET", "/befriend.v1.FriendService/AddFriend", vec![grpc], "grpc", "method"),
         ("POST", "/befriend.v1.FriendService/AddFriend", vec![], "grpc", "content type"),
-        ("POST", "/befriend.v1.FriendService/AddFriend", large, "grpc", "metadata"),
+        ("POST", "/befriend.v1.FriendService/AddFriend", with_much(grpc), "grpc", "metadata"),
         ("POST", "/befriend.v1.FriendService/Nothing", vec![grpc], "grpc", "unimplemented"),
         ("POST", "/befriend.v1.Nothing/Nothing", vec![grpc], "grpc", "unimplemented"),
         ("GET", "/nothing", vec![], "easemob", "path"),
         ("PATCH", "/acme/chat/users/alice", vec![], "easemob", "method"),
         ("POST", "/nimserver/nothing.action", vec![], "netease", "path"),
         ("GET", "/nimserver/friend/add.action", vec![], "netease", "method"),
+        ("PUT", "/befriend.v1.FriendService/AddFriend", vec![json], "connect", "method"),
+        ("POST", "/befriend.v1.FriendService/AddFriend", vec![stream], "connect", "content type"),
+        ("POST", "/befriend.v1.FriendService/AddFriend", with_much(json), "connect", "metadata"),
+        ("POST", "/befriend.v1.FriendService/Nothing", vec![json], "connect", "unimplemented"),
+        ("PUT", "/befriend.v1.FriendService/AddFriend", vec![web], "grpc-web", "method"),
+        ("POST", "/befriend.v1.FriendService/Nothing", vec![web], "grpc-web", "unimplemented"),
     ] {
         let labels = [("surface", surface), ("what", what)];
         let count =
@@ -297,7 +306,7 @@ async fn requests_that_are_no_call_are_counted_and_logged_for_those_who_look_for
     }
     service.stop().await;
     let lines = service.lines("a request is no call");
-    assert_eq!(lines.len(), 9, "{}", service.logged);
+    assert_eq!(lines.len(), 15, "{}", service.logged);
     assert!(lines.iter().all(|line| line["request_id"] == "of-the-test"), "{lines:?}");
     assert_eq!(lines[6]["path"], "/{org_name}/{app_name}/users/{username}");
 }
