@@ -81,3 +81,40 @@ pub(super) fn response(status: &Status, metadata: HeaderMap) -> Response<Body> {
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_the_name_and_the_status_of_the_protocol() {
+        let table = [
+            ("canceled", 499),
+            ("unknown", 500),
+            ("invalid_argument", 400),
+            ("deadline_exceeded", 504),
+            ("not_found", 404),
+            ("already_exists", 409),
+            ("permission_denied", 403),
+            ("resource_exhausted", 429),
+            ("failed_precondition", 400),
+            ("aborted", 409),
+            ("out_of_range", 400),
+            ("unimplemented", 501),
+            ("internal", 500),
+            ("unavailable", 503),
+            ("data_loss", 500),
+            ("unauthenticated", 401),
+        ];
+        for (number, (name, status)) in (1..).zip(table) {
+            let (told, http) = names(Code::from(number));
+            assert_eq!((told, http.as_u16()), (name, status), "code {number}");
+        }
+    }
+
+    #[test]
+    fn a_detail_of_an_unknown_type_has_its_bytes_and_no_text() {
+        let any = Any { type_url: "type.googleapis.com/a.B".to_owned(), value: vec![1, 2, 3, 4] };
+        assert_eq!(detail(&any), json!({ "type": "a.B", "value": "AQIDBA" }));
+    }
+}

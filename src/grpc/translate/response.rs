@@ -80,3 +80,68 @@ fn add_trailers(headers: &mut HeaderMap, trailers: HeaderMap) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+    use prost::{Message as _, bytes::Bytes};
+
+    use super::*;
+    use crate::{
+        grpc::translate::{codec::types, request::prefix},
+        proto,
+    };
+
+    /// The answer to an answer of gRPC with these frames.
+    async fn answer(frames: Vec<Frame<Bytes>>) -> (u16, HeaderMap, String) {
+        let frames = stream::iter(frames.into_iter().map(Ok::<_, Status>));
+        let kind = types().get_message_by_name("befriend.v1.RemoveAllFriendsResponse");
+        let wanted = Wanted { codec: Codec::Json, kind: kind.unwrap(), gzip: true };
+        let response = unary(Response::new(Body::new(StreamBody::new(frames))), &wanted).await;
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        (parts.status.as_u16(), parts.headers, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    fn message() -> [Frame<Bytes>; 2] {
+        let message = proto::RemoveAllFriendsResponse { removed_count: 7 }.encode_to_vec();
+        [Frame::data(prefix(0, message.len())), Frame::data(message.into())]
+    }
+
+    fn trailers(status: &str) -> Frame<Bytes> {
+        let values = [("grpc-status", status), ("note", "one"), ("note", "two")];
+        let values = values.map(|(name, value)| {
+            (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
+        });
+        let mut trailers = HeaderMap::new();
+        for (name, value) in values {
+            trailers.append(name, value);
+        }
+        Frame::trailers(trailers)
+    }
+
+    #[tokio::test]
+    async fn trailers_stand_among_the_headers_under_their_own_names() {
+        for status in ["0", "5"] {
+            let frames = message().into_iter().chain([trailers(status)]).collect();
+            let (http, headers, body) = answer(frames).await;
+            let notes: Vec<_> = headers.get_all("trailer-note").iter().collect();
+            assert_eq!(notes, ["one", "two"]);
+            assert!(!headers.contains_key("trailer-grpc-status") && !headers.contains_key("note"));
+            let (expected, said) =
+                if status == "0" { (200, r#"{"removedCount":7}"#) } else { (404, "not_found") };
+            assert!(http == expected && body.contains(said), "{http} {body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_one_message_is_an_internal_error() {
+        let [prefix, message] = message();
+        for frames in [vec![], vec![prefix], vec![message]] {
+            let (http, _, body) = answer(frames).await;
+            assert!(http == 500 && body.contains("internal"), "{http} {body}");
+        }
+    }
+}

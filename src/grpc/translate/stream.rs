@@ -142,3 +142,61 @@ impl HttpBody for Envelopes {
         self.over
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use http_body_util::{BodyExt as _, StreamBody};
+    use prost::Message as _;
+
+    use super::*;
+    use crate::{
+        grpc::translate::codec::{Codec, types},
+        proto,
+    };
+
+    /// The body for a stream of gRPC that comes in these pieces, with these trailers.
+    async fn body(pieces: &[&[u8]], trailers: Option<HeaderMap>) -> Vec<u8> {
+        let pieces = pieces.iter().map(|piece| Frame::data(Bytes::copy_from_slice(piece)));
+        let frames: Vec<_> =
+            pieces.chain(trailers.map(Frame::trailers)).map(Ok::<_, Status>).collect();
+        let kind = types().get_message_by_name("befriend.v1.RemoveAllFriendsResponse");
+        let wanted = Wanted { codec: Codec::Json, kind: kind.unwrap(), gzip: false };
+        let answer = Response::new(Body::new(StreamBody::new(stream::iter(frames))));
+        super::stream(answer, wanted).into_body().collect().await.unwrap().to_bytes().to_vec()
+    }
+
+    fn envelope(flags: u8, text: &str) -> Vec<u8> {
+        [&prefix(flags, text.len()), text.as_bytes()].concat()
+    }
+
+    #[tokio::test]
+    async fn messages_are_found_however_their_bytes_are_cut() {
+        let frame = |removed_count| {
+            let message = proto::RemoveAllFriendsResponse { removed_count }.encode_to_vec();
+            [&prefix(0, message.len()), &message[..]].concat()
+        };
+        let all = [frame(1), frame(300), frame(0)].concat();
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from_static("0"));
+        trailers.insert("note", HeaderValue::from_static("done"));
+        let expected = [
+            envelope(0, r#"{"removedCount":1}"#),
+            envelope(0, r#"{"removedCount":300}"#),
+            envelope(0, "{}"),
+            envelope(END, r#"{"metadata":{"note":["done"]}}"#),
+        ];
+        for size in 1..=all.len() {
+            let pieces: Vec<&[u8]> = all.chunks(size).collect();
+            let body = body(&pieces, Some(trailers.clone())).await;
+            assert_eq!(body, expected.concat(), "pieces of {size}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_breaks_off_ends_with_an_error() {
+        let body = body(&[b"\0\0"], None).await;
+        let said = String::from_utf8_lossy(&body);
+        assert!(body[0] == END && said.contains("internal"), "{said}");
+    }
+}
