@@ -14,16 +14,17 @@ WORKDIR /src
 # The dependencies have a layer of their own, which depends on the manifests only: cargo builds them
 # with empty sources in place of befriend's.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir src \
+COPY clients/rust/Cargo.toml clients/rust/
+RUN mkdir src clients/rust/src \
  && echo 'fn main() {}' | tee src/main.rs >build.rs \
- && touch src/lib.rs \
+ && touch src/lib.rs clients/rust/src/lib.rs \
  && cargo build --locked --profile image --bin befriend \
- && rm -r src build.rs
+ && rm -r src clients/rust/src build.rs
 
 # cargo compares modification times. COPY keeps those of the files, which may be older than the build
 # above; without `touch`, cargo would keep the result of the empty sources.
 COPY . .
-RUN find build.rs src proto migrations -exec touch {} + \
+RUN find build.rs src clients proto migrations -exec touch {} + \
  && cargo build --locked --profile image --bin befriend
 
 FROM ${RUNTIME_IMAGE}

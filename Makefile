@@ -43,17 +43,18 @@ test-clients: ## Test the clients against `befriend serve --ephemeral`, and whet
 	cargo build --locked
 	scripts/test-clients
 
-clients: ## Write what the clients have from the protos (clients/generate.py)
+clients: ## Write what the clients have from the protos (tests/it/generated.rs, clients/generate.py)
 	@scripts/setup clients
+	UPDATE_GOLDEN=1 cargo test --locked --test it generated
 	.tools/clients/bin/python clients/generate.py
 
 check: ## Check format, lints, protos, dependencies and house rules
 	@scripts/setup test
-	cargo fmt --check
+	cargo fmt --all --check
 	@$(MAKE) --no-print-directory lint proto-lint deny alerts tidy
 
 fmt: ## Format the code
-	cargo fmt
+	cargo fmt --all
 
 lint: ## Run clippy; warnings are errors
 	cargo clippy --locked --all-targets -- -D warnings

@@ -1,7 +1,5 @@
-//! Compiles `proto/` in pure Rust, so that no machine needs `protoc`.
-//!
-//! Two runs of the compiler: one keeps the comments, which become rustdoc; the other leaves them out
-//! of the descriptors that the reflection service hands out.
+//! Compiles `proto/` to descriptors: without comments for the reflection service, and with them for the description
+//! of the API. In pure Rust, so that no machine needs `protoc`. The generated code is in `clients/rust/`.
 
 use std::{env, error::Error, fs, path::PathBuf};
 
@@ -23,15 +21,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
     println!("cargo::rerun-if-changed=migrations");
 
-    let mut compiler = protox::Compiler::new(["proto"])?;
-    compiler.include_imports(true).include_source_info(false);
-    compiler.open_files(PROTOS)?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
-
-    let mut compiler = protox::Compiler::new(["proto"])?;
-    compiler.include_imports(true).include_source_info(true);
-    compiler.open_files(PROTOS)?;
-    tonic_prost_build::configure().compile_fds(compiler.file_descriptor_set())?;
+    for (file, with_comments) in [("descriptors.bin", false), ("documented_descriptors.bin", true)]
+    {
+        let mut compiler = protox::Compiler::new(["proto"])?;
+        compiler.include_imports(true).include_source_info(with_comments);
+        compiler.open_files(PROTOS)?;
+        fs::write(out.join(file), compiler.encode_file_descriptor_set())?;
+    }
     Ok(())
 }

@@ -48,14 +48,12 @@ pub mod transfer;
 pub mod proto {
     //! The generated types, clients and servers of package `befriend.v1`.
 
-    #![expect(
-        clippy::allow_attributes,
-        clippy::allow_attributes_without_reason,
-        reason = "generated code"
-    )]
-
-    tonic::include_proto!("befriend.v1");
+    pub use befriend_client::proto::*;
 
     /// The descriptors of all services, for reflection.
     pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+    /// The same with the comments, for the description of the API.
+    pub const DOCUMENTED_DESCRIPTORS: &[u8] =
+        include_bytes!(concat!(env!("OUT_DIR"), "/documented_descriptors.bin"));
 }

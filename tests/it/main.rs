@@ -38,6 +38,7 @@ mod fields;
 mod forms;
 mod friends;
 mod fuzz;
+mod generated;
 #[cfg(target_os = "linux")]
 mod guides;
 mod hang_ups;
@@ -69,6 +70,7 @@ mod reload;
 mod remarks;
 mod requests;
 mod requests_races;
+mod rust_client;
 mod samples;
 mod schema;
 mod server;

@@ -47,7 +47,7 @@ impl Source {
     }
 }
 
-/// These files, and all files below these folders, whose names end so; sorted.
+/// These files, and all files below these folders but generated ones, whose names end so; sorted.
 fn sources(places: &[&str], ending: &str) -> Vec<Source> {
     let mut paths = Vec::new();
     for place in places {
@@ -71,7 +71,11 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) {
         return;
     }
     for entry in fs::read_dir(path).unwrap() {
-        collect(&entry.unwrap().path(), files);
+        let path = entry.unwrap().path();
+        // Another program wrote what is in there.
+        if !path.ends_with("generated") {
+            collect(&path, files);
+        }
     }
 }
 

@@ -1,0 +1,50 @@
+// @generated
+
+/// Methods that may be called again, in order.
+pub(crate) const REPEATABLE: &[&str] = &[
+    "/befriend.v1.AppService/GetApp",
+    "/befriend.v1.AppService/ListApps",
+    "/befriend.v1.AppService/SetCredentials",
+    "/befriend.v1.AppService/UpdateApp",
+    "/befriend.v1.AuditService/ListAuditEvents",
+    "/befriend.v1.BlockService/BlockUsers",
+    "/befriend.v1.BlockService/ListAllBlockedUsers",
+    "/befriend.v1.BlockService/ListBlockedUsers",
+    "/befriend.v1.BlockService/SyncBlocks",
+    "/befriend.v1.BlockService/UnblockUser",
+    "/befriend.v1.BlockService/WatchBlocks",
+    "/befriend.v1.CallbackRuleService/GetCallbackRule",
+    "/befriend.v1.CallbackRuleService/ListCallbackRules",
+    "/befriend.v1.CallbackRuleService/UpdateCallbackRule",
+    "/befriend.v1.EventService/GetEvent",
+    "/befriend.v1.EventService/ListEvents",
+    "/befriend.v1.FriendService/AcceptFriendRequest",
+    "/befriend.v1.FriendService/AddFriend",
+    "/befriend.v1.FriendService/CancelFriendRequest",
+    "/befriend.v1.FriendService/GetFriend",
+    "/befriend.v1.FriendService/ImportFriends",
+    "/befriend.v1.FriendService/ListAllFriends",
+    "/befriend.v1.FriendService/ListFriendRequests",
+    "/befriend.v1.FriendService/ListFriends",
+    "/befriend.v1.FriendService/ListMutualFriends",
+    "/befriend.v1.FriendService/RejectFriendRequest",
+    "/befriend.v1.FriendService/RemoveAllFriends",
+    "/befriend.v1.FriendService/RemoveFriend",
+    "/befriend.v1.FriendService/SetRemark",
+    "/befriend.v1.FriendService/SyncFriends",
+    "/befriend.v1.FriendService/UpdateFriend",
+    "/befriend.v1.FriendService/WatchFriends",
+    "/befriend.v1.OperatorTokenService/ListOperatorTokens",
+    "/befriend.v1.RelationService/CheckRelations",
+    "/befriend.v1.UserService/ActivateUser",
+    "/befriend.v1.UserService/DeactivateUser",
+    "/befriend.v1.UserService/GetUser",
+    "/befriend.v1.UserService/ListUsers",
+    "/befriend.v1.UserService/UpdateUser",
+];
+
+/// Methods whose answers are streams, in order.
+pub(crate) const STREAMS: &[&str] = &[
+    "/befriend.v1.BlockService/WatchBlocks",
+    "/befriend.v1.FriendService/WatchFriends",
+];
