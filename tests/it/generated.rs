@@ -1,23 +1,26 @@
 //! The code that is generated from the protos, and kept in the repository: it is what they say today.
 //! `make clients` writes it anew.
 
+mod typescript;
+
 use std::{env, fs, path::Path};
 
 use befriend::proto;
 use prost_reflect::{DescriptorPool, prost_types::method_options::IdempotencyLevel};
 
-const FOLDER: &str = "clients/rust/src/generated";
+const RUST: &str = "clients/rust/src/generated";
+const TYPESCRIPT: &str = "clients/typescript/src/generated";
 
 /// Compares a file with what it should contain, or writes it when `UPDATE_GOLDEN` is set.
 #[track_caller]
-fn keep(name: &str, wanted: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(FOLDER).join(name);
+fn keep(folder: &str, name: &str, wanted: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(name);
     if env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(&path, wanted).expect("the file can be written");
         return;
     }
     let there = fs::read_to_string(&path).unwrap_or_default();
-    assert!(there == wanted, "{FOLDER}/{name} is not what the protos say: run `make clients`");
+    assert!(there == wanted, "{folder}/{name} is not what the protos say: run `make clients`");
 }
 
 #[test]
@@ -39,7 +42,7 @@ fn the_rust_code_is_what_the_protos_say() {
         .compile_fds(compiler.file_descriptor_set())
         .expect("the code is generated");
     let code = fs::read_to_string(out.path().join("befriend.v1.rs")).expect("the code");
-    keep("befriend.v1.rs", &code);
+    keep(RUST, "befriend.v1.rs", &code);
 }
 
 #[test]
@@ -73,5 +76,13 @@ fn the_table_of_methods_is_what_the_protos_say() {
         table("STREAMS", "Methods whose answers are streams, in order.", &|method| method
             .is_server_streaming()),
     );
-    keep("methods.rs", &code);
+    keep(RUST, "methods.rs", &code);
+}
+
+#[test]
+fn the_typescript_code_is_what_the_protos_say() {
+    let pool = DescriptorPool::decode(proto::DOCUMENTED_DESCRIPTORS).expect("descriptors");
+    for (name, code) in typescript::files(&pool) {
+        keep(TYPESCRIPT, name, &code);
+    }
 }

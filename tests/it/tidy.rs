@@ -65,6 +65,14 @@ fn sources(places: &[&str], ending: &str) -> Vec<Source> {
         .collect()
 }
 
+/// The files of the client for TypeScript, and of its tests, that a person wrote.
+fn typescript() -> Vec<Source> {
+    let mut all = sources(&["clients/typescript/src"], ".ts");
+    all.extend(sources(&["clients/typescript/test"], ".mjs"));
+    all.extend(sources(&["clients/typescript/examples"], ".ts"));
+    all
+}
+
 fn collect(path: &Path, files: &mut Vec<PathBuf>) {
     if path.is_file() {
         files.push(path.to_owned());
@@ -73,7 +81,7 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(path).unwrap() {
         let path = entry.unwrap().path();
         // Another program wrote what is in there.
-        if !path.ends_with("generated") {
+        if !path.ends_with("src/generated") {
             collect(&path, files);
         }
     }

@@ -2,7 +2,7 @@
 
 use syn::visit::{self, Visit};
 
-use super::{Source, none, sources};
+use super::{Source, none, sources, typescript};
 
 /// What no file holds, neither ours nor the tests'.
 const NOWHERE: &[&str] =
@@ -21,6 +21,7 @@ fn untitled(source: &Source) -> Option<String> {
     let begins = match source.path.rsplit_once('.') {
         Some((_, "rs")) => "//! ",
         Some((_, "sql")) => "-- ",
+        Some((_, "ts" | "mjs")) => "// ",
         _ => "# ",
     };
     let mut lines = source.text.lines().skip_while(|line| line.starts_with("#!/"));
@@ -38,6 +39,7 @@ fn every_file_says_at_its_top_what_it_is_for() {
     );
     none(sources(&["migrations"], ".sql").iter().filter_map(untitled));
     none(sources(&["scripts", ".ci"], "").iter().filter_map(untitled));
+    none(typescript().iter().filter_map(untitled));
 }
 
 fn marks(source: &Source) -> Vec<String> {
@@ -57,6 +59,7 @@ fn nothing_is_left_to_do_and_no_lint_is_silenced_without_a_word() {
         "",
     );
     none(all.iter().filter(|source| !source.is_in(&["tests/it/tidy/words.rs"])).flat_map(marks));
+    none(typescript().iter().flat_map(marks));
 }
 
 fn waits(source: &Source) -> Option<String> {
