@@ -171,6 +171,9 @@ const NOT_CONNECTED: ReadonlySet<unknown> = new Set([
   "FailedToOpenSocket",
 ]);
 
+/** In Deno's message of a connection that was not made. */
+const NOT_CONNECTED_IN_DENO = "client error (Connect)";
+
 /** The error of a call for which `fetch` brought no answer. Browsers do not tell whether anything was sent. */
 export function errorOfFetch(cause: unknown): BefriendError {
   const seen: unknown[] = [];
@@ -180,6 +183,6 @@ export function errorOfFetch(cause: unknown): BefriendError {
   const inner = cause instanceof Error ? (cause as { cause?: unknown }).cause : undefined;
   const why = [cause, inner].filter((one) => one instanceof Error && one.message !== "");
   const said = why.map((one) => (one as Error).message).join(": ");
-  const unsent = seen.some((code) => NOT_CONNECTED.has(code));
+  const unsent = seen.some((code) => NOT_CONNECTED.has(code)) || said.includes(NOT_CONNECTED_IN_DENO);
   return new BefriendError("unavailable", said || "the service was not reached", { cause, unsent });
 }

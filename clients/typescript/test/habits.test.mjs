@@ -88,6 +88,23 @@ test("a connection that was refused has sent nothing, so every call is repeated"
   assert.equal(tries, 2);
 });
 
+test("Deno's and Bun's errors of connections that were not made are known, too", async () => {
+  const deno = new TypeError("error sending request for url (…): client error (Connect): tcp connect error");
+  const bun = Object.assign(new Error("Unable to connect. Is the computer able to access the url?"), { code: "ConnectionRefused" });
+  for (const refused of [deno, bun]) {
+    const { url, requests } = await standIn(NOTHING);
+    let tries = 0;
+    const refusing = async (input, init) => {
+      if (++tries === 1) {
+        throw refused;
+      }
+      return fetch(input, init);
+    };
+    await new Client(url, { fetch: refusing }).friends.sendFriendRequest(SEND);
+    assert.deepEqual([tries, requests.length], [2, 1]);
+  }
+});
+
 test("a connection that broke may have sent the call, so only some are repeated", async () => {
   const broken = (response) => response.destroy();
   const { url, requests } = await standIn(broken);
