@@ -8,6 +8,7 @@ mod audit_service;
 mod block_service;
 mod callback_rule_service;
 mod convert;
+mod description;
 mod event_service;
 mod follow;
 mod friend_service;
@@ -31,6 +32,7 @@ use tonic::{
     service::{Routes, RoutesBuilder},
 };
 
+pub use self::description::describe;
 pub use self::gate::GateLayer;
 pub use self::methods::{Access, Method, Methods};
 pub use self::translate::{CorsOrigins, TranslateLayer};

@@ -10,6 +10,7 @@ mod json;
 mod netease;
 mod openapi;
 mod read;
+mod reference;
 mod schema;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use axum::{
     extract::MatchedPath,
     http::{Request, Response},
 };
+use serde_json::Value;
 use tower::ServiceExt as _;
 
 pub use self::netease::NetEaseSettings;
@@ -41,17 +43,27 @@ use crate::{
 pub struct Http(Router);
 
 impl Http {
-    /// The APIs behind `gate`; `max_body` bounds a request's body, in bytes.
+    /// The APIs behind `gate`; `max_body` bounds a request's body, in bytes. `own_api` describes befriend's own API
+    /// for `/openapi.json`.
     #[must_use]
-    pub fn new(gate: Gate, max_body: usize, netease: NetEaseSettings) -> Self {
+    pub fn new(
+        gate: Gate,
+        max_body: usize,
+        netease: NetEaseSettings,
+        own_api: fn() -> Value,
+    ) -> Self {
         let clock = gate.core().clock.clone();
-        let mut description = Description::default();
-        easemob::describe(&gate.core().bounds, &mut description);
-        netease::describe(&mut description);
+        let core = Arc::clone(gate.core());
+        let describe = move || {
+            let mut vendors = Description::default();
+            easemob::describe(&core.bounds, &mut vendors);
+            netease::describe(&mut vendors);
+            (vendors, own_api())
+        };
         let easemob = Endpoint { api: Easemob, gate: gate.clone(), max_body };
         let netease = Endpoint { api: NetEase::new(netease), gate, max_body };
         let router = Router::new()
-            .merge(openapi::router(&description.into_json()))
+            .merge(openapi::router(describe))
             .merge(easemob::router(&Arc::new(easemob)))
             .merge(netease::router(&Arc::new(netease)));
         let clocks = (clock.clone(), clock);

@@ -1,19 +1,19 @@
-//! The OpenAPI description of the HTTP APIs, made of their route tables: `GET /openapi.json`.
+//! The OpenAPI description of everything that the port takes as HTTP: `GET /openapi.json`, and the same for people
+//! at `GET /docs`.
 //!
-//! Beside a route its table has a [`Doc`]; the schemas of bodies and responses stand beside the
-//! functions that read and write them.
+//! The vendors' APIs are described by their route tables: beside a route stands a [`Doc`], and the schemas of
+//! bodies and responses stand beside the functions that read and write them. The own API's part comes from the
+//! protos, made by `grpc/description`.
 
-use std::collections::BTreeMap;
-
-use axum::{
-    Router,
-    body::Bytes,
-    http::{HeaderValue, header},
-    routing::get,
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
 };
+
+use axum::{Router, body::Bytes, http::header, routing::get};
 use serde_json::{Map, Value, json};
 
-use super::schema::Schema;
+use super::{reference, schema::Schema};
 
 /// What the description says of a route.
 pub(super) struct Doc {
@@ -136,16 +136,17 @@ impl Description {
         methods[method.to_ascii_lowercase()] = operation;
     }
 
-    /// The description, in OpenAPI 3.1.
-    pub(super) fn into_json(self) -> Value {
-        json!({
+    /// The description, in OpenAPI 3.1, with the own API's part before the vendors'.
+    fn into_json(self, own: Value) -> Value {
+        let vendors = json!({
             "openapi": "3.1.0",
             "info": {
                 "title": "befriend over HTTP",
                 "version": env!("CARGO_PKG_VERSION"),
-                "summary": "Friends, remarks and block lists in the forms of Easemob's and NetEase's APIs.",
-                "description": "The same operations as gRPC's befriend.v1, with the same limits and the same \
-                                rate per app and operation.",
+                "summary": "Friends, remarks and block lists.",
+                "description": "The operations of befriend.v1 as JSON (by the Connect protocol), and in the forms of \
+                                Easemob's and NetEase's APIs. All have the same limits, and the same rate per app \
+                                and operation, as by gRPC.",
                 "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
             },
             "servers": [{ "url": "/" }],
@@ -157,15 +158,67 @@ impl Description {
                 "responses": self.responses,
                 "schemas": self.schemas,
             },
-        })
+        });
+        let mut description = vendors.clone();
+        for member in ["tags", "paths", "components"] {
+            description[member] = own[member].clone();
+        }
+        add(&mut description, vendors);
+        description
     }
 }
 
-/// The route of the description. It needs no credentials: the description is the product's
-/// documentation.
-pub(super) fn router(description: &Value) -> Router {
-    let json = HeaderValue::from_static("application/json");
-    let body = Bytes::from(description.to_string());
-    Router::new()
-        .route("/openapi.json", get(async move || ([(header::CONTENT_TYPE, json)], body.clone())))
+/// Adds the members and items of one JSON value to another; of what both have, the first one's stays.
+fn add(to: &mut Value, from: Value) {
+    match (to, from) {
+        (Value::Object(to), Value::Object(from)) => {
+            for (name, value) in from {
+                match to.get_mut(&name) {
+                    Some(there) => add(there, value),
+                    None => {
+                        to.insert(name, value);
+                    }
+                }
+            }
+        }
+        (Value::Array(to), Value::Array(from)) => to.extend(from),
+        _ => {}
+    }
+}
+
+/// The description, as programs and as people read it.
+#[derive(Clone)]
+struct Texts {
+    json: Bytes,
+    page: Bytes,
+}
+
+/// The routes of the description. They need no credentials: the description is the product's
+/// documentation. It is made when somebody first asks for it.
+pub(super) fn router<D>(describe: D) -> Router
+where
+    D: Fn() -> (Description, Value) + Send + Sync + 'static,
+{
+    let made: OnceLock<Texts> = OnceLock::new();
+    let texts = Arc::new(move || {
+        let texts = made.get_or_init(|| {
+            let (vendors, own) = describe();
+            let description = vendors.into_json(own);
+            let page = reference::page(&description).into();
+            Texts { json: description.to_string().into(), page }
+        });
+        texts.clone()
+    });
+    let of_page = Arc::clone(&texts);
+    let json = async move || ([(header::CONTENT_TYPE, "application/json")], texts().json);
+    let page = async move || {
+        // The page has its style in it, and nothing else.
+        let policy = "default-src 'none'; style-src 'unsafe-inline'";
+        let headers = [
+            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+            (header::CONTENT_SECURITY_POLICY, policy),
+        ];
+        (headers, of_page().page)
+    };
+    Router::new().route("/openapi.json", get(json)).route("/docs", get(page))
 }

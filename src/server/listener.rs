@@ -55,14 +55,15 @@ impl Listener {
         if args.listener.reflection {
             add_reflection(&mut routes)?;
         }
-        let http = Http::new(gate.clone(), args.listener.max_message.get(), args.access.netease());
+        let max_message = args.listener.max_message.get();
+        let netease = args.access.netease();
+        let http = Http::new(gate.clone(), max_message, netease, grpc::describe);
         let routes = grpc::or_else(routes.routes(), move |request| {
             let http = http.clone();
             async move { http.answer(request).await }
         });
         let routes = GateLayer::new(gate).layer(routes.prepare());
-        let (max_message, cors) =
-            (args.listener.max_message.get(), args.listener.cors_origins.clone());
+        let cors = args.listener.cors_origins.clone();
         let routes = TranslateLayer::new(max_message, cors).layer(routes);
         let protocols = Protocols::new(routes, certificates, &args.listener);
         let peers = Arc::new(Peers::new(limits(connections, args)));
