@@ -16,6 +16,7 @@ h2 { border-bottom: 1px solid #d0d7de; margin-top: 3rem; } h3 { margin: 2.5rem 0
 code { font: 13px ui-monospace, monospace; background: #f0f2f4; padding: 0 .2em; overflow-wrap: anywhere; }
 .method { text-transform: uppercase; font-weight: 600; color: #1a7f37; }
 table { border-collapse: collapse; width: 100%; margin: .5rem 0; }
+td p { margin: 0; }
 td, th { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; border-top: 1px solid #eaeef2; }
 @media (max-width: 60rem) { body { display: block; } nav { width: auto; height: auto; position: static; } }
 @media (prefers-color-scheme: dark) {
@@ -53,8 +54,9 @@ fn write_page(page: &mut String, description: &Value) -> fmt::Result {
                 continue;
             }
             let id = text(&operation["operationId"]);
-            let name = path.rsplit('/').next().filter(|_| path.contains(".v1.")).unwrap_or(path);
-            write!(page, "<a href=\"#{id}\">{}</a>", escaped(name))?;
+            let summary = operation["summary"].as_str().unwrap_or_default();
+            let name = if path.contains(".v1.") { path.rsplit('/').next() } else { None };
+            write!(page, "<a href=\"#{id}\">{}</a>", escaped(name.unwrap_or(summary)))?;
         }
         page.push_str("</p>");
     }

@@ -1,4 +1,4 @@
-//! The migration guides, the page about JSON, and what the README shows of HTTP: each ```sh block is run as it stands, in
+//! The migration guides, the first steps, the page about JSON, and what the README shows of HTTP: each ```sh block is run as it stands, in
 //! order, against a fresh demo, and the ```json block behind it has the answers that come.
 
 use std::{
@@ -20,6 +20,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const EASEMOB: &str = "docs/migrating-from-easemob.md";
 const NETEASE: &str = "docs/migrating-from-netease.md";
 const JSON: &str = "docs/http-json.md";
+const START: &str = "docs/getting-started.md";
 
 /// Where befriend listens in the documents.
 const SHOWN: &str = "127.0.0.1:50051";
@@ -163,6 +164,11 @@ fn the_guide_for_netease_gets_the_answers_that_it_shows() {
 #[test]
 fn the_page_about_json_gets_the_answers_that_it_shows() {
     try_out(JSON, &steps(JSON));
+}
+
+#[test]
+fn the_first_steps_get_the_answers_that_they_show() {
+    try_out(START, &steps(START));
 }
 
 #[test]
