@@ -43,10 +43,11 @@ test-clients: ## Test the clients against `befriend serve --ephemeral`, and whet
 	cargo build --locked
 	scripts/test-clients
 
-clients: ## Write what the clients have from the protos (tests/it/generated.rs, clients/generate.py)
+clients: ## Write what the clients have from the protos (tests/it/generated.rs, clients/generate.py, scripts/generate-go)
 	@scripts/setup clients
 	UPDATE_GOLDEN=1 cargo test --locked --test it generated
 	.tools/clients/bin/python clients/generate.py
+	scripts/generate-go
 
 check: ## Check format, lints, protos, dependencies and house rules
 	@scripts/setup test
