@@ -163,3 +163,15 @@ func TestAnAddressHasAPort(t *testing.T) {
 		t.Error("a client has both a token and credentials")
 	}
 }
+
+func TestAStreamIsOpenedAgainAsLongAsNothingHasCome(t *testing.T) {
+	s, client := newStandIn(t, befriend.Options{}, unavailable)
+	stream := must[befriendv1.FriendService_WatchFriendsClient](t)(
+		client.Friends.WatchFriends(background, &befriendv1.WatchFriendsRequest{SinceVersion: 7}))
+	message := must[*befriendv1.WatchFriendsResponse](t)(stream.Recv())
+	same(t, message.GetNextVersion(), int64(8))
+	same(t, s.watched, []int64{7, 7})
+	_, err := stream.Recv()
+	same(t, befriend.ReasonOf(err), befriendv1.ErrorReason_ERROR_REASON_UNAVAILABLE)
+	same(t, len(s.watched), 2)
+}
