@@ -40,7 +40,8 @@ test-hostile: ## Run the attacks that take minutes, and print what callers and m
 
 test-clients: ## Test the clients against `befriend serve --ephemeral`, and whether they fit the protos
 	@scripts/setup clients
-	cargo build --locked
+	# The build of the tests has the program too; another build would compile its dependencies again.
+	cargo test --locked --no-run
 	scripts/test-clients
 
 clients: ## Write what the clients have from the protos (tests/it/generated.rs, clients/generate.py, scripts/generate-go)
