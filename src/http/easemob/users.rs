@@ -15,7 +15,7 @@ use crate::{
         openapi::Parameter,
         schema::{
             Schema, array, bounded_array, closed_object, constant, integer, map, milliseconds,
-            object, one_of, one_value_of, string, text,
+            nullable_string, object, one_of, one_value_of, string, text,
         },
     },
     ops::{Call, users},
@@ -59,11 +59,12 @@ pub(super) fn create_body_schema(max: usize) -> Schema {
 }
 
 fn new_user_schema() -> Schema {
-    let password = string().described("Accepted and not stored: end users do not log in here.");
+    let password =
+        nullable_string().described("Accepted and not stored: end users do not log in here.");
     let members = [
         ("username", username_schema()),
         ("password?", password),
-        ("nickname?", text(Nickname::MAX_CHARS)),
+        ("nickname?", nullable_string().with("maxLength", Nickname::MAX_CHARS)),
     ];
     object(members).named("NewUser")
 }
@@ -119,6 +120,9 @@ fn new_user(user: &Value) -> Result<(Username, Nickname), EasemobError> {
         }
         Some(_) => return Err(EasemobError::illegal_argument("username must be a string")),
     };
+    if !matches!(members.get("password"), None | Some(Value::Null | Value::String(_))) {
+        return Err(EasemobError::illegal_argument("password must be a string"));
+    }
     Ok((username, nickname(members)?.unwrap_or_default()))
 }
 

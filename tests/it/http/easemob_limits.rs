@@ -219,6 +219,23 @@ async fn at_most_60_users_are_registered_at_once_all_or_none() {
 }
 
 #[tokio::test]
+async fn members_of_a_new_user_are_of_their_types_or_null() {
+    let (_app, _tenant, client) = client(&[]).await;
+    for (user, why) in [
+        (json!({ "username": 1 }), "username must be a string"),
+        (json!({ "username": "a", "nickname": 1 }), "nickname must be a string"),
+        (json!({ "username": "a", "password": 1 }), "password must be a string"),
+    ] {
+        for body in [user.clone(), json!([user])] {
+            let answer = client.call("POST", "/users", body).await;
+            expect_refusal(&answer, 400, "illegal_argument", why);
+        }
+    }
+    let user = json!({ "username": "a", "nickname": null, "password": null });
+    client.call("POST", "/users", user).await.ok();
+}
+
+#[tokio::test]
 async fn a_nickname_has_at_most_100_characters() {
     let (_app, tenant, client) = client(&["alice"]).await;
     client.call("PUT", "/users/alice", json!({ "nickname": "好".repeat(100) })).await.ok();
