@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import queue
 import threading
 from collections.abc import Iterator
@@ -79,6 +81,14 @@ def test_the_documented_sample_is_verified_at_its_time() -> None:
         ({}, BODY, 1795262400 + 301, "too far"),
         ({}, BODY, 1795262400 - 301, "too far"),
         ({"webhook-timestamp": "soon"}, BODY, 1795262400, "no number"),
+        ({"webhook-timestamp": "9" * 400}, BODY, 1795262400, "no number"),
+        ({"webhook-timestamp": "9" * 5000}, BODY, 1795262400, "no number"),
+        ({"webhook-timestamp": "-1795262400"}, BODY, 1795262400, "no number"),
+        ({"webhook-timestamp": "1_795_262_400"}, BODY, 1795262400, "no number"),
+        ({"webhook-signature": "v1,\udcff"}, BODY, 1795262400, "signature"),
+        ({"webhook-signature": "v1,\ud800"}, BODY, 1795262400, "signature"),
+        ({"webhook-signature": ""}, BODY, 1795262400, "signature"),
+        ({"Webhook-Id": "\udcff"}, BODY, 1795262400, "signature"),
     ],
 )
 def test_what_was_changed_or_is_old_is_refused(changed: dict[str, str], body: bytes, now: float, why: str) -> None:
@@ -89,3 +99,24 @@ def test_what_was_changed_or_is_old_is_refused(changed: dict[str, str], body: by
 def test_a_header_that_is_missing_is_named() -> None:
     with pytest.raises(webhooks.VerificationError, match="webhook-id"):
         webhooks.verify(SECRET, {}, BODY)
+
+
+@pytest.mark.parametrize(
+    ("secret", "why"),
+    [
+        ("", "begin with whsec_"),
+        (SECRET.removeprefix("whsec_"), "begin with whsec_"),
+        ("whsec_", "empty"),
+        ("whsec_not base64", "base64"),
+        ("whsec_MfK", "base64"),
+        ("whsec_ключ", "base64"),
+        ([SECRET, ""], "begin with whsec_"),
+        ([], "no secret"),
+    ],
+)
+def test_a_secret_that_is_none_is_told_and_signs_nothing(secret: str | list[str], why: str) -> None:
+    # What anybody could have signed with an empty key.
+    signed = f'{HEADERS["Webhook-Id"]}.{HEADERS["webhook-timestamp"]}.'.encode() + BODY
+    forged = "v1," + base64.b64encode(hmac.digest(b"", signed, "sha256")).decode()
+    with pytest.raises(ValueError, match=why):
+        webhooks.verify(secret, HEADERS | {"webhook-signature": forged}, BODY, now=1795262400)
