@@ -17,6 +17,7 @@ code { font: 13px ui-monospace, monospace; background: #f0f2f4; padding: 0 .2em;
 .method { text-transform: uppercase; font-weight: 600; color: #1a7f37; }
 table { border-collapse: collapse; width: 100%; margin: .5rem 0; }
 td p { margin: 0; }
+td { overflow-wrap: anywhere; }
 td, th { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; border-top: 1px solid #eaeef2; }
 @media (max-width: 60rem) { body { display: block; } nav { width: auto; height: auto; position: static; } }
 @media (prefers-color-scheme: dark) {
@@ -38,7 +39,7 @@ fn write_page(page: &mut String, description: &Value) -> fmt::Result {
     write!(
         page,
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width\"><title>{title} {version}</title>\
+         <meta name=\"viewport\" content=\"width=device-width\"><meta name=\"color-scheme\" content=\"light dark\"><title>{title} {version}</title>\
          <style>{STYLE}</style></head><body>",
         title = text(&info["title"]),
         version = text(&info["version"]),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tonic::{
     Status,
-    transport::{Certificate, ClientTlsConfig, Endpoint},
+    transport::{Certificate, ClientTlsConfig, Endpoint, Identity},
 };
 
 use crate::{
@@ -147,6 +147,18 @@ impl Builder {
     pub fn ca_certificate(mut self, pem: impl AsRef<[u8]>) -> Self {
         let tls = self.tls.unwrap_or_else(|| ClientTlsConfig::new().with_enabled_roots());
         self.tls = Some(tls.ca_certificate(Certificate::from_pem(pem)));
+        self
+    }
+
+    /// Shows this certificate and key (PEM) to a service that asks its clients for certificates.
+    #[must_use]
+    pub fn client_certificate(
+        mut self,
+        certificate: impl AsRef<[u8]>,
+        key: impl AsRef<[u8]>,
+    ) -> Self {
+        let tls = self.tls.unwrap_or_else(|| ClientTlsConfig::new().with_enabled_roots());
+        self.tls = Some(tls.identity(Identity::from_pem(certificate, key)));
         self
     }
 

@@ -55,9 +55,9 @@ pub(crate) fn retry_after(status: &Status) -> Option<Duration> {
     status.get_details_retry_info()?.retry_delay
 }
 
-/// The reason in the ErrorInfo of a status.
+/// The reason in the ErrorInfo of a status, if the service itself has written it.
 pub(crate) fn reason(status: &Status) -> Option<ErrorReason> {
-    let info = status.get_details_error_info()?;
+    let info = status.get_details_error_info().filter(|info| info.domain == "befriend.v1")?;
     ErrorReason::from_str_name(&format!("ERROR_REASON_{}", info.reason))
 }
 

@@ -18,6 +18,7 @@ use std::{
     io::{self, BufRead as _, BufReader, Read as _},
     process::{Child, Command, Stdio},
     thread,
+    time::{Duration, Instant},
 };
 
 use serde::Deserialize;
@@ -27,6 +28,9 @@ use crate::{
     error::Error,
     proto::{AppLimits, BatchCreateUsersRequest, CreateAppRequest, NewUser},
 };
+
+/// How long befriend may take to end.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How many users one call makes.
 const BATCH: usize = 60;
@@ -169,8 +173,16 @@ impl Drop for Server {
     fn drop(&mut self) {
         // The end of the pipe tells befriend to end, and its own Postgres with it.
         drop(self.process.stdin.take());
-        // Nothing can be done about a process that does not.
-        let _ = self.process.wait();
+        let end = Instant::now() + STOP_TIMEOUT;
+        while let Ok(None) = self.process.try_wait() {
+            // Somebody else may hold the pipe: a process that was started meanwhile inherits it.
+            if Instant::now() > end {
+                let _ = self.process.kill();
+                let _ = self.process.wait();
+                return;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 

@@ -3,10 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use http::HeaderValue;
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout},
+};
 use tonic::{Status, transport::Channel};
 
 use crate::proto::{IssueTokenRequest, token_service_client::TokenServiceClient};
+
+/// How long it may take to fetch a token: a watch has no deadline, and other calls wait for the same token.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where the token comes from.
 #[derive(Clone)]
@@ -53,11 +59,12 @@ impl Tokens {
     }
 
     /// The service has refused this token. Returns whether another can be had.
-    pub async fn refused(&self, header: &HeaderValue) -> bool {
+    pub fn refused(&self, header: &HeaderValue) -> bool {
         let Self::Issued(issued) = self else { return false };
-        let mut current = issued.current.lock().await;
-        // Another call may have fetched a new one meanwhile.
-        if current.as_ref().is_some_and(|token| token.header == *header) {
+        // Another call may have fetched a new one meanwhile, or be fetching one.
+        if let Ok(mut current) = issued.current.try_lock()
+            && current.as_ref().is_some_and(|token| token.header == *header)
+        {
             *current = None;
         }
         true
@@ -78,8 +85,11 @@ impl Issued {
             ttl: None,
         };
         let asked = Instant::now();
-        let issued =
-            TokenServiceClient::new(channel.clone()).issue_token(request).await?.into_inner();
+        let mut service = TokenServiceClient::new(channel.clone());
+        let issued = timeout(TIMEOUT, service.issue_token(request)).await;
+        let issued = issued
+            .unwrap_or_else(|_| Err(Status::deadline_exceeded("no token came within 10 s")))?
+            .into_inner();
         let life: Duration = issued.expires_in.unwrap_or_default().try_into().unwrap_or_default();
         let header = bearer(&issued.access_token)?;
         // Before its end, so that no call is under way with a token that expires.

@@ -85,7 +85,7 @@ impl Transport {
             let pause = match next(method, unsent, &answer) {
                 Next::Retry(least) if attempt < self.attempts => least.max(self.pause(attempt)),
                 Next::Renew if !renewed => match token {
-                    Some(token) if self.tokens.refused(&token).await => {
+                    Some(token) if self.tokens.refused(&token) => {
                         renewed = true;
                         continue;
                     }
@@ -145,14 +145,17 @@ impl Transport {
         (token, answer)
     }
 
-    /// Grows with each attempt, and is drawn at random, so that clients that failed together do not come back
-    /// together.
+    /// Grows with each attempt.
     fn pause(&self, attempt: u32) -> Duration {
         let longest = self.first_pause.saturating_mul(20);
-        let full = self.first_pause.saturating_mul(1 << (attempt - 1).min(5)).min(longest);
-        let random = getrandom::u32().unwrap_or(u32::MAX);
-        full.mul_f64(0.5 + 0.5 * f64::from(random) / f64::from(u32::MAX))
+        jittered(self.first_pause.saturating_mul(1 << (attempt - 1).min(5)).min(longest))
     }
+}
+
+/// Half of a pause to all of it, drawn at random, so that clients that failed together do not come back together.
+pub(crate) fn jittered(pause: Duration) -> Duration {
+    let random = getrandom::u32().unwrap_or(u32::MAX);
+    pause.mul_f64(0.5 + 0.5 * f64::from(random) / f64::from(u32::MAX))
 }
 
 /// A failure of the connection. The status keeps it as its source.

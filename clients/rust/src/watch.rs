@@ -14,13 +14,14 @@ use crate::{
         ErrorReason, WatchBlocksRequest, WatchBlocksResponse, WatchFriendsRequest,
         WatchFriendsResponse,
     },
+    transport::jittered,
 };
 
 /// The longest pause before a watch is opened again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Two ends of a stream within this time: the second opening waits.
-const QUICK: Duration = Duration::from_secs(1);
+/// A stream that lived this long was well.
+const LIFE: Duration = Duration::from_secs(5);
 
 /// A message of a watch.
 trait Message: Sized + Send + 'static {
@@ -70,16 +71,18 @@ struct Watch<M> {
     open: Option<Streaming<M>>,
     /// When the last stream was opened.
     opened: Option<Instant>,
-    /// How many openings in a row brought no message.
+    /// How many streams in a row ended soon.
     failures: u32,
+    /// How long the service wants to be left alone.
+    least: Duration,
 }
 
 impl<M: Message> Watch<M> {
     async fn next(&mut self) -> Result<M, Error> {
         loop {
-            let status = match self.step().await {
+            let was_open = self.open.is_some();
+            match self.step().await {
                 Ok(Some(mut message)) => {
-                    self.failures = 0;
                     self.version = message.next_version();
                     if std::mem::take(&mut self.anew) {
                         message.set_full_resync();
@@ -87,13 +90,13 @@ impl<M: Message> Watch<M> {
                     return Ok(message);
                 }
                 // The service stops, or the longest time of a watch is over.
-                Ok(None) => None,
-                Err(status) => Some(status),
-            };
-            self.open = None;
-            if let Some(status) = status {
-                self.take(status)?;
+                Ok(None) => {}
+                Err(status) => self.take(status, was_open)?,
             }
+            self.open = None;
+            // Each stream brings a message at once, so a message does not show that it is well.
+            let lived = self.opened.is_some_and(|opened| opened.elapsed() >= LIFE);
+            self.failures = if lived { 0 } else { self.failures.saturating_add(1) };
         }
     }
 
@@ -112,23 +115,30 @@ impl<M: Message> Watch<M> {
         message
     }
 
-    /// Returns the error if it ends the watch.
-    fn take(&mut self, status: Status) -> Result<(), Error> {
+    /// Returns the error if it ends the watch. `was_open`: whether the stream had brought a message before.
+    fn take(&mut self, status: Status, was_open: bool) -> Result<(), Error> {
+        self.least = error::retry_after(&status).unwrap_or_default();
         let goes_on = match error::reason(&status) {
             Some(
-                ErrorReason::WatcherTooSlow | ErrorReason::Unavailable | ErrorReason::Conflict,
+                ErrorReason::WatcherTooSlow
+                | ErrorReason::Unavailable
+                | ErrorReason::Conflict
+                | ErrorReason::DeadlineExceeded
+                | ErrorReason::RateLimited,
             ) => true,
-            Some(ErrorReason::RateLimited) => true,
-            // Each opening has a token that is valid; a stream outlives it.
-            Some(ErrorReason::Unauthenticated) => self.failures == 0,
+            // A stream outlives its token. An opening has tried another one already.
+            Some(ErrorReason::Unauthenticated) => was_open,
             Some(_) => false,
             // What is in between, or the connection itself.
             None => matches!(
                 status.code(),
-                Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Internal
+                Code::Unavailable
+                    | Code::Unknown
+                    | Code::Cancelled
+                    | Code::Internal
+                    | Code::DeadlineExceeded
             ),
         };
-        self.failures = self.failures.saturating_add(1);
         if goes_on {
             return Ok(());
         }
@@ -141,14 +151,14 @@ impl<M: Message> Watch<M> {
         Err(error)
     }
 
-    /// Waits if the last stream was opened a moment ago: the longer, the more have failed in a row.
-    async fn wait(&self) {
-        let Some(opened) = self.opened else { return };
-        if self.failures == 0 && opened.elapsed() >= QUICK {
+    /// Waits before a stream is opened again: the longer, the more have ended soon.
+    async fn wait(&mut self) {
+        if self.failures == 0 && self.opened.is_none() {
             return;
         }
         let pause = Duration::from_millis(100).saturating_mul(1 << self.failures.min(9));
-        sleep(pause.min(LONGEST_PAUSE)).await;
+        let pause = jittered(pause.min(LONGEST_PAUSE));
+        sleep(pause.max(std::mem::take(&mut self.least))).await;
     }
 }
 
@@ -183,8 +193,16 @@ fn watch<M: Message>(
     owner: String,
     version: i64,
 ) -> impl Stream<Item = Result<M, Error>> + use<M> {
-    let watch =
-        Watch { client, owner, version, anew: false, open: None, opened: None, failures: 0 };
+    let watch = Watch {
+        client,
+        owner,
+        version,
+        anew: false,
+        open: None,
+        opened: None,
+        failures: 0,
+        least: Duration::ZERO,
+    };
     Box::pin(stream::try_unfold(watch, |mut watch| async move {
         let message = watch.next().await?;
         Ok(Some((message, watch)))

@@ -102,6 +102,10 @@ impl Verifier {
     pub fn new(secret: &str) -> Result<Self, Rejected> {
         let key = secret.strip_prefix("whsec_").ok_or(Rejected::Secret)?;
         let key = BASE64_STANDARD.decode(key).map_err(|_| Rejected::Secret)?;
+        // Anybody can sign with the empty key.
+        if key.is_empty() {
+            return Err(Rejected::Secret);
+        }
         let key = Hmac::new_from_slice(&key).map_err(|_| Rejected::Secret)?;
         Ok(Self { key })
     }
@@ -252,6 +256,8 @@ mod tests {
         assert_eq!(rejected(&other, BODY, SENT), Rejected::Signature);
         other.remove("webhook-id");
         assert_eq!(rejected(&other, BODY, SENT), Rejected::Header("webhook-id"));
-        assert!(matches!(Verifier::new("MfKQ9r8G"), Err(Rejected::Secret)));
+        for secret in ["", "whsec_", "whsec_*", "MfKQ9r8G"] {
+            assert!(matches!(Verifier::new(secret), Err(Rejected::Secret)), "{secret}");
+        }
     }
 }

@@ -9,9 +9,10 @@ use std::{
     time::Duration,
 };
 
+use befriend::clock::Clock;
 use befriend_client::{
     Client, Error,
-    proto::{ErrorReason, GetUserRequest, SendFriendRequestRequest},
+    proto::{ErrorReason, GetUserRequest, ListAppsRequest, SendFriendRequestRequest},
 };
 use futures_util::stream;
 use http_body::Frame;
@@ -22,7 +23,7 @@ use tonic::{Code, Request, Status, body::Body, codegen::Bytes};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::{add, client_of};
-use crate::support::tenant::acme;
+use crate::support::{TestApp, app::OPERATOR_TOKEN, certificates::Certificates, tenant::acme};
 
 #[tokio::test]
 async fn a_token_that_the_service_does_not_accept_any_longer_is_replaced() {
@@ -217,4 +218,23 @@ async fn what_was_not_sent_is_tried_again_whatever_it_is() {
     let calls = serve(socket.listen(16).unwrap(), vec![]);
     sending.await.unwrap().expect("the service is there now");
     assert_eq!(calls.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_service_with_certificates_of_its_own_is_called_over_tls() {
+    let certs = Certificates::make();
+    let [cert, key, ca] = ["server.pem", "server.key", "ca.pem"].map(|file| certs.path(file));
+    let flags = ["--tls-cert", &cert, "--tls-key", &key, "--tls-client-ca", &ca];
+    let app = TestApp::with(&flags, Clock::system()).await;
+    let url = app.url.replace("http://127.0.0.1", "https://localhost");
+    let builder = || Client::builder(&url).token(OPERATOR_TOKEN).attempts(1);
+    let list = async |client: Client| client.apps().list_apps(ListAppsRequest::default()).await;
+
+    let known = builder()
+        .ca_certificate(certs.read("ca.pem"))
+        .client_certificate(certs.read("client.pem"), certs.read("client.key"));
+    list(known.build().unwrap()).await.unwrap();
+    let without = builder().ca_certificate(certs.read("ca.pem")).build().unwrap();
+    list(without).await.expect_err("without a certificate");
+    list(builder().build().unwrap()).await.expect_err("an authority that the system does not know");
 }
