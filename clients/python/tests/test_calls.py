@@ -6,100 +6,27 @@ import asyncio
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
-from google.protobuf.any_pb2 import Any as Packed
-from google.protobuf.duration_pb2 import Duration
-from google.rpc import error_details_pb2, status_pb2
+from scripted import (
+    CONFLICT,
+    FULL,
+    MADE,
+    OK,
+    RATE_LIMITED,
+    UNAUTHENTICATED,
+    UNAVAILABLE,
+    Scripted,
+    token,
+)
 
 from befriend import AsyncClient, Client, errors
 from befriend.testing import App, Server, start
-from befriend.v1 import friend_service_pb2, token_service_pb2, user_service_pb2
-
-#: The answers of a method, in this order: an error, or a message.
-Answers = list[Any]
-
-
-class Refusal(Exception):
-    """An error as befriend sends it."""
-
-    def __init__(self, code: grpc.StatusCode, reason: str, retry_after: float | None = None) -> None:
-        super().__init__(reason)
-        info = error_details_pb2.ErrorInfo(reason=reason, domain="befriend.v1")
-        details = [info]
-        if retry_after is not None:
-            delay = Duration(nanos=int(retry_after * 1e9))
-            details.append(error_details_pb2.RetryInfo(retry_delay=delay))
-        packed = []
-        for detail in details:
-            packed.append(Packed())
-            packed[-1].Pack(detail)
-        self.code = code
-        self.status = status_pb2.Status(code=code.value[0], message=reason, details=packed)
-
-
-UNAVAILABLE = Refusal(grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE", 0.2)
-CONFLICT = Refusal(grpc.StatusCode.ABORTED, "CONFLICT")
-UNAUTHENTICATED = Refusal(grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")
-RATE_LIMITED = Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED", 0.2)
-FULL = Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "FRIEND_LIMIT_EXCEEDED")
-
-
-class Scripted(grpc.GenericRpcHandler):
-    """Answers by a script: a live befriend fails only when something is wrong with it."""
-
-    def __init__(self) -> None:
-        self.answers: dict[str, Answers] = {}
-        self.calls: list[tuple[str, str]] = []
-        self.address = ""
-
-    def service(self, details: Any) -> Any:
-        name = details.method.rpartition("/")[2]
-
-        def answer(request: bytes, context: Any) -> bytes:
-            sent = dict(context.invocation_metadata())
-            self.calls.append((name, sent.get("authorization", "")))
-            if name == "IssueToken" and name not in self.answers:
-                return token(f"token-{sum(called == name for called, _ in self.calls)}", 3600)
-            found = self.answers[name].pop(0)
-            if isinstance(found, threading.Event):
-                found.wait(60)
-                return OK
-            if isinstance(found, Refusal):
-                context.set_trailing_metadata([("grpc-status-details-bin", found.status.SerializeToString())])
-                context.abort(found.code, str(found))
-            return bytes(found)
-
-        return grpc.unary_unary_rpc_method_handler(answer)
-
-    def called(self, name: str) -> int:
-        return sum(called == name for called, _ in self.calls)
-
-
-def token(value: str, seconds: int) -> bytes:
-    answer = token_service_pb2.IssueTokenResponse(access_token=value, expires_in=Duration(seconds=seconds))
-    return answer.SerializeToString()
-
-
-@pytest.fixture
-def scripted() -> Iterator[Scripted]:
-    handler = Scripted()
-    server = grpc.server(ThreadPoolExecutor(2), handlers=[handler])
-    handler.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-    server.start()
-    yield handler
-    server.stop(None).wait()
-
-
-OK = friend_service_pb2.AddFriendResponse().SerializeToString()
-MADE = user_service_pb2.CreateUserResponse().SerializeToString()
-
 
 @pytest.fixture(params=["blocking", "asyncio"])
 def call(request: pytest.FixtureRequest, scripted: Scripted) -> Callable[[str], None]:
@@ -191,6 +118,53 @@ def test_a_token_is_used_until_shortly_before_its_end(scripted: Scripted) -> Non
             client.friends.add_friend(owner="alice", friend="bob")
     bearers = [bearer for name, bearer in scripted.calls if name == "AddFriend"]
     assert bearers == ["Bearer short", "Bearer long", "Bearer long"]
+
+
+@pytest.mark.parametrize("kind", ["blocking", "asyncio"])
+def test_the_time_of_a_call_covers_the_token_that_another_call_gets(scripted: Scripted, kind: str) -> None:
+    issued = threading.Event()
+    scripted.answers["IssueToken"] = [issued]
+
+    def blocking() -> float:
+        with Client(scripted.address, client_id="id", client_secret="secret") as client:
+            first = threading.Thread(target=lambda: pytest.raises(errors.BefriendError, client.users.list_users))
+            first.start()
+            while not scripted.called("IssueToken"):
+                time.sleep(0.001)
+            begun = time.monotonic()
+            with pytest.raises(errors.DeadlineExceeded):
+                client.friends.remove_friend(owner="alice", friend="bob", timeout=0.3)
+            took = time.monotonic() - begun
+        first.join()
+        return took
+
+    async def with_asyncio() -> float:
+        async with AsyncClient(scripted.address, client_id="id", client_secret="secret") as client:
+            first = asyncio.create_task(client.users.list_users())
+            while not scripted.called("IssueToken"):
+                await asyncio.sleep(0.001)
+            begun = time.monotonic()
+            with pytest.raises(errors.DeadlineExceeded):
+                await client.friends.remove_friend(owner="alice", friend="bob", timeout=0.3)
+            first.cancel()
+            return time.monotonic() - begun
+
+    took = blocking() if kind == "blocking" else asyncio.run(with_asyncio())
+    issued.set()
+    assert 0.2 < took < 5
+    assert scripted.called("RemoveFriend") == 0 and scripted.called("IssueToken") == 1
+
+
+def test_a_token_is_asked_for_without_a_token(scripted: Scripted) -> None:
+    with Client(scripted.address, token="bft_mine") as client:
+        client.tokens.issue_token(client_id="id", client_secret="secret")
+    assert scripted.calls == [("IssueToken", "")]
+
+
+async def test_a_token_is_asked_for_without_a_token_by_asyncio(scripted: Scripted) -> None:
+    async with AsyncClient(scripted.address, token="bft_mine") as client:
+        await client.tokens.issue_token(client_id="id", client_secret="secret")
+    assert scripted.calls == [("IssueToken", "")]
 
 
 def test_grpc_itself_repeats_by_the_service_config(scripted: Scripted) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 import befriend
 from befriend import errors
-from befriend.testing import App, start
+from befriend.testing import STOP_TIMEOUT, App, start
 
 CLIENTS = Path(__file__).resolve().parents[2]
 
@@ -73,6 +75,30 @@ def test_a_killed_test_run_takes_its_befriend_along() -> None:
     killed = subprocess.run([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, check=False)
     assert killed.returncode < 0
     until_gone(int(killed.stdout))
+
+
+def test_an_end_is_quick_while_a_child_holds_the_pipe() -> None:
+    server = start()
+    pipe = server._process.stdin
+    assert pipe is not None
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=[pipe.fileno()])
+    begun = time.monotonic()
+    server.close()
+    assert time.monotonic() - begun < STOP_TIMEOUT / 2 and not is_running(server.said["pid"])
+    child.communicate(b"\n")
+
+
+def test_the_samples_of_the_readme_are_python() -> None:
+    samples = re.findall("```python\n(.*?)```", (CLIENTS / "python/README.md").read_text(), re.DOTALL)
+    assert len(samples) > 2
+    for sample in samples:
+        compile(sample, "README.md", "exec")
+
+
+def test_the_package_has_the_text_of_its_licence() -> None:
+    [licence] = [path for path in metadata.files("befriend") or () if path.name == "LICENSE"]
+    whole = (CLIENTS.parent / "LICENSE").read_text()
+    assert licence.read_text() == (CLIENTS / "python/LICENSE").read_text() == whole
 
 
 def test_the_example_in_python_tells_its_story() -> None:

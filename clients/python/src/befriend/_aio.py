@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Any, TypeVar
@@ -12,7 +13,7 @@ import grpc.aio
 
 from ._channel import OPTIONS, channel_credentials, target_of
 from ._error import BefriendError, read_error
-from ._method import Attempts, Method, Watching, policies
+from ._method import Attempts, Method, Watching, late, policies
 from ._token import ISSUE, Credentials, Token
 
 Response = TypeVar("Response")
@@ -26,11 +27,12 @@ class AsyncCaller:
         self._credentials = credentials
         self._token = Token(credentials)
         self._renewing = asyncio.Lock()
+        self._closed = asyncio.Event()
         self._stubs: dict[str, Callable[..., Any]] = {}
 
     async def call(self, method: Method[Any, Response], request: Any, timeout: float | None) -> Response:
         """Makes a call."""
-        return await self._attempts(method, request, Attempts(method, timeout), with_token=method is not ISSUE)
+        return await self._attempts(method, request, Attempts(method, timeout), with_token=method.path != ISSUE.path)
 
     async def pages(self, method: Method[Any, Any], request: Any, timeout: float | None, items: str) -> AsyncIterator[Any]:
         """The entries of all pages. `timeout` is for each page."""
@@ -44,50 +46,74 @@ class AsyncCaller:
 
     async def sync(self, method: Method[Any, Response], request: Any, timeout: float | None) -> AsyncIterator[Response]:
         """All pages of changes. `timeout` is for each page."""
+        anew = False
         while True:
-            page: Any = await self.call(method, request, timeout)
+            try:
+                page: Any = await self.call(method, request, timeout)
+            except BefriendError as error:
+                if error.reason != "VERSION_AHEAD" or not request.since_version:
+                    raise
+                request.since_version, request.page_token, anew = 0, "", True
+                continue
+            if anew:
+                page.full_resync, anew = True, False
             yield page
             request.page_token = page.next_page_token
             if not page.has_more:
                 return
 
     async def watch(self, method: Method[Any, Response], request: Any) -> AsyncIterator[Response]:
-        """Changes as they happen, without an end."""
+        """Changes as they happen, until the client is closed."""
         watching = Watching(policies()[method.path])
         anew = False
-        while True:
+        pause = 0.0
+        while not await self._waited(pause):
             token = ""
             stream = None
             try:
+                watching.begin()
                 token = await self._current_token(None)
+                watching.begin()
                 stream = self._stub(method, streaming=True)(request, metadata=_bearer(token))
                 async for message in stream:
-                    watching.received()
                     if anew:
                         message.full_resync, anew = True, False
                     request.since_version = message.next_version
                     yield message
+                pause = watching.pause_after(None, can_renew_token=False)
             except grpc.aio.AioRpcError as failed:
+                if self._closed.is_set():
+                    return
                 error = _error(failed)
                 if error.reason == "VERSION_AHEAD" and request.since_version:
                     request.since_version, anew = 0, True
+                    pause = watching.pause_after(None, can_renew_token=False)
                     continue
                 if error.reason == "UNAUTHENTICATED":
                     self._token.refused(token)
-                await asyncio.sleep(watching.pause_after(error, can_renew_token=self._token.renewable))
+                pause = watching.pause_after(error, can_renew_token=self._token.renewable)
             except BefriendError as error:
-                await asyncio.sleep(watching.pause_after(error, can_renew_token=False))
+                if self._closed.is_set():
+                    return
+                pause = watching.pause_after(error, can_renew_token=False)
+            except (asyncio.CancelledError, grpc.aio.UsageError):
+                # What gRPC raises on a channel that is closed, and on one that closes.
+                if self._closed.is_set() and not _task_is_cancelled():
+                    return
+                raise
             finally:
                 if stream is not None:
                     stream.cancel()
 
     async def close(self) -> None:
-        """Closes the channel."""
+        """Closes the channel, and ends the watches."""
+        self._closed.set()
         await self._channel.close()
 
     async def _attempts(self, method: Method[Any, Response], request: Any, attempts: Attempts, with_token: bool) -> Response:
         while True:
             token = await self._current_token(attempts) if with_token else ""
+            attempts.check()
             try:
                 call = self._stub(method, streaming=False)
                 answer: Response = await call(request, timeout=attempts.time_left(), metadata=_bearer(token))
@@ -101,7 +127,11 @@ class AsyncCaller:
     async def _current_token(self, attempts: Attempts | None) -> str:
         if token := self._token.current():
             return token
-        async with self._renewing:
+        try:
+            await asyncio.wait_for(self._renewing.acquire(), attempts.time_left() if attempts else None)
+        except asyncio.TimeoutError:
+            raise late() from None
+        try:
             # Another task may have got one meanwhile.
             if token := self._token.current():
                 return token
@@ -109,6 +139,15 @@ class AsyncCaller:
             issuing = Attempts(ISSUE, attempts.time_left() if attempts else None, repeatable=True)
             issued = await self._attempts(ISSUE, self._credentials.request(), issuing, with_token=False)
             return self._token.set(issued)
+        finally:
+            self._renewing.release()
+
+    async def _waited(self, pause: float) -> bool:
+        """Waits for so long; whether the client was closed meanwhile."""
+        if pause > 0 and not self._closed.is_set():
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._closed.wait(), pause)
+        return self._closed.is_set()
 
     def _stub(self, method: Method[Any, Any], *, streaming: bool) -> Callable[..., Any]:
         if (stub := self._stubs.get(method.path)) is None:
@@ -119,6 +158,12 @@ class AsyncCaller:
                 response_deserializer=method.response.FromString,
             )
         return stub
+
+
+def _task_is_cancelled() -> bool:
+    # Python 3.10 does not know; there the end of the client counts.
+    cancelling = getattr(asyncio.current_task(), "cancelling", None)
+    return cancelling is not None and cancelling() > 0
 
 
 def _bearer(token: str) -> list[tuple[str, str]]:

@@ -10,6 +10,8 @@ OPTIONS: list[tuple[str, int | str]] = [
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2000),
     ("grpc.keepalive_time_ms", 60_000),
+    # A connection for each client: shared, the watches of one would keep the calls of all others waiting.
+    ("grpc.use_local_subchannel_pool", 1),
 ]
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 Request = TypeVar("Request", contravariant=True)
 Response = TypeVar("Response", covariant=True)
 
+#: How long a stream of a watch lives, in seconds, unless something is wrong.
+LIVED = 1.0
+
 
 @dataclass(frozen=True)
 class Method(Generic[Request, Response]):
@@ -42,7 +45,7 @@ class Policy:
     def backoff(self, attempt: int) -> float:
         """The pause after the `attempt`th attempt: at random up to a bound that grows, so that callers who failed
         together do not come back together."""
-        bound = min(self.initial_backoff * self.multiplier ** (attempt - 1), self.max_backoff)
+        bound = min(self.initial_backoff * self.multiplier ** min(attempt - 1, 64), self.max_backoff)
         return bound * random.uniform(0.5, 1)
 
 
@@ -70,6 +73,13 @@ def _seconds(text: str) -> float:
     return float(text.removesuffix("s"))
 
 
+def late() -> BefriendError:
+    """The error of a call whose time was over before it was sent."""
+    from . import errors
+
+    return errors.DeadlineExceeded("the time of the call was over before it was sent", code="DEADLINE_EXCEEDED")
+
+
 class Attempts:
     """The attempts of one call."""
 
@@ -84,6 +94,11 @@ class Attempts:
     def time_left(self) -> float | None:
         """How long the call may still take; `None` if it has no end."""
         return None if self._end is None else max(self._end - time.monotonic(), 0.001)
+
+    def check(self) -> None:
+        """Raises DeadlineExceeded if no time is left."""
+        if self._end is not None and time.monotonic() >= self._end:
+            raise late()
 
     def pause_after(self, error: BefriendError, *, can_renew_token: bool) -> float:
         """How long to wait before the next attempt. Raises `error` if there is none: because it would not help,
@@ -110,19 +125,35 @@ class Watching:
         self._policy = policy
         self._failures = 0
         self._token_renewed = False
+        self._begun = time.monotonic()
 
-    def received(self) -> None:
-        """A message has come: what failed before is over."""
-        self._failures = 0
-        self._token_renewed = False
+    def begin(self) -> None:
+        """A stream begins."""
+        self._begun = time.monotonic()
 
-    def pause_after(self, error: BefriendError, *, can_renew_token: bool) -> float:
-        """How long to wait before the next stream. Raises `error` if none would help."""
-        if error.reason == "UNAUTHENTICATED" and can_renew_token and not self._token_renewed:
+    def pause_after(self, error: BefriendError | None, *, can_renew_token: bool) -> float:
+        """How long to wait before the next stream, after one that ended with `error`, or in order. Raises `error` if
+        no stream would help."""
+        lived = time.monotonic() - self._begun >= LIVED
+        if lived:
+            # What failed before is over. A first message does not say so: it may come with every stream that ends.
+            self._failures = 0
+            self._token_renewed = False
+        if error is None:
+            if lived:
+                return 0
+        elif error.reason == "UNAUTHENTICATED" and can_renew_token and not self._token_renewed:
             self._token_renewed = True
             return 0
-        transient = error.code in ("UNAVAILABLE", "ABORTED", "CANCELLED", "UNKNOWN", "DEADLINE_EXCEEDED")
-        if not (transient or error.reason == "RATE_LIMITED"):
+        elif not _goes_on(error):
             raise error
         self._failures += 1
-        return max(self._policy.backoff(self._failures), error.retry_after or 0)
+        pause = self._policy.backoff(self._failures)
+        return pause if error is None else max(pause, error.retry_after or 0)
+
+
+def _goes_on(error: BefriendError) -> bool:
+    # An INTERNAL without a reason is no answer of the service: proxies make it of a stream that they reset.
+    cut = error.code == "INTERNAL" and not error.reason
+    transient = error.code in ("UNAVAILABLE", "ABORTED", "CANCELLED", "UNKNOWN", "DEADLINE_EXCEEDED")
+    return cut or transient or error.reason == "RATE_LIMITED"

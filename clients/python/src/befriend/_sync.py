@@ -12,7 +12,7 @@ import grpc
 
 from ._channel import OPTIONS, channel_credentials, target_of
 from ._error import BefriendError, read_error
-from ._method import Attempts, Method, Watching, policies
+from ._method import Attempts, Method, Watching, late, policies
 from ._token import ISSUE, Credentials, Token
 
 Response = TypeVar("Response")
@@ -26,11 +26,12 @@ class Caller:
         self._credentials = credentials
         self._token = Token(credentials)
         self._renewing = threading.Lock()
+        self._closed = threading.Event()
         self._stubs: dict[str, Callable[..., Any]] = {}
 
     def call(self, method: Method[Any, Response], request: Any, timeout: float | None) -> Response:
         """Makes a call."""
-        return self._attempts(method, request, Attempts(method, timeout), with_token=method is not ISSUE)
+        return self._attempts(method, request, Attempts(method, timeout), with_token=method.path != ISSUE.path)
 
     def pages(self, method: Method[Any, Any], request: Any, timeout: float | None, items: str) -> Iterator[Any]:
         """The entries of all pages. `timeout` is for each page."""
@@ -43,50 +44,74 @@ class Caller:
 
     def sync(self, method: Method[Any, Response], request: Any, timeout: float | None) -> Iterator[Response]:
         """All pages of changes. `timeout` is for each page."""
+        anew = False
         while True:
-            page: Any = self.call(method, request, timeout)
+            try:
+                page: Any = self.call(method, request, timeout)
+            except BefriendError as error:
+                if error.reason != "VERSION_AHEAD" or not request.since_version:
+                    raise
+                request.since_version, request.page_token, anew = 0, "", True
+                continue
+            if anew:
+                page.full_resync, anew = True, False
             yield page
             request.page_token = page.next_page_token
             if not page.has_more:
                 return
 
     def watch(self, method: Method[Any, Response], request: Any) -> Iterator[Response]:
-        """Changes as they happen, without an end."""
+        """Changes as they happen, until the client is closed."""
         watching = Watching(policies()[method.path])
         anew = False
-        while True:
+        pause = 0.0
+        while not self._closed.wait(pause):
             token = ""
             stream = None
             try:
+                watching.begin()
                 token = self._current_token(None)
+                watching.begin()
                 stream = self._stub(method, streaming=True)(request, metadata=_bearer(token))
                 for message in stream:
-                    watching.received()
                     if anew:
                         message.full_resync, anew = True, False
                     request.since_version = message.next_version
                     yield message
+                pause = watching.pause_after(None, can_renew_token=False)
             except grpc.RpcError as failed:
+                if self._closed.is_set():
+                    return
                 error = _error(failed)
                 if error.reason == "VERSION_AHEAD" and request.since_version:
                     request.since_version, anew = 0, True
+                    pause = watching.pause_after(None, can_renew_token=False)
                     continue
                 if error.reason == "UNAUTHENTICATED":
                     self._token.refused(token)
-                time.sleep(watching.pause_after(error, can_renew_token=self._token.renewable))
+                pause = watching.pause_after(error, can_renew_token=self._token.renewable)
             except BefriendError as error:
-                time.sleep(watching.pause_after(error, can_renew_token=False))
+                if self._closed.is_set():
+                    return
+                pause = watching.pause_after(error, can_renew_token=False)
+            except ValueError:
+                # What gRPC raises on a channel that is closed.
+                if self._closed.is_set():
+                    return
+                raise
             finally:
                 if stream is not None:
                     stream.cancel()
 
     def close(self) -> None:
-        """Closes the channel."""
+        """Closes the channel, and ends the watches."""
+        self._closed.set()
         self._channel.close()
 
     def _attempts(self, method: Method[Any, Response], request: Any, attempts: Attempts, with_token: bool) -> Response:
         while True:
             token = self._current_token(attempts) if with_token else ""
+            attempts.check()
             try:
                 call = self._stub(method, streaming=False)
                 answer: Response = call(request, timeout=attempts.time_left(), metadata=_bearer(token))
@@ -100,7 +125,9 @@ class Caller:
     def _current_token(self, attempts: Attempts | None) -> str:
         if token := self._token.current():
             return token
-        with self._renewing:
+        if not self._renewing.acquire(timeout=_wait(attempts)):
+            raise late()
+        try:
             # Another thread may have got one meanwhile.
             if token := self._token.current():
                 return token
@@ -108,6 +135,8 @@ class Caller:
             issuing = Attempts(ISSUE, attempts.time_left() if attempts else None, repeatable=True)
             issued = self._attempts(ISSUE, self._credentials.request(), issuing, with_token=False)
             return self._token.set(issued)
+        finally:
+            self._renewing.release()
 
     def _stub(self, method: Method[Any, Any], *, streaming: bool) -> Callable[..., Any]:
         if (stub := self._stubs.get(method.path)) is None:
@@ -118,6 +147,12 @@ class Caller:
                 response_deserializer=method.response.FromString,
             )
         return stub
+
+
+def _wait(attempts: Attempts | None) -> float:
+    """For how long to wait for a lock; -1 is without an end."""
+    left = attempts.time_left() if attempts else None
+    return -1 if left is None else min(left, threading.TIMEOUT_MAX)
 
 
 def _bearer(token: str) -> list[tuple[str, str]]:

@@ -165,6 +165,8 @@ def _first_line(process: subprocess.Popen[bytes]) -> bytes:
 def _stop(process: subprocess.Popen[bytes]) -> None:
     if process.stdin is not None:
         process.stdin.close()
+    # A child that was forked from this process may hold the pipe as well.
+    process.terminate()
     try:
         process.wait(STOP_TIMEOUT)
     except subprocess.TimeoutExpired:
