@@ -1,5 +1,8 @@
 //! The Rust client against the real server.
 
+#[expect(dead_code, reason = "the example is a program too")]
+#[path = "../../clients/rust/examples/story.rs"]
+mod example;
 mod habits;
 mod story;
 

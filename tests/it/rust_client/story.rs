@@ -107,6 +107,17 @@ async fn a_copy_is_brought_up_to_date() {
     assert_eq!(blocks.usernames.iter().collect::<Vec<_>>(), ["bob"]);
 }
 
+#[tokio::test]
+async fn the_example_tells_its_story_to_the_end() {
+    let (app, tenant) = acme(&[]).await;
+    let client = client_of(&app, &tenant);
+    super::example::tell(&client).await.unwrap();
+    super::example::receive().unwrap();
+    // It is told in an app without users.
+    let again = super::example::tell(&client).await.unwrap_err();
+    assert_eq!(again.reason(), Some(ErrorReason::UserAlreadyExists));
+}
+
 /// Takes messages until the copy has these friends.
 async fn until(
     messages: &mut (
