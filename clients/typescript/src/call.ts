@@ -1,7 +1,7 @@
 // Calls of methods by the Connect protocol, with the habits that all calls have: a deadline, a token, and retries that
 // can do no harm.
 
-import { readMessage, writeMessage, type Message, type Shape } from "./codec.js";
+import { readAnswer, writeMessage, type Message, type Shape } from "./codec.js";
 import { envelope, messages } from "./envelopes.js";
 import { BefriendError, errorOf, errorOfFetch, errorOfResponse } from "./error.js";
 import { backoff, Deadline, PassedDeadline, sleep, unlessAborted, within } from "./time.js";
@@ -61,7 +61,7 @@ export class Caller {
     const { signal } = options;
     let renewed = false;
     for (let attempt = 1; ; attempt++) {
-      const tried: Tried = { token: undefined, sent: false };
+      const tried: Tried = { token: undefined, sent: false, tokenless: false };
       try {
         return await within(deadline, signal, (signal) => this.#try(method, body, options, deadline, signal, tried));
       } catch (error) {
@@ -75,7 +75,8 @@ export class Caller {
           renewed = true;
           continue;
         }
-        if (attempt >= ATTEMPTS || !mayRepeat(error, method.repeatable || !tried.sent)) {
+        // A token was asked for often enough.
+        if (tried.tokenless || attempt >= ATTEMPTS || !mayRepeat(error, method.repeatable || !tried.sent)) {
           throw error;
         }
         const pause = Math.max(error.retryAfterMs ?? 0, backoff(attempt, LONGEST_PAUSE));
@@ -95,7 +96,7 @@ export class Caller {
     options.signal?.throwIfAborted();
     options.signal?.addEventListener("abort", abort);
     try {
-      opened.token = await unlessAborted(this.#token(method), controller.signal);
+      opened.token = await this.#token(method, controller.signal, opened);
       const response = await this.#send(
         method,
         envelope(JSON.stringify(writeMessage(method.request, request))),
@@ -104,8 +105,8 @@ export class Caller {
       );
       for await (const { ends, json } of messages(response)) {
         if (!ends) {
-          yield readMessage(method.response, json);
-        } else if (json["error"] !== undefined) {
+          yield readAnswer(method.response, json);
+        } else if (json?.["error"] !== undefined) {
           const requestId = response.headers.get("x-request-id") ?? undefined;
           throw errorOf(json["error"], "unknown", { requestId });
         }
@@ -132,7 +133,7 @@ export class Caller {
     signal: AbortSignal,
     tried: Tried,
   ): Promise<Message> {
-    tried.token = await unlessAborted(this.#token(method), signal);
+    tried.token = await this.#token(method, signal, tried);
     const headers: Record<string, string> = { ...headersOf(options, tried.token), "content-type": "application/json" };
     const left = Math.ceil(deadline.left());
     // Ten digits are the most that the header may have.
@@ -142,15 +143,23 @@ export class Caller {
     tried.sent = true;
     try {
       const response = await this.#send(method, body, headers, signal);
-      return readMessage(method.response, (await read(response)) as Message);
+      return readAnswer(method.response, await read(response));
     } catch (error) {
       tried.sent = !(error instanceof BefriendError && error.unsent);
       throw error;
     }
   }
 
-  async #token(method: Method): Promise<string | undefined> {
-    return method.path === ISSUE ? undefined : this.#tokens.current();
+  async #token(method: Method, signal: AbortSignal, tried: Tried): Promise<string | undefined> {
+    if (method.path === ISSUE) {
+      return undefined;
+    }
+    try {
+      return await unlessAborted(this.#tokens.current(), signal);
+    } catch (error) {
+      tried.tokenless = true;
+      throw error;
+    }
   }
 
   async #send(
@@ -180,6 +189,8 @@ export interface Tried {
   token: string | undefined;
   /** Whether the service may have the request. */
   sent: boolean;
+  /** Whether it failed because no token was to be had. Tokens are asked for with tries of their own. */
+  tokenless: boolean;
 }
 
 /** Whether a call may be made again after this error; `harmless` says that it may even if it has happened. */

@@ -1,6 +1,8 @@
 // How the fields of messages are read from JSON and written to it. Values are those of JavaScript: a 64-bit integer
 // is a bigint, a time a Date, a duration a number of milliseconds.
 
+import { BefriendError } from "./error.js";
+
 /** A message that a caller gives or gets. */
 export type Message = Record<string, unknown>;
 
@@ -74,6 +76,18 @@ export function list(of: Codec): Codec {
 /** A field that can be absent. */
 export function optional(of: Codec): Codec {
   return { missing: () => undefined, read: of.read, write: of.write };
+}
+
+/** The message of an answer. Throws BefriendError if the answer is no such message. */
+export function readAnswer(shape: Shape, json: unknown): Message {
+  if (typeof json === "object" && json !== null && !Array.isArray(json)) {
+    try {
+      return readMessage(shape, json as Message);
+    } catch (cause) {
+      throw new BefriendError("unknown", "the answer has a field of another type than befriend's", { cause });
+    }
+  }
+  throw new BefriendError("unknown", "the answer is no JSON object: is this the URL of befriend?");
 }
 
 /** The message of a JSON object. Fields that this client does not know are left out. */

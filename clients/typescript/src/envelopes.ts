@@ -18,7 +18,7 @@ export function envelope(json: string): Uint8Array {
 }
 
 /** The messages of a stream as they come. The last one tells how the stream ended; without it, it was cut off. */
-export async function* messages(response: Response): AsyncGenerator<{ ends: boolean; json: Message }, void> {
+export async function* messages(response: Response): AsyncGenerator<{ ends: boolean; json: Message | null }, void> {
   const reader = response.body?.getReader();
   let left = new Uint8Array(0);
   for (;;) {
@@ -62,9 +62,9 @@ function first(bytes: Uint8Array): { message?: Envelope; rest: Uint8Array } {
   return { message: { flags: bytes[0] ?? 0, json: bytes.subarray(PREFIX, end) }, rest: bytes.subarray(end) };
 }
 
-function parse({ json }: Envelope): Message {
+function parse({ json }: Envelope): Message | null {
   try {
-    return JSON.parse(new TextDecoder().decode(json)) as Message;
+    return JSON.parse(new TextDecoder().decode(json)) as Message | null;
   } catch (cause) {
     throw new BefriendError("unknown", "the stream has a message that is no JSON", { cause });
   }

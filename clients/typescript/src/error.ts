@@ -66,7 +66,9 @@ export class BefriendError extends Error {
 
   constructor(code: Code, message: string, parts: ErrorParts = {}) {
     const details = parts.details ?? [];
-    const info = detail(details, "google.rpc.ErrorInfo", errorInfo);
+    const said = detail(details, "google.rpc.ErrorInfo", errorInfo);
+    // A proxy may have reasons of its own.
+    const info = said?.domain === DOMAIN ? said : undefined;
     super(info === undefined ? `${code}: ${message}` : `${info.reason}: ${message}`);
     this.code = code;
     this.reason = info?.reason;
@@ -78,6 +80,9 @@ export class BefriendError extends Error {
     this.unsent = parts.unsent ?? false;
   }
 }
+
+/** The domain of the service's own reasons. */
+const DOMAIN = "befriend.v1";
 
 function detail<T>(details: readonly ErrorDetail[], type: string, read: (bytes: Uint8Array) => T): T | undefined {
   const found = details.find((one) => one.type === type);
@@ -143,12 +148,18 @@ export function errorOf(json: unknown, instead: Code, parts: ErrorParts): Befrie
 
 /** The error of an answer whose status is none of success. */
 export async function errorOfResponse(response: Response): Promise<BefriendError> {
-  const body = await response.text();
   const seconds = Number(response.headers.get("retry-after") ?? NaN);
   const parts: ErrorParts = {
     requestId: response.headers.get("x-request-id") ?? undefined,
     retryAfterMs: Number.isFinite(seconds) ? seconds * 1000 : undefined,
   };
+  let body: string;
+  try {
+    body = await response.text();
+  } catch (cause) {
+    // What the service refused, and why, is not known: it is a connection that broke.
+    return new BefriendError("unavailable", `HTTP ${response.status}, and the answer broke off`, { ...parts, cause });
+  }
   let json: unknown;
   try {
     json = JSON.parse(body);

@@ -20,6 +20,8 @@ export class FriendList {
   apply(message: SyncFriendsResponse | WatchFriendsResponse): void {
     if (message.fullResync) {
       this.friends.clear();
+      // The content belongs to no version until it is whole: a walk that breaks off is made anew from the beginning.
+      this.version = 0n;
     }
     for (const { upserted, removed } of message.changes) {
       if (upserted !== undefined) {
@@ -43,6 +45,7 @@ export class BlockList {
   apply(message: SyncBlocksResponse | WatchBlocksResponse): void {
     if (message.fullResync) {
       this.usernames.clear();
+      this.version = 0n;
     }
     for (const { blocked, unblocked } of message.changes as readonly BlockChange[]) {
       if (blocked !== undefined) {

@@ -8,7 +8,7 @@ import { backoff, sleep } from "./time.js";
 /** The longest pause before a watch is opened again, in milliseconds. */
 const LONGEST_PAUSE = 30_000;
 
-/** A stream that ends within this time is opened again only after a pause. */
+/** A stream that ends within this time, in milliseconds, makes the pauses longer, even if it brought messages. */
 const QUICK = 1000;
 
 /** All entries of a list, or the pages of a sync: a page is asked for when its first entry is wanted. */
@@ -20,7 +20,7 @@ export async function* walk(
 ): AsyncGenerator<unknown, void> {
   const entries = method.pages?.entries;
   let next: Message = { ...request };
-  let anew = false;
+  let anew = isFromBeginning(request);
   for (;;) {
     let page: Message;
     try {
@@ -57,17 +57,21 @@ export async function* watch(
 ): AsyncGenerator<Message, void> {
   let next: Message = { ...request };
   let received = false;
-  let anew = false;
-  // How many streams in a row brought no message.
+  let anew = isFromBeginning(request);
+  // Whether another token was asked for since the last message.
+  let renewed = false;
+  // How many streams in a row brought no message or ended at once.
   let failures = 0;
   for (;;) {
     const opened = performance.now();
-    const tried: Tried = { token: undefined, sent: false };
-    let pause = 0;
+    const tried: Tried = { token: undefined, sent: false, tokenless: false };
+    let isEmpty = true;
+    let atLeast = 0;
     try {
       for await (const message of caller.stream(method, next, options, tried)) {
         received = true;
-        failures = 0;
+        renewed = false;
+        isEmpty = false;
         next = { ...next, sinceVersion: message["nextVersion"] };
         yield anew ? { ...message, fullResync: true } : message;
         anew = false;
@@ -76,18 +80,26 @@ export async function* watch(
       if (isAhead(error) && !anew) {
         next = { ...next, sinceVersion: 0n };
         anew = true;
-      } else if (goesOn(error, received, failures) || (failures === 0 && isRefused(error, caller, tried))) {
-        pause = (error as BefriendError).retryAfterMs ?? 0;
+      } else if (!renewed && isRefused(error, caller, tried)) {
+        renewed = true;
+      } else if (goesOn(error, received || (!tried.tokenless && failures + 1 < ATTEMPTS))) {
+        atLeast = (error as BefriendError).retryAfterMs ?? 0;
       } else {
         throw error;
       }
     }
-    failures++;
-    if (failures > 1 || performance.now() - opened < QUICK) {
-      pause = Math.max(pause, backoff(failures, LONGEST_PAUSE));
-    }
-    await sleep(pause, options.signal);
+    failures = isEmpty || performance.now() - opened < QUICK ? failures + 1 : 0;
+    // Each pause has a part that is drawn at random: a service that stops ends the watches of all its clients at once.
+    await sleep(atLeast + backoff(Math.max(failures, 1), LONGEST_PAUSE), options.signal);
   }
+}
+
+/**
+ * Whether the request asks for a whole list. The service takes a copy of version 0 for an empty one, and does not tell
+ * it of all that was removed; but the copy may have the entries of a walk that broke off, and is to drop them.
+ */
+function isFromBeginning({ sinceVersion, pageToken }: Message): boolean {
+  return Number(sinceVersion ?? 0) === 0 && (pageToken ?? "") === "";
 }
 
 /** Whether the version of the request is higher than the list's. */
@@ -99,8 +111,8 @@ function isRefused(error: unknown, caller: Caller, tried: Tried): boolean {
   return error instanceof BefriendError && error.reason === "UNAUTHENTICATED" && caller.refused(tried.token);
 }
 
-/** Whether a watch that ended with this error is opened again. */
-function goesOn(error: unknown, received: boolean, failures: number): boolean {
+/** Whether a watch that ended with this error is opened again; `unreached` says that it is if nobody was reached. */
+function goesOn(error: unknown, unreached: boolean): boolean {
   if (!(error instanceof BefriendError)) {
     return false;
   }
@@ -113,9 +125,10 @@ function goesOn(error: unknown, received: boolean, failures: number): boolean {
     case undefined: {
       const isPassing = ["unavailable", "unknown", "canceled", "internal", "deadline_exceeded"].includes(error.code);
       // A service that was never reached may be none, or a browser may not let the page call it.
-      return isPassing && (received || failures + 1 < ATTEMPTS);
+      return isPassing && unreached;
     }
     default:
-      return false;
+      // The service may be newer than this client, and have a reason that the client does not know.
+      return error.code === "unavailable" || error.code === "deadline_exceeded";
   }
 }

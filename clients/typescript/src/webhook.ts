@@ -46,7 +46,7 @@ const TOLERANCE = 5 * 60 * 1000;
  * Verifies a callback in the standard format, and returns its event. `secret` is the rule's "whsec_…", or several while
  * one replaces the other; `body` is what came, not parsed and written again.
  *
- * Throws VerificationError.
+ * Throws VerificationError, also for a body that is no event; and TypeError for a secret that is none of a rule's.
  */
 export async function verifyCallback(
   secret: string | readonly string[],
@@ -56,18 +56,26 @@ export async function verifyCallback(
 ): Promise<CallbackEvent> {
   await verifySignature(secret, headers, body, options);
   const text = typeof body === "string" ? body : new TextDecoder().decode(body);
-  const event = JSON.parse(text) as { type: string; timestamp: string; data: Record<string, unknown> };
-  const data = { ...event.data, version: BigInt((event.data["version"] as number | undefined) ?? 0) };
-  return { ...event, timestamp: new Date(event.timestamp), data: data as CallbackEvent["data"] };
+  try {
+    const event = JSON.parse(text) as { type: string; timestamp: string; data: Record<string, unknown> };
+    const data = { ...event.data, version: BigInt((event.data["version"] as number | undefined) ?? 0) };
+    return { ...event, timestamp: new Date(event.timestamp), data: data as CallbackEvent["data"] };
+  } catch {
+    throw new VerificationError("the signature is right, but the body is no event in the standard format");
+  }
 }
 
-/** Verifies a callback in any format of the body. Throws VerificationError. */
+/**
+ * Verifies a callback in any format of the body. Throws VerificationError, and TypeError for a secret that is none of
+ * a rule's.
+ */
 export async function verifySignature(
   secret: string | readonly string[],
   headers: CallbackHeaders,
   body: string | Uint8Array,
   { now = Date.now(), toleranceMs = TOLERANCE }: VerifyOptions = {},
 ): Promise<void> {
+  const keys = keysOf(typeof secret === "string" ? [secret] : secret);
   const id = header(headers, "webhook-id");
   const timestamp = header(headers, "webhook-timestamp");
   const signatures = header(headers, "webhook-signature").split(" ");
@@ -84,8 +92,7 @@ export async function verifySignature(
   signed.set(bytes, begin.length);
 
   const subtle = await webCrypto();
-  for (const one of typeof secret === "string" ? [secret] : secret) {
-    const raw = base64(one.replace(/^whsec_/, ""));
+  for (const raw of keys) {
     const key = await subtle.importKey("raw", raw, { name: "HMAC", hash: "SHA-256" }, false, ["verify"]);
     for (const signature of signatures) {
       const mac = macOf(signature);
@@ -96,6 +103,25 @@ export async function verifySignature(
     }
   }
   throw new VerificationError("no signature fits the body and the secret");
+}
+
+/** The keys of secrets. A mistake in the receiver's settings is told as such, not as a callback that is refused. */
+function keysOf(secrets: readonly string[]): Uint8Array[] {
+  const keys = secrets.map((secret) => {
+    try {
+      const key = /^whsec_./.test(secret) ? base64(secret.slice("whsec_".length)) : undefined;
+      if (key !== undefined && key.length > 0) {
+        return key;
+      }
+    } catch {
+      // No base64.
+    }
+    throw new TypeError("the secret is not a callback rule's, which is whsec_ and base64");
+  });
+  if (keys.length === 0) {
+    throw new TypeError("a callback is verified with at least one secret");
+  }
+  return keys;
 }
 
 /** The bytes of a signature of version 1. */

@@ -1,6 +1,7 @@
 // Callbacks: one that befriend sends is taken, and one that was changed, is old, or is another's is not.
 
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
@@ -65,3 +66,20 @@ for (const [what, changed, body, now, why] of [
     await assert.rejects(verifyCallback(SECRET, { ...HEADERS, ...changed }, body, { now }), { name: "VerificationError", message: why });
   });
 }
+
+test("a signed body that is no event is refused, and its signature is right", async () => {
+  const { "Webhook-Id": id, "webhook-timestamp": timestamp } = HEADERS;
+  const key = Buffer.from(SECRET.slice("whsec_".length), "base64");
+  for (const body of ["a=b", "null", "{}", '{"type":"friend.added","data":{"version":"x"}}']) {
+    const signature = `v1,${createHmac("sha256", key).update(`${id}.${timestamp}.${body}`).digest("base64")}`;
+    const headers = { ...HEADERS, "webhook-signature": signature };
+    await verifySignature(SECRET, headers, body, { now: NOW });
+    await assert.rejects(verifyCallback(SECRET, headers, body, { now: NOW }), { name: "VerificationError", message: /no event/ });
+  }
+});
+
+test("a secret that is none is told as such, before the callback is looked at", async () => {
+  for (const secret of ["", "whsec_", "whsec_!", "undefined", SECRET.slice("whsec_".length), [], [SECRET, ""]]) {
+    await assert.rejects(verifyCallback(secret, {}, BODY), { name: "TypeError", message: /secret/ });
+  }
+});
