@@ -207,7 +207,7 @@ class Services:
         if "page_token" in fields and "next_page_token" in answers:
             if "has_more" in answers:
                 walk = f"iter_{name}"
-                text = f"All pages of `{name}`; the last one has the version to go on from."
+                text = f"All pages of `{name}`; the last one has the version to go on from." + SYNC
                 out += self.define(walk, request, self.iterator(response), text, constant, build, "sync")
             else:
                 item = next(field for field in answer.field if field.label == Field.LABEL_REPEATED)
@@ -295,11 +295,15 @@ class Services:
         return out + "        )"
 
 
+SYNC = """
+
+After VERSION_AHEAD they begin again from 0, with `full_resync`: discard the copy."""
+
 WATCH = """
 
-Goes on by itself from the last version when the stream ends or breaks, for as long as it is read. A message with
-`full_resync` begins the whole list anew: discard the copy. Raises what waiting does not help against, as
-UserNotFound."""
+Goes on by itself from the last version when the stream ends or breaks, for as long as it is read, and ends when the
+client is closed. A message with `full_resync` begins the whole list anew: discard the copy. Raises what waiting
+does not help against, as UserNotFound."""
 
 
 # ---- The files

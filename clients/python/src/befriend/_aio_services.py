@@ -567,6 +567,8 @@ class BlockService:
         timeout: float | None = None,
     ) -> AsyncIterator[block_service_pb2.SyncBlocksResponse]:
         """All pages of `sync_blocks`; the last one has the version to go on from.
+
+        After VERSION_AHEAD they begin again from 0, with `full_resync`: discard the copy.
         """
         request = block_service_pb2.SyncBlocksRequest(
             owner=owner,
@@ -590,9 +592,9 @@ class BlockService:
         read), USER_NOT_FOUND (the owner was deleted), UNAUTHENTICATED (the token was revoked or has
         expired).
 
-        Goes on by itself from the last version when the stream ends or breaks, for as long as it is read. A message with
-        `full_resync` begins the whole list anew: discard the copy. Raises what waiting does not help against, as
-        UserNotFound.
+        Goes on by itself from the last version when the stream ends or breaks, for as long as it is read, and ends when the
+        client is closed. A message with `full_resync` begins the whole list anew: discard the copy. Raises what waiting
+        does not help against, as UserNotFound.
         """
         request = block_service_pb2.WatchBlocksRequest(
             owner=owner,
@@ -1161,6 +1163,8 @@ class FriendService:
         timeout: float | None = None,
     ) -> AsyncIterator[friend_service_pb2.SyncFriendsResponse]:
         """All pages of `sync_friends`; the last one has the version to go on from.
+
+        After VERSION_AHEAD they begin again from 0, with `full_resync`: discard the copy.
         """
         request = friend_service_pb2.SyncFriendsRequest(
             owner=owner,
@@ -1187,9 +1191,9 @@ class FriendService:
         read), USER_NOT_FOUND (the owner was deleted), UNAUTHENTICATED (the token was revoked or has
         expired).
 
-        Goes on by itself from the last version when the stream ends or breaks, for as long as it is read. A message with
-        `full_resync` begins the whole list anew: discard the copy. Raises what waiting does not help against, as
-        UserNotFound.
+        Goes on by itself from the last version when the stream ends or breaks, for as long as it is read, and ends when the
+        client is closed. A message with `full_resync` begins the whole list anew: discard the copy. Raises what waiting
+        does not help against, as UserNotFound.
         """
         request = friend_service_pb2.WatchFriendsRequest(
             owner=owner,
