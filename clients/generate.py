@@ -153,10 +153,10 @@ class Services:
     def text(self) -> str:
         kind = "asyncio" if self.aio else "calls that block"
         base = "AsyncCaller" if self.aio else "Caller"
-        iterator = "AsyncIterator" if self.aio else "Iterator"
+        iterators = ["AsyncGenerator", "AsyncIterator"] if self.aio else ["Generator", "Iterator"]
         out = HEADER.format(f"The services, for {kind}.")
         out += "from __future__ import annotations\n\nimport datetime\n"
-        out += f"from collections.abc import {', '.join(sorted([iterator, 'Iterable', 'Mapping']))}\n"
+        out += f"from collections.abc import {', '.join(sorted([*iterators, 'Iterable', 'Mapping']))}\n"
         out += "from typing import Any\n\n"
         out += "from google.protobuf.duration_pb2 import Duration\n"
         out += "from google.protobuf.field_mask_pb2 import FieldMask\n"
@@ -202,7 +202,7 @@ class Services:
         name = snake(method.name)
         build = self.build(method, request)
         if method.server_streaming:
-            return self.define(name, request, self.iterator(response), doc + WATCH, constant, build, "watch")
+            return self.define(name, request, self.generator(response), doc + WATCH, constant, build, "watch")
         out = self.define(name, request, response, doc, constant, build, "call")
         if "page_token" in fields and "next_page_token" in answers:
             if "has_more" in answers:
@@ -219,6 +219,9 @@ class Services:
 
     def iterator(self, item: str) -> str:
         return f"AsyncIterator[{item}]" if self.aio else f"Iterator[{item}]"
+
+    def generator(self, item: str) -> str:
+        return f"AsyncGenerator[{item}, None]" if self.aio else f"Generator[{item}, None, None]"
 
     def item_type(self, field: Field) -> str:
         if field.type == Field.TYPE_MESSAGE:

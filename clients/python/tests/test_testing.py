@@ -108,17 +108,24 @@ def test_the_example_in_python_tells_its_story() -> None:
         told = subprocess.run([sys.executable, script, *arguments], stdout=subprocess.PIPE, check=True, text=True)
     assert told.stdout.splitlines() == [
         "alice has the friend bob, from the gym",
+        "alice's copy has bob",
         "alice and bob: friends True, blocked True",
         "alice and carol: friends False, blocked False",
         "refused: NOT_FRIENDS",
+        "a callback: friend.added, alice and bob",
+        "a forged callback: refused",
     ]
 
 
-@pytest.mark.skipif("GRPCURL" not in os.environ, reason="GRPCURL names no grpcurl")
 def test_the_example_in_shell_tells_the_same_story() -> None:
     with start() as server:
         arguments = [server.address, server.app.client_id, server.app.client_secret]
         script = CLIENTS / "examples/story.sh"
         told = subprocess.run([script, *arguments], stdout=subprocess.PIPE, check=True, text=True).stdout
-    assert '"remark": "from the gym"' in told and '"blockedBy": true' in told
-    assert json.loads(told.splitlines()[-1])["data"] == ["bob"]
+    *answers, callback, contacts = told.splitlines()
+    made, added, remarked, listed, watched, blocked, checked = map(json.loads, answers)
+    assert [entry["remark"] for entry in listed["entries"]] == ["from the gym"]
+    assert [change["upserted"]["username"] for change in watched["changes"]] == ["bob"]
+    assert [one.get("blockedBy", False) for one in checked["relations"]] == [True, False]
+    assert callback.startswith('verified: {"type":"friend.added"')
+    assert json.loads(contacts)["data"] == ["bob"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -62,7 +62,7 @@ class AsyncCaller:
             if not page.has_more:
                 return
 
-    async def watch(self, method: Method[Any, Response], request: Any) -> AsyncIterator[Response]:
+    async def watch(self, method: Method[Any, Response], request: Any) -> AsyncGenerator[Response, None]:
         """Changes as they happen, until the client is closed."""
         watching = Watching(policies()[method.path])
         anew = False

@@ -6,7 +6,7 @@ Written by clients/generate.py: change that, or the protos.
 from __future__ import annotations
 
 import datetime
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
@@ -583,7 +583,7 @@ class BlockService:
         *,
         owner: str = "",
         since_version: int = 0,
-    ) -> AsyncIterator[block_service_pb2.WatchBlocksResponse]:
+    ) -> AsyncGenerator[block_service_pb2.WatchBlocksResponse, None]:
         """Sends what has changed in a block list since a version, and then every change as it happens.
         The stream begins and ends as that of FriendService.WatchFriends.
 
@@ -1180,7 +1180,7 @@ class FriendService:
         *,
         owner: str = "",
         since_version: int = 0,
-    ) -> AsyncIterator[friend_service_pb2.WatchFriendsResponse]:
+    ) -> AsyncGenerator[friend_service_pb2.WatchFriendsResponse, None]:
         """Sends what has changed in a friend list since a version, and then every change as it happens.
         The first message is sent at once, even without changes. The stream ends with OK when the
         instance shuts down, or after a time that the operator sets (1 hour by default): watch again

@@ -6,7 +6,7 @@ Written by clients/generate.py: change that, or the protos.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
@@ -583,7 +583,7 @@ class BlockService:
         *,
         owner: str = "",
         since_version: int = 0,
-    ) -> Iterator[block_service_pb2.WatchBlocksResponse]:
+    ) -> Generator[block_service_pb2.WatchBlocksResponse, None, None]:
         """Sends what has changed in a block list since a version, and then every change as it happens.
         The stream begins and ends as that of FriendService.WatchFriends.
 
@@ -1180,7 +1180,7 @@ class FriendService:
         *,
         owner: str = "",
         since_version: int = 0,
-    ) -> Iterator[friend_service_pb2.WatchFriendsResponse]:
+    ) -> Generator[friend_service_pb2.WatchFriendsResponse, None, None]:
         """Sends what has changed in a friend list since a version, and then every change as it happens.
         The first message is sent at once, even without changes. The stream ends with OK when the
         instance shuts down, or after a time that the operator sets (1 hour by default): watch again

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -60,7 +60,7 @@ class Caller:
             if not page.has_more:
                 return
 
-    def watch(self, method: Method[Any, Response], request: Any) -> Iterator[Response]:
+    def watch(self, method: Method[Any, Response], request: Any) -> Generator[Response, None, None]:
         """Changes as they happen, until the client is closed."""
         watching = Watching(policies()[method.path])
         anew = False
