@@ -2,8 +2,9 @@ package befriend
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"io"
-	"math/rand"
 	"time"
 
 	"google.golang.org/grpc"
@@ -115,7 +116,7 @@ func (c *call) after(ctx context.Context, t try) error {
 		// The token was revoked, or the service was set back. At once, and as often as otherwise besides.
 		c.renewed = true
 		c.made--
-		if c.tokens.refused(t.token) {
+		if c.tokens.refused(ctx, t.token) {
 			return nil
 		}
 		return failed
@@ -157,7 +158,15 @@ func (c *call) pause() time.Duration {
 	if doubled := c.made - 1; doubled < 5 && c.firstPause<<doubled < full {
 		full = c.firstPause << doubled
 	}
-	return full/2 + time.Duration(rand.Int63n(int64(full/2)+1))
+	return drawn(full)
+}
+
+// drawn returns a pause between half of this one and all of it.
+func drawn(full time.Duration) time.Duration {
+	var bytes [8]byte
+	// Before Go 1.20, math/rand has the same numbers in all processes. Without bytes it is the shortest pause.
+	_, _ = rand.Read(bytes[:])
+	return full/2 + time.Duration(binary.LittleEndian.Uint64(bytes[:])%uint64(full/2+1))
 }
 
 func wait(ctx context.Context, pause time.Duration) error {

@@ -10,6 +10,7 @@
 package befriend
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
@@ -70,6 +71,9 @@ type Client struct {
 	OperatorTokens befriendv1.OperatorTokenServiceClient
 
 	conn *grpc.ClientConn
+	// closed ends what would else go on without the connection.
+	closed context.Context
+	close  context.CancelFunc
 }
 
 // New makes a client of the service at an address: "host:port" or "http://host:port", or "https://host:port" for
@@ -114,7 +118,10 @@ func New(address string, options Options) (*Client, error) {
 		return nil, fmt.Errorf("befriend: %w", err)
 	}
 	habits.tokens.issuer = befriendv1.NewTokenServiceClient(conn)
+	closed, cancel := context.WithCancel(context.Background())
 	return &Client{
+		closed:         closed,
+		close:          cancel,
 		Friends:        befriendv1.NewFriendServiceClient(conn),
 		Blocks:         befriendv1.NewBlockServiceClient(conn),
 		Relations:      befriendv1.NewRelationServiceClient(conn),
@@ -129,8 +136,9 @@ func New(address string, options Options) (*Client, error) {
 	}, nil
 }
 
-// Close ends the connection. Calls that are under way fail.
+// Close ends the connection. Calls that are under way fail, and watches end with an error.
 func (c *Client) Close() error {
+	c.close()
 	return c.conn.Close()
 }
 

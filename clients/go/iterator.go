@@ -17,7 +17,9 @@ import (
 //	if err := friends.Err(); err != nil { … }
 type Iterator[T any] struct {
 	// next returns false after the last one.
-	next  func() (T, bool, error)
+	next func() (T, bool, error)
+	// stop ends a Next that waits; nil where none waits for long.
+	stop  context.CancelFunc
 	value T
 	err   error
 	done  bool
@@ -31,6 +33,14 @@ func (i *Iterator[T]) Next() bool {
 	value, more, err := i.next()
 	i.value, i.err, i.done = value, err, !more || err != nil
 	return !i.done
+}
+
+// Close ends a watch, and what it holds; another goroutine may call it while Next waits. Next then returns false, and
+// Err a context.Canceled if a Next has found the watch closed.
+func (i *Iterator[T]) Close() {
+	if i.stop != nil {
+		i.stop()
+	}
 }
 
 // Value returns what Next has gone to.

@@ -58,12 +58,17 @@ func (t *tokens) get(ctx context.Context) (string, error) {
 	return t.current, nil
 }
 
-// refused says that the service does not accept this token. It returns whether another can be had.
-func (t *tokens) refused(token string) bool {
+// refused says that the service does not accept this token. It returns whether another can be had: not if the context
+// ends while somebody else gets one.
+func (t *tokens) refused(ctx context.Context, token string) bool {
 	if t.request == nil {
 		return false
 	}
-	t.held <- struct{}{}
+	select {
+	case t.held <- struct{}{}:
+	case <-ctx.Done():
+		return false
+	}
 	// Another call may have got a new one meanwhile.
 	if t.current == token {
 		t.current = ""
