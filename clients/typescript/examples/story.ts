@@ -1,4 +1,4 @@
-// A story of two friends: befriend, remark, list, block, and the question before every message.
+// A story of two friends: befriend, remark, list, watch, block, and the question before every message.
 //
 //   node clients/typescript/examples/dist/story.js URL CLIENT_ID CLIENT_SECRET
 //
@@ -6,7 +6,7 @@
 
 import { argv } from "node:process";
 
-import { BefriendError, Client } from "befriend";
+import { BefriendError, Client, FriendList } from "befriend";
 
 const [url = "", clientId = "", clientSecret = ""] = argv.slice(2);
 const client = new Client(url, { clientId, clientSecret });
@@ -16,6 +16,16 @@ await client.friends.addFriend({ owner: "alice", friend: "bob" });
 await client.friends.setRemark({ owner: "alice", friend: "bob", remark: "from the gym" });
 for await (const friend of client.friends.iterateFriends({ owner: "alice", includeRemark: true })) {
   console.log(`alice has the friend ${friend.username}, ${friend.remark}`);
+}
+
+const copy = new FriendList();
+for await (const message of client.friends.watchFriends({ owner: "alice" })) {
+  copy.apply(message);
+  console.log(`alice's copy has ${[...copy.friends.keys()]} at version ${copy.version}`);
+  // A program that shows the list goes on; the watch ends with the loop.
+  if (message.upToDate) {
+    break;
+  }
 }
 
 await client.blocks.blockUsers({ owner: "bob", usernames: ["alice"] });

@@ -45,6 +45,7 @@ test("the example tells its story", async () => {
   const { stdout } = await run(process.execPath, [example, server.url, server.app.clientId, server.app.clientSecret]);
   await server.close();
   assert.match(stdout, /alice has the friend bob, from the gym/);
+  assert.match(stdout, /alice's copy has bob at version \d+/);
   assert.match(stdout, /alice and bob: friends true, blocked true/);
   assert.match(stdout, /refused: NOT_FRIENDS/);
 });

@@ -83,3 +83,17 @@ test("a secret that is none is told as such, before the callback is looked at", 
     await assert.rejects(verifyCallback(secret, {}, BODY), { name: "TypeError", message: /secret/ });
   }
 });
+
+test("the example of a receiver takes what the secret has signed", async () => {
+  const { receive } = await import("../examples/dist/receiver.js");
+  const key = Buffer.from(SECRET.slice("whsec_".length), "base64");
+  const timestamp = String(Math.floor(Date.now() / 1000));
+  const signature = `v1,${createHmac("sha256", key).update(`evt_1.${timestamp}.${BODY}`).digest("base64")}`;
+  const headers = { "webhook-id": "evt_1", "webhook-timestamp": timestamp, "webhook-signature": signature };
+  const done = new Set();
+  for (const [body, status] of [[BODY.replace("bob", "eve"), 401], [BODY, 204], [BODY, 204]]) {
+    const request = new Request("http://receiver.example", { method: "POST", headers, body });
+    assert.equal((await receive(request, SECRET, done)).status, status);
+    assert.equal(done.has("evt_1"), status === 204);
+  }
+});

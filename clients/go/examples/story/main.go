@@ -1,4 +1,4 @@
-// A story of two friends: befriend, remark, list, block, and the question before every message.
+// A story of two friends: befriend, remark, list, watch, block, and the question before every message.
 //
 //	go run befriend/examples/story ADDRESS CLIENT_ID CLIENT_SECRET
 //
@@ -55,6 +55,21 @@ func tell(ctx context.Context, client *befriend.Client) error {
 		fmt.Printf("alice has the friend %s, %s\n", friends.Value().GetUsername(), friends.Value().GetRemark())
 	}
 	if err := friends.Err(); err != nil {
+		return err
+	}
+
+	var list befriend.FriendList
+	watch := client.WatchFriends(ctx, "alice", list.Version)
+	defer watch.Close()
+	// A program that shows the list goes on.
+	for watch.Next() {
+		list.Apply(watch.Value())
+		fmt.Printf("alice's copy has %d friends at version %d\n", len(list.Friends), list.Version)
+		if watch.Value().GetUpToDate() {
+			break
+		}
+	}
+	if err := watch.Err(); err != nil {
 		return err
 	}
 
