@@ -167,6 +167,27 @@ async def test_a_token_is_asked_for_without_a_token_by_asyncio(scripted: Scripte
     assert scripted.calls == [("IssueToken", "")]
 
 
+def test_a_call_of_a_closed_client_is_an_error_of_befriend(scripted: Scripted) -> None:
+    client = Client(scripted.address, token="bft_mine")
+    client.close()
+    with pytest.raises(errors.BefriendError, match="closed"):
+        client.users.list_users()
+
+
+async def test_calls_under_way_and_later_ones_of_a_closed_client_are_errors_of_befriend(scripted: Scripted) -> None:
+    answered = threading.Event()
+    scripted.answers["RemoveFriend"] = [answered]
+    client = AsyncClient(scripted.address, token="bft_mine")
+    under_way = asyncio.create_task(client.friends.remove_friend(owner="alice", friend="bob"))
+    while not scripted.called("RemoveFriend"):
+        await asyncio.sleep(0.001)
+    await client.close()
+    for call in (under_way, client.users.list_users()):
+        with pytest.raises(errors.BefriendError, match="closed"):
+            await call
+    answered.set()
+
+
 def test_grpc_itself_repeats_by_the_service_config(scripted: Scripted) -> None:
     config = (files("befriend") / "service-config.json").read_text()
     scripted.answers["AddFriend"] = [UNAVAILABLE, CONFLICT, OK]

@@ -13,7 +13,7 @@ import grpc.aio
 
 from ._channel import OPTIONS, channel_credentials, target_of
 from ._error import BefriendError, read_error
-from ._method import Attempts, Method, Watching, late, policies
+from ._method import Attempts, Method, Watching, closed, late, policies
 from ._token import ISSUE, Credentials, Token
 
 Response = TypeVar("Response")
@@ -120,6 +120,11 @@ class AsyncCaller:
                 return answer
             except grpc.aio.AioRpcError as failed:
                 error = _error(failed)
+            except (asyncio.CancelledError, grpc.aio.UsageError):
+                # What gRPC raises on a channel that closes, and on one that is closed.
+                if self._closed.is_set() and not _task_is_cancelled():
+                    raise closed() from None
+                raise
             if error.reason == "UNAUTHENTICATED":
                 self._token.refused(token)
             await asyncio.sleep(attempts.pause_after(error, can_renew_token=with_token and self._token.renewable))

@@ -73,6 +73,13 @@ def _seconds(text: str) -> float:
     return float(text.removesuffix("s"))
 
 
+def closed() -> BefriendError:
+    """The error of a call whose client is closed."""
+    from ._error import read_error
+
+    return read_error("CANCELLED", "the client is closed")
+
+
 def late() -> BefriendError:
     """The error of a call whose time was over before it was sent."""
     from . import errors

@@ -12,7 +12,7 @@ import grpc
 
 from ._channel import OPTIONS, channel_credentials, target_of
 from ._error import BefriendError, read_error
-from ._method import Attempts, Method, Watching, late, policies
+from ._method import Attempts, Method, Watching, closed, late, policies
 from ._token import ISSUE, Credentials, Token
 
 Response = TypeVar("Response")
@@ -118,6 +118,11 @@ class Caller:
                 return answer
             except grpc.RpcError as failed:
                 error = _error(failed)
+            except ValueError:
+                # What gRPC raises on a channel that is closed.
+                if self._closed.is_set():
+                    raise closed() from None
+                raise
             if error.reason == "UNAUTHENTICATED":
                 self._token.refused(token)
             time.sleep(attempts.pause_after(error, can_renew_token=with_token and self._token.renewable))
