@@ -250,7 +250,10 @@ pub(super) fn operator_call<T>(request: tonic::Request<T>) -> Result<(OperatorCa
 ///
 /// A little less than the client's own number, so that the response, with its error details, arrives
 /// before the client or the transport gives up.
-fn client_timeout(surface: Surface, headers: &HeaderMap) -> Result<Option<Duration>, Invalid> {
+pub(super) fn client_timeout(
+    surface: Surface,
+    headers: &HeaderMap,
+) -> Result<Option<Duration>, Invalid> {
     let (name, parse, form): (_, fn(&str) -> Option<Duration>, _) = match surface {
         Surface::Connect => ("connect-timeout-ms", parse_milliseconds, "must be 1-10 digits"),
         _ => ("grpc-timeout", parse_timeout, "must be 1-8 digits and one of HMSmun"),

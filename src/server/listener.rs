@@ -64,7 +64,7 @@ impl Listener {
         });
         let routes = GateLayer::new(gate).layer(routes.prepare());
         let cors = args.listener.cors_origins.clone();
-        let routes = TranslateLayer::new(max_message, cors).layer(routes);
+        let routes = TranslateLayer::new(max_message, MAX_MESSAGE, cors).layer(routes);
         let protocols = Protocols::new(routes, certificates, &args.listener);
         let peers = Arc::new(Peers::new(limits(connections, args)));
         let accepting = Arc::clone(&peers);

@@ -4,6 +4,7 @@ mod bodies;
 mod cors;
 mod errors;
 mod gets;
+mod open;
 mod refusals;
 mod streams;
 mod unary;

@@ -7,8 +7,11 @@ use prost_types::method_options::IdempotencyLevel;
 
 use super::codec::types;
 
+/// The package whose methods pass the gate.
+const OWN: &str = "befriend.v1";
+
 /// The packages of these methods. Reflection is for tools of gRPC, and streams in both directions.
-const PACKAGES: [&str; 2] = ["befriend.v1", "grpc.health.v1"];
+const PACKAGES: [&str; 2] = [OWN, "grpc.health.v1"];
 
 /// A method.
 #[derive(Debug)]
@@ -21,15 +24,36 @@ pub(super) struct Call {
     pub(super) streams: bool,
     /// Whether it may be called by GET.
     pub(super) by_get: bool,
+    /// Whether it answers without the gate, which would bound the time of its calls and what they send.
+    pub(super) is_open: bool,
+    /// The most bytes that a request may have, compressed or not.
+    pub(super) max: usize,
 }
 
 impl Call {
-    fn of(method: &MethodDescriptor) -> Self {
+    fn of(method: &MethodDescriptor, bounds: Bounds) -> Self {
         let options = method.method_descriptor_proto().options.clone().unwrap_or_default();
         let reads = options.idempotency_level() == IdempotencyLevel::NoSideEffects;
         let streams = method.is_server_streaming();
-        Self { input: method.input(), output: method.output(), streams, by_get: reads && !streams }
+        let is_open = method.parent_service().package_name() != OWN;
+        Self {
+            input: method.input(),
+            output: method.output(),
+            streams,
+            by_get: reads && !streams,
+            is_open,
+            max: if is_open { bounds.open } else { bounds.own },
+        }
     }
+}
+
+/// The most bytes that a request may have.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// For the methods behind the gate.
+    pub(super) own: usize,
+    /// For the others.
+    pub(super) open: usize,
 }
 
 /// The methods, by the path of their requests.
@@ -38,14 +62,14 @@ pub(super) struct Calls(HashMap<String, Arc<Call>>);
 
 impl Calls {
     /// Reads the descriptors that this binary was built with.
-    pub(super) fn read() -> Self {
+    pub(super) fn read(bounds: Bounds) -> Self {
         let services = types().services();
         let services = services.filter(|service| PACKAGES.contains(&service.package_name()));
         let mut calls = HashMap::new();
         for service in services {
             for method in service.methods().filter(|method| !method.is_client_streaming()) {
                 let path = format!("/{}/{}", service.full_name(), method.name());
-                calls.insert(path, Arc::new(Call::of(&method)));
+                calls.insert(path, Arc::new(Call::of(&method, bounds)));
             }
         }
         Self(calls)

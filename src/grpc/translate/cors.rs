@@ -1,6 +1,6 @@
 //! Calls from pages in browsers: which origins may make them (CORS). Without a setting none may.
 
-use std::str::FromStr;
+use std::{net::Ipv6Addr, str::FromStr};
 
 use http::{
     HeaderValue, Method, Request, Response, StatusCode, Uri,
@@ -53,13 +53,37 @@ impl FromStr for CorsOrigins {
     }
 }
 
-/// An origin has no more than a scheme, a host and a port.
+/// An origin has no more than a scheme, a host and a port; a browser leaves out the port that is the scheme's own.
 fn origin_of(text: &str) -> Option<String> {
     let uri: Uri = text.parse().ok()?;
-    let (scheme, authority) = (uri.scheme()?, uri.authority()?);
-    let origin = format!("{scheme}://{authority}").to_ascii_lowercase();
-    let is_web = ["http", "https"].contains(&scheme.as_str()) && !origin.contains('@');
-    (is_web && text.eq_ignore_ascii_case(&origin)).then_some(origin)
+    let (scheme, authority) = (uri.scheme_str()?, uri.authority()?.as_str());
+    let own_port = match scheme {
+        "http" => 80,
+        "https" => 443,
+        _ => return None,
+    };
+    if !text.eq_ignore_ascii_case(&format!("{scheme}://{authority}")) {
+        return None;
+    }
+    // A colon stands in an address of IPv6 as well.
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port.parse::<u16>().ok()?)),
+        _ => (authority, None),
+    };
+    let host = host_of(host)?;
+    Some(match port.filter(|port| *port != own_port) {
+        Some(port) => format!("{scheme}://{host}:{port}"),
+        None => format!("{scheme}://{host}"),
+    })
+}
+
+/// A host as browsers write it; `None` for what they never send, such as a pattern.
+fn host_of(text: &str) -> Option<String> {
+    if let Some(address) = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+        return Some(format!("[{}]", address.parse::<Ipv6Addr>().ok()?));
+    }
+    let is_known = |letter: u8| letter.is_ascii_alphanumeric() || b"-_.".contains(&letter);
+    (!text.is_empty() && text.bytes().all(is_known)).then(|| text.to_ascii_lowercase())
 }
 
 /// The pages that may call, and the page that does.
@@ -131,8 +155,11 @@ mod tests {
         };
         assert_eq!(read("*"), Some(CorsOrigins::Any));
         assert_eq!(read("https://a.example"), listed(&["https://a.example"]));
-        let both = "HTTPS://A.example:8443, http://[::1]:80";
-        assert_eq!(read(both), listed(&["https://a.example:8443", "http://[::1]:80"]));
+        let both = "HTTPS://A.example:8443, http://[0:0::1]:08080";
+        assert_eq!(read(both), listed(&["https://a.example:8443", "http://[::1]:8080"]));
+        let own = "http://[::1]:80,https://a.example:443,http://b.example:443";
+        let expected = ["http://[::1]", "https://a.example", "http://b.example:443"];
+        assert_eq!(read(own), listed(&expected));
         for bad in [
             "",
             "a.example",
@@ -142,6 +169,13 @@ mod tests {
             "https://u@a.example",
             "ftp://a.example",
             "null",
+            "https://*.example",
+            "https://a.*",
+            "http://a.example:",
+            "http://a.example:65536",
+            "http://a.example:+8",
+            "http://[::1",
+            "http://[::g]",
             "https://a.example,*",
             "https://a.example,",
         ] {

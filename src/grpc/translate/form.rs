@@ -1,8 +1,8 @@
 //! The forms of calls, by the content types of their requests.
 
 use http::{
-    HeaderMap,
-    header::{CONTENT_TYPE, HeaderName},
+    HeaderMap, HeaderValue,
+    header::{ACCEPT, CONTENT_TYPE, HeaderName},
 };
 
 use super::codec::Codec;
@@ -29,11 +29,7 @@ impl Form {
             "application/proto" => Some(Self::Unary(Codec::Proto)),
             "application/connect+json" => Some(Self::Stream(Codec::Json)),
             "application/connect+proto" => Some(Self::Stream(Codec::Proto)),
-            "application/grpc-web"
-            | "application/grpc-web+proto"
-            | "application/grpc-web-text"
-            | "application/grpc-web-text+proto" => Some(Self::GrpcWeb),
-            _ => None,
+            kind => web_type(kind).map(|_| Self::GrpcWeb),
         }
     }
 
@@ -44,6 +40,29 @@ impl Form {
             Self::GrpcWeb => Surface::GrpcWeb,
         }
     }
+}
+
+/// gRPC-Web's content types.
+const WEB: [&str; 4] = [
+    "application/grpc-web",
+    "application/grpc-web+proto",
+    "application/grpc-web-text",
+    "application/grpc-web-text+proto",
+];
+
+/// The type of gRPC-Web that this is, without parameters and in small letters.
+fn web_type(kind: &str) -> Option<&'static str> {
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    WEB.into_iter().find(|known| known.eq_ignore_ascii_case(kind))
+}
+
+/// Writes the types of a request by gRPC-Web as the library compares them. An answer has the type of the request
+/// unless the request accepts another of gRPC-Web's.
+pub(super) fn name_web(headers: &mut HeaderMap) {
+    let Some(sent) = web_type(text(headers, &CONTENT_TYPE)) else { return };
+    let accepted = text(headers, &ACCEPT).split(',').find_map(web_type).unwrap_or(sent);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(sent));
+    headers.insert(ACCEPT, HeaderValue::from_static(accepted));
 }
 
 /// The content type of an answer with one message.

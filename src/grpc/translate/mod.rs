@@ -22,20 +22,22 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use http::{
     HeaderName, HeaderValue, Method, Request, Response, Version,
-    header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
+    header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
 };
 use http_body_util::Full;
+use tokio::time::Instant;
 use tonic::{Status, body::Body};
 use tonic_web::GrpcWebLayer;
 use tower::{Layer, Service};
 
 pub use self::cors::CorsOrigins;
 use self::{
-    calls::{Call, Calls},
+    calls::{Bounds, Call, Calls},
     codec::Codec,
     cors::Page,
     form::{Form, text},
@@ -43,7 +45,7 @@ use self::{
     request::{CallBody, Written},
     response::Wanted,
 };
-use super::protocol;
+use super::{gate::client_timeout, protocol};
 use crate::{
     domain::Invalid,
     early_answer::Rest,
@@ -54,6 +56,9 @@ const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("connect-protocol-v
 const STREAM_ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
 const STREAM_ACCEPT: HeaderName = HeaderName::from_static("connect-accept-encoding");
 
+/// How long the request of a call that does not pass the gate may take to come.
+const OPEN_PATIENCE: Duration = Duration::from_secs(10);
+
 type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
 /// The other forms, as a layer around the gate.
@@ -63,15 +68,15 @@ pub struct TranslateLayer(Arc<Forms>);
 #[derive(Debug)]
 struct Forms {
     calls: Calls,
-    max_message: usize,
     cors: Option<CorsOrigins>,
 }
 
 impl TranslateLayer {
-    /// A layer that takes messages of at most `max_message` bytes, and calls from pages of these origins.
+    /// A layer that takes messages of at most `own` bytes, or `open` bytes for the services that answer without
+    /// the gate, and calls from pages of these origins.
     #[must_use]
-    pub fn new(max_message: usize, cors: Option<CorsOrigins>) -> Self {
-        Self(Arc::new(Forms { calls: Calls::read(), max_message, cors }))
+    pub fn new(own: usize, open: usize, cors: Option<CorsOrigins>) -> Self {
+        Self(Arc::new(Forms { calls: Calls::read(Bounds { own, open }), cors }))
     }
 }
 
@@ -208,61 +213,71 @@ impl Forms {
             _ => {
                 *request.version_mut() = Version::HTTP_2;
                 request.extensions_mut().insert(Surface::GrpcWeb);
+                form::name_web(request.headers_mut());
                 let Ok(response) = GrpcWebLayer::new().layer(inner).call(request).await;
                 return response;
             }
         };
-        let (request, wanted) = if request.method() == Method::GET {
-            self.by_get(request, &call)
-        } else {
-            self.by_post(request, codec, &call)
-        };
+        let by_get = request.method() == Method::GET;
+        let (request, wanted) =
+            if by_get { by_url(request, &call) } else { by_post(request, codec, &call) };
         let Ok(answer) = inner.call(request).await;
         if call.streams {
-            stream::stream(answer, wanted)
-        } else {
-            response::unary(answer, &wanted).await
+            return stream::stream(answer, wanted);
         }
+        let mut response = response::unary(answer, &wanted).await;
+        if by_get {
+            // Answers are for the holder of the token, and lists change.
+            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        response
     }
+}
 
-    fn by_get(&self, request: Request<Body>, call: &Call) -> (Request<Body>, Wanted) {
-        let (read, refusal) = Query::read(request.uri().query().unwrap_or_default());
-        let codec = read.codec.unwrap_or(Codec::Json);
-        let gzip = gzip::is_accepted(text(request.headers(), &ACCEPT_ENCODING));
-        let wanted = Wanted { codec, kind: call.output.clone(), gzip };
-        let written = self.written(codec, call, read.gzip);
-        let request = request.map(|_| Body::new(Full::new(read.message)));
-        (as_grpc(request, written, refusal), wanted)
-    }
+fn by_url(request: Request<Body>, call: &Call) -> (Request<Body>, Wanted) {
+    let (read, refusal) = Query::read(request.uri().query().unwrap_or_default());
+    let codec = read.codec.unwrap_or(Codec::Json);
+    let gzip = gzip::is_accepted(text(request.headers(), &ACCEPT_ENCODING));
+    let wanted = Wanted { codec, kind: call.output.clone(), gzip, ends_at: None };
+    let written = written(codec, call, read.gzip);
+    let request = request.map(|_| Body::new(Full::new(read.message)));
+    (as_grpc(request, written, refusal), wanted)
+}
 
-    fn by_post(
-        &self,
-        request: Request<Body>,
-        codec: Codec,
-        call: &Call,
-    ) -> (Request<Body>, Wanted) {
-        let headers = request.headers();
-        let (sent, accepted) = if call.streams {
-            (text(headers, &STREAM_ENCODING), text(headers, &STREAM_ACCEPT))
-        } else {
-            (text(headers, &CONTENT_ENCODING), text(headers, &ACCEPT_ENCODING))
-        };
-        let wanted = Wanted { codec, kind: call.output.clone(), gzip: gzip::is_accepted(accepted) };
-        let gzip = gzip::is_compressed(sent).and_then(|gzip| {
-            let version = headers.get(PROTOCOL_VERSION);
-            if version.is_some_and(|version| version != "1") {
-                return Err(Invalid::argument(PROTOCOL_VERSION, "must be 1").into());
-            }
-            Ok(gzip)
+fn by_post(request: Request<Body>, codec: Codec, call: &Call) -> (Request<Body>, Wanted) {
+    let headers = request.headers();
+    let (sent, accepted) = if call.streams {
+        (text(headers, &STREAM_ENCODING), text(headers, &STREAM_ACCEPT))
+    } else {
+        (text(headers, &CONTENT_ENCODING), text(headers, &ACCEPT_ENCODING))
+    };
+    let gzip = gzip::is_accepted(accepted);
+    let mut wanted = Wanted { codec, kind: call.output.clone(), gzip, ends_at: None };
+    let is_compressed = gzip::is_compressed(sent).and_then(|is_compressed| {
+        let version = headers.get(PROTOCOL_VERSION);
+        if version.is_some_and(|version| version != "1") {
+            return Err(Invalid::argument(PROTOCOL_VERSION, "must be 1").into());
+        }
+        Ok(is_compressed)
+    });
+    let mut written = written(codec, call, is_compressed.as_ref().is_ok_and(|gzip| *gzip));
+    let mut refusal = is_compressed.err();
+    if call.is_open {
+        // The gate does this for the other calls.
+        let timeout = client_timeout(Surface::Connect, headers).unwrap_or_else(|error| {
+            refusal = Some(error.into());
+            None
         });
-        let written = self.written(codec, call, gzip.as_ref().is_ok_and(|gzip| *gzip));
-        (as_grpc(request, written, gzip.err()), wanted)
+        wanted.ends_at = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let patience = timeout.map_or(OPEN_PATIENCE, |timeout| timeout.min(OPEN_PATIENCE));
+        written.patience = Some(patience);
     }
+    (as_grpc(request, written, refusal), wanted)
+}
 
-    fn written(&self, codec: Codec, call: &Call, gzip: bool) -> Written {
-        let (kind, in_envelope) = (call.input.clone(), call.streams);
-        Written { codec, kind, gzip, in_envelope, max: self.max_message }
-    }
+fn written(codec: Codec, call: &Call, gzip: bool) -> Written {
+    let (kind, in_envelope) = (call.input.clone(), call.streams);
+    Written { codec, kind, gzip, in_envelope, max: call.max, patience: None }
 }
 
 /// The same call as gRPC makes it. What is wrong with it, `refusal`, is found out where its message is read, so

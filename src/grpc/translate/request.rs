@@ -2,20 +2,23 @@
 //! asks for it, and no further than to its bound.
 
 use std::{
+    future::Future as _,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use http_body::{Body as HttpBody, Frame};
 use prost::bytes::{BufMut as _, Bytes, BytesMut};
 use prost_reflect::MessageDescriptor;
-use tonic::{Status, body::Body};
+use tokio::time::{Sleep, sleep};
+use tonic::{Code, Status, body::Body};
 
 use super::{
     codec::Codec,
     gzip::{decompress, too_large},
 };
-use crate::domain::Invalid;
+use crate::domain::{Error, Invalid};
 
 /// The length of what precedes a message in gRPC, and in an envelope of Connect: a byte of flags, and four of
 /// the message's length.
@@ -34,6 +37,8 @@ pub(super) struct Written {
     pub(super) in_envelope: bool,
     /// The most bytes that a message may have, compressed or not.
     pub(super) max: usize,
+    /// How long it may take to come, where no gate bounds that.
+    pub(super) patience: Option<Duration>,
 }
 
 /// The body of a request, as gRPC has it.
@@ -43,6 +48,8 @@ pub(super) struct CallBody {
     written: Written,
     received: BytesMut,
     state: State,
+    /// When its time is over.
+    late: Option<Pin<Box<Sleep>>>,
 }
 
 #[derive(Debug)]
@@ -59,7 +66,8 @@ impl CallBody {
     /// A body with one message, which was written so, from `source`.
     pub(super) fn new(source: Body, written: Written, refusal: Option<Status>) -> Self {
         let state = refusal.map_or(State::Coming, State::Refused);
-        Self { source, written, received: BytesMut::new(), state }
+        let late = written.patience.map(|patience| Box::pin(sleep(patience)));
+        Self { source, written, received: BytesMut::new(), state, late }
     }
 
     fn take(&mut self, data: &[u8]) -> Result<(), Invalid> {
@@ -78,7 +86,7 @@ impl CallBody {
 
     /// The message, once all of it has come.
     fn message(&mut self) -> Result<Bytes, Invalid> {
-        let Written { codec, kind, gzip, in_envelope, max } = &self.written;
+        let Written { codec, kind, gzip, in_envelope, max, .. } = &self.written;
         let mut message = self.received.split().freeze();
         let mut compressed = *gzip;
         if *in_envelope {
@@ -105,6 +113,10 @@ impl CallBody {
         let failed = |error: Invalid| Some(Err(Status::from(error)));
         match data {
             Some(Ok(data)) => self.take(&data).err().and_then(failed),
+            // What breaks off, or breaks the rules of HTTP/1, has no code of its own.
+            Some(Err(status)) if status.code() == Code::Unknown => {
+                failed(broken("the body has not come whole"))
+            }
             Some(Err(status)) => Some(Err(status)),
             None => match self.message() {
                 Ok(message) => {
@@ -156,7 +168,15 @@ impl HttpBody for CallBody {
                 break Err(too_large(self.written.max).into());
             }
             self.state = State::Coming;
-            let frame = ready!(Pin::new(&mut self.source).poll_frame(cx));
+            let frame = match Pin::new(&mut self.source).poll_frame(cx) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => {
+                    let Some(late) = &mut self.late else { return Poll::Pending };
+                    ready!(late.as_mut().poll(cx));
+                    self.state = State::Done;
+                    break Err(Error::DeadlineExceeded.into());
+                }
+            };
             let data = frame.map(|frame| frame.map(|frame| frame.into_data().unwrap_or_default()));
             if let Some(part) = self.step(data) {
                 if part.is_err() {
@@ -170,5 +190,27 @@ impl HttpBody for CallBody {
 
     fn is_end_stream(&self) -> bool {
         matches!(self.state, State::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use http_body_util::{BodyExt as _, StreamBody};
+
+    use super::*;
+    use crate::grpc::translate::codec::types;
+
+    #[tokio::test]
+    async fn a_message_that_does_not_come_in_its_time_is_late() {
+        let kind = types().get_message_by_name("grpc.health.v1.HealthCheckRequest").unwrap();
+        let patience = Some(Duration::ZERO);
+        let written =
+            Written { codec: Codec::Json, kind, gzip: false, in_envelope: false, max: 9, patience };
+        let never = stream::pending::<Result<Frame<Bytes>, Status>>();
+        let mut body = CallBody::new(Body::new(StreamBody::new(never)), written, None);
+        let late = body.frame().await.unwrap().unwrap_err();
+        assert_eq!(late.code(), Code::DeadlineExceeded);
+        assert!(body.frame().await.is_none());
     }
 }

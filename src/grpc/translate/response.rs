@@ -2,10 +2,11 @@
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Response,
-    header::{CONTENT_ENCODING, CONTENT_TYPE},
+    header::{CONTENT_ENCODING, CONTENT_TYPE, VARY},
 };
 use http_body_util::BodyExt as _;
 use prost_reflect::MessageDescriptor;
+use tokio::time::Instant;
 use tonic::{Code, Status, body::Body};
 
 use super::{
@@ -24,6 +25,8 @@ pub(super) struct Wanted {
     pub(super) kind: MessageDescriptor,
     /// Whether it may be compressed with gzip.
     pub(super) gzip: bool,
+    /// When a stream is over by the caller's deadline, where no gate sees to that.
+    pub(super) ends_at: Option<Instant>,
 }
 
 /// gRPC's answer with one message in the words of Connect.
@@ -57,6 +60,7 @@ pub(super) async fn unary(answer: Response<Body>, wanted: &Wanted) -> Response<B
     };
     let content_type = HeaderValue::from_static(unary_type(wanted.codec));
     headers.insert(CONTENT_TYPE, content_type);
+    headers.append(VARY, HeaderValue::from_static("accept-encoding"));
     let compressed = if wanted.gzip { compress(&message) } else { None };
     if compressed.is_some() {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -98,7 +102,7 @@ mod tests {
     async fn answer(frames: Vec<Frame<Bytes>>) -> (u16, HeaderMap, String) {
         let frames = stream::iter(frames.into_iter().map(Ok::<_, Status>));
         let kind = types().get_message_by_name("befriend.v1.RemoveAllFriendsResponse");
-        let wanted = Wanted { codec: Codec::Json, kind: kind.unwrap(), gzip: true };
+        let wanted = Wanted { codec: Codec::Json, kind: kind.unwrap(), gzip: true, ends_at: None };
         let response = unary(Response::new(Body::new(StreamBody::new(frames))), &wanted).await;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();

@@ -2,6 +2,7 @@
 //! envelope how the stream ended.
 
 use std::{
+    future::Future as _,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -10,6 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, header::CONTENT_TYPE};
 use http_body::{Body as HttpBody, Frame};
 use prost::bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value, json};
+use tokio::time::{Sleep, sleep_until};
 use tonic::{Code, Status, body::Body};
 
 use super::{
@@ -34,7 +36,9 @@ pub(super) fn stream(answer: Response<Body>, wanted: Wanted) -> Response<Body> {
         let name = HeaderName::from_static("connect-content-encoding");
         headers.insert(name, HeaderValue::from_static("gzip"));
     }
-    let mut envelopes = Envelopes { source: body, received: BytesMut::new(), wanted, over: false };
+    let deadline = wanted.ends_at.map(|ends_at| Box::pin(sleep_until(ends_at)));
+    let received = BytesMut::new();
+    let mut envelopes = Envelopes { source: body, received, wanted, deadline, over: false };
     let body = match ended {
         Some(status) => {
             envelopes.over = true;
@@ -55,6 +59,7 @@ struct Envelopes {
     /// What came of gRPC's messages and was not handed out yet.
     received: BytesMut,
     wanted: Wanted,
+    deadline: Option<Pin<Box<Sleep>>>,
     over: bool,
 }
 
@@ -109,7 +114,15 @@ impl HttpBody for Envelopes {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         while !self.over {
-            let envelopes = match ready!(Pin::new(&mut self.source).poll_frame(cx)) {
+            let frame = match Pin::new(&mut self.source).poll_frame(cx) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => {
+                    let Some(deadline) = &mut self.deadline else { return Poll::Pending };
+                    ready!(deadline.as_mut().poll(cx));
+                    Some(Err(Error::DeadlineExceeded.into()))
+                }
+            };
+            let envelopes = match frame {
                 None => {
                     let broken = Error::Internal("the stream has no end".to_owned());
                     self.end(&broken.into(), &HeaderMap::new())
@@ -161,7 +174,7 @@ mod tests {
         let frames: Vec<_> =
             pieces.chain(trailers.map(Frame::trailers)).map(Ok::<_, Status>).collect();
         let kind = types().get_message_by_name("befriend.v1.RemoveAllFriendsResponse");
-        let wanted = Wanted { codec: Codec::Json, kind: kind.unwrap(), gzip: false };
+        let wanted = Wanted { codec: Codec::Json, kind: kind.unwrap(), gzip: false, ends_at: None };
         let answer = Response::new(Body::new(StreamBody::new(stream::iter(frames))));
         super::stream(answer, wanted).into_body().collect().await.unwrap().to_bytes().to_vec()
     }

@@ -52,6 +52,10 @@ async fn an_answer_is_compressed_where_it_is_large_and_the_caller_takes_it() {
     let plain = ask("identity").await;
     let compressed = ask("br, gzip").await;
     assert_eq!(compressed.header("content-encoding"), "gzip");
+    assert_eq!(
+        (plain.header("vary"), compressed.header("vary")),
+        ("accept-encoding", "accept-encoding")
+    );
     assert!(compressed.body.len() < plain.body.len() / 2);
     assert_eq!(gunzip(&compressed.body), plain.body);
     let listed: Value = serde_json::from_slice(&plain.body).unwrap();
@@ -98,6 +102,21 @@ async fn a_message_that_is_too_large_is_refused_before_it_has_come() {
         assert_eq!((answer.status, answer.header("connection")), (400, "close"));
         assert!(String::from_utf8_lossy(&answer.body).contains("at most 1048576 bytes"));
     }
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_the_callers_fault() {
+    let (app, tenant, _caller) = alice_and_bob().await;
+    let request = format!(
+        "POST /befriend.v1.UserService/GetUser HTTP/1.1\r\nhost: x\r\n\
+         content-type: application/json\r\nauthorization: Bearer {}\r\n\
+         transfer-encoding: chunked\r\n\r\n5\r\n{{\"use\r\nzz\r\n",
+        tenant.token
+    );
+    let answer = Answer::parse(&exchange(&app.url, request.as_bytes()).await, "POST").unwrap();
+    let said: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!((answer.status, &said["code"]), (400, &json!("invalid_argument")), "{said}");
+    assert!(said["details"].to_string().contains("INVALID_ARGUMENT"), "{said}");
 }
 
 #[tokio::test]

@@ -33,6 +33,7 @@ async fn a_read_is_called_by_get() {
     ] {
         let reply = caller.get(method, &query).await;
         assert_eq!((reply.status, &reply.json["usernames"]), (200, &json!(["bob"])), "{query}");
+        assert_eq!(reply.header("cache-control"), "no-store");
     }
     let query = format!("encoding=proto&base64=1&message={}", base64(&request.encode_to_vec()));
     let answer = caller.ask("GET", &format!("{method}?{query}"), &[], b"").await;

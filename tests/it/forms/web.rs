@@ -25,15 +25,20 @@ fn add_friend(friend: &str) -> Vec<u8> {
 #[tokio::test]
 async fn a_call_by_grpc_web_is_answered_in_frames() {
     let (_app, tenant, caller) = alice_and_bob().await;
-    for (kind, text) in [
-        ("application/grpc-web", false),
-        ("application/grpc-web+proto", false),
-        ("application/grpc-web-text", true),
-        ("application/grpc-web-text+proto", true),
+    for (kind, accept, text) in [
+        ("application/grpc-web", "application/grpc-web", false),
+        ("application/grpc-web+proto", "*/*", false),
+        ("application/grpc-web+proto; charset=utf-8", "", false),
+        ("Application/GRPC-Web", "", false),
+        ("application/grpc-web-text", "application/grpc-web-text", true),
+        ("application/grpc-web-text+proto", "", true),
+        ("application/GRPC-Web-Text ;a=b", "*/*", true),
+        ("application/grpc-web", "text/plain, application/grpc-web-text;q=0.9", true),
     ] {
         let body = add_friend("bob");
-        let body = if text { BASE64_STANDARD.encode(body).into_bytes() } else { body };
-        let headers = [("content-type", kind), ("accept", kind), ("x-grpc-web", "1")];
+        let sends_text = kind.to_ascii_lowercase().contains("text");
+        let body = if sends_text { BASE64_STANDARD.encode(body).into_bytes() } else { body };
+        let headers = [("content-type", kind), ("accept", accept), ("x-grpc-web", "1")];
         let answer = caller.ask("POST", "FriendService/AddFriend", &headers, &body).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         assert!(answer.header("content-type").starts_with("application/grpc-web"), "{answer:?}");
