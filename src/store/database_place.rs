@@ -1,7 +1,7 @@
 //! What a database's URL says beside its password: where the database is; and the URL with a password
 //! that came by another way.
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::database_url::{DatabaseUrlError, hosts};
 use crate::domain::Secret;
@@ -36,18 +36,34 @@ pub(super) fn with_database(url: &str, name: &str) -> String {
     format!("{scheme}://{hosts}/{name}?{}", pairs.join("&"))
 }
 
-/// The database of a URL, for people: "postgres://befriend@db1:5432,db2:5432/befriend".
+/// What is escaped in a part of a URL.
+const ESCAPED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'$');
+
+/// The URL of a database without its password and its parameters:
+/// "postgres://befriend@db1:5432,db2:5432/befriend".
 ///
 /// # Errors
 /// [`DatabaseUrlError`].
 pub fn place(url: &str) -> Result<String, DatabaseUrlError> {
     let hosts = hosts(url)?;
-    let names: Vec<_> = hosts.iter().map(|host| host.name.as_str()).collect();
+    let escaped = |text: &str| utf8_percent_encode(text, ESCAPED).to_string();
+    let names: Vec<_> = hosts
+        .iter()
+        .map(|host| match host.name.rsplit_once(':') {
+            // The folder of a socket.
+            Some((name, port)) if name.starts_with('/') => format!("{}:{port}", escaped(name)),
+            Some((name, port)) if name.contains(':') && !name.starts_with('[') => {
+                format!("[{name}]:{port}")
+            }
+            _ => host.name.clone(),
+        })
+        .collect();
     let options = hosts.first().map(|host| &host.options);
     let user = options.map_or("", |options| options.get_username());
     // As Postgres does: without a name it is the user's own database.
     let database = options.and_then(|options| options.get_database()).unwrap_or(user);
-    Ok(format!("postgres://{user}@{}/{database}", names.join(",")))
+    Ok(format!("postgres://{}@{}/{}", escaped(user), names.join(","), escaped(database)))
 }
 
 #[cfg(test)]
@@ -60,7 +76,9 @@ mod tests {
             ("postgres://u:s3cret@db/x", "postgres://u@db:5432/x"),
             ("postgres://u:s3cret@a,b:7/x?sslmode=require", "postgres://u@a:5432,b:7/x"),
             ("postgres://u@db?password=s3cret", "postgres://u@db:5432/u"),
-            ("postgres://u@%2Frun%2Fpg:9/x", "postgres://u@/run/pg:9/x"),
+            ("postgres://u@%2Frun%2Fpg:9/x", "postgres://u@%2Frun%2Fpg:9/x"),
+            ("postgres://u@[::1]:9/x", "postgres://u@[::1]:9/x"),
+            ("postgres://a%40b@db/x%2Fy", "postgres://a%40b@db:5432/x%2Fy"),
         ] {
             assert_eq!(place(url).unwrap(), shown);
         }

@@ -122,6 +122,12 @@ async fn an_ephemeral_befriend_says_in_one_line_how_to_call_it() {
     tenant.befriend("alice", "bob").await.unwrap();
     assert_eq!(tenant.friends_of("bob").await.unwrap(), ["alice"]);
 
+    let database: PgConnectOptions = run.said["database"].as_str().unwrap().parse().unwrap();
+    let mut database = database.connect().await.unwrap();
+    let users = sqlx::query_scalar::<_, i64>("select count(*) from users");
+    assert_eq!(users.fetch_one(&mut database).await.unwrap(), 2);
+    database.close().await.unwrap();
+
     let login = proto::IssueTokenRequest {
         client_id: run.said["app"]["client_id"].as_str().unwrap().to_owned(),
         client_secret: tenant.client_secret.clone(),
