@@ -14,14 +14,13 @@ use super::methods::{Access, Methods};
 use crate::proto;
 
 /// The statuses of refused calls, and what each is for.
-const ERRORS: [(&str, &str); 13] = [
+const ERRORS: [(&str, &str); 12] = [
     ("400", "The request is wrong, or the state of the lists does not allow it."),
     ("401", "The token or the credentials are missing, wrong or too old."),
     ("403", "The token does not allow this call."),
     ("404", "There is no such user, app, rule, event or request."),
     ("405", "Another method of HTTP is needed."),
     ("409", "It exists already, or the call has collided with others."),
-    ("413", "The message is too large."),
     ("415", "The content type is none that the method takes."),
     ("429", "The rate is exceeded, or a list is full."),
     ("500", "An internal error; the service's log has the details."),
@@ -29,6 +28,9 @@ const ERRORS: [(&str, &str); 13] = [
     ("503", "The service can't respond at the moment; Retry-After says when to retry."),
     ("504", "The deadline passed; the change may have been made."),
 ];
+
+/// The statuses of refused streams: all other errors stand in the last envelope of one with the status 200.
+const STREAM_ERRORS: [&str; 3] = ["404", "405", "415"];
 
 /// Tags, paths and components of the own API, as an OpenAPI 3.1 document has them.
 #[must_use]
@@ -96,7 +98,7 @@ fn path_item(
             "summary": summary,
             "description": format!("{said}\n\n{}", who(access)),
             "security": security,
-            "responses": responses(answer),
+            "responses": responses(answer, method.is_server_streaming()),
         })
     };
     let input = schemas.request(&method.input());
@@ -160,7 +162,7 @@ fn get_parameters(message: Value) -> Value {
             "in": "query",
             "required": true,
             "description": "The form of the message.",
-            "schema": { "const": "json" },
+            "schema": { "type": "string", "const": "json" },
         },
         {
             "name": "message",
@@ -194,10 +196,13 @@ fn who(access: Access) -> String {
 }
 
 /// The answer of a call that succeeds, and those of all that may refuse it.
-fn responses(answer: Value) -> Value {
+fn responses(answer: Value, is_stream: bool) -> Value {
     let mut responses = Map::new();
     responses.insert("200".to_owned(), answer);
     for (status, _) in ERRORS {
+        if is_stream && !STREAM_ERRORS.contains(&status) {
+            continue;
+        }
         let reference = format!("#/components/responses/{}", error_name(status));
         responses.insert(status.to_owned(), json!({ "$ref": reference }));
     }

@@ -1,6 +1,6 @@
 //! Messages and enums as JSON schemas, by the JSON mapping of proto3.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Map, Value, json};
@@ -11,30 +11,42 @@ use super::comments::Comments;
 pub(super) struct Schemas<'c> {
     comments: &'c Comments,
     done: BTreeMap<String, Value>,
+    /// What requests are made of, and what answers are.
+    taken: BTreeSet<String>,
+    sent: BTreeSet<String>,
 }
 
 impl<'c> Schemas<'c> {
     pub(super) fn new(comments: &'c Comments) -> Self {
-        Self { comments, done: BTreeMap::new() }
+        let (taken, sent) = (BTreeSet::new(), BTreeSet::new());
+        Self { comments, done: BTreeMap::new(), taken, sent }
     }
 
     /// A reference to the schema of a message that callers send: it has no members but those of the message,
     /// because the service refuses others by their name.
     pub(super) fn request(&mut self, message: &MessageDescriptor) -> Value {
-        let reference = self.message(message);
-        if let Some(schema) = self.done.get_mut(message.full_name()) {
-            schema["additionalProperties"] = false.into();
-        }
-        reference
+        reach(message, &mut self.taken);
+        self.message(message)
     }
 
     /// A reference to the schema of a message that the service sends: later versions may have more members.
     pub(super) fn response(&mut self, message: &MessageDescriptor) -> Value {
+        reach(message, &mut self.sent);
         self.message(message)
     }
 
     /// The schemas by name.
-    pub(super) fn finish(self) -> Map<String, Value> {
+    pub(super) fn finish(mut self) -> Map<String, Value> {
+        for name in self.taken.difference(&self.sent) {
+            if let Some(schema) = self.done.get_mut(name) {
+                schema["additionalProperties"] = false.into();
+            }
+        }
+        for name in self.sent.difference(&self.taken) {
+            if let Some(schema) = self.done.get_mut(name) {
+                write_numbers(&mut schema["properties"]);
+            }
+        }
         self.done.into_iter().collect()
     }
 
@@ -128,6 +140,26 @@ impl<'c> Schemas<'c> {
             Kind::Enum(kind) => self.enumeration(kind),
         }
     }
+}
+
+/// Adds the names of all messages that this one is made of, and its own.
+fn reach(message: &MessageDescriptor, names: &mut BTreeSet<String>) {
+    if names.insert(message.full_name().to_owned()) {
+        for field in message.fields() {
+            if let Kind::Message(part) = field.kind() {
+                reach(&part, names);
+            }
+        }
+    }
+}
+
+/// Turns the numbers of 64 bits in a schema into strings, as which they are always written.
+fn write_numbers(schema: &mut Value) {
+    let Value::Object(members) = schema else { return };
+    if members.get("type").is_some_and(Value::is_array) {
+        members.insert("type".to_owned(), "string".into());
+    }
+    members.values_mut().for_each(write_numbers);
 }
 
 fn reference(name: &str) -> Value {

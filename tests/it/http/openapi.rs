@@ -112,6 +112,29 @@ async fn every_operation_of_the_own_api_is_described_and_reads_as_get_too() {
     assert!(size.starts_with("The largest number of"), "{size}");
 }
 
+#[tokio::test]
+async fn the_own_api_is_described_as_it_answers() {
+    let app = TestApp::start().await;
+    let description = description(&app.url).await;
+    let statuses = |method: &str| -> Vec<String> {
+        let path = format!("/befriend.v1.{method}");
+        let responses = &description["paths"][&path]["post"]["responses"];
+        responses.as_object().unwrap().keys().cloned().collect()
+    };
+    assert_eq!(statuses("FriendService/WatchFriends"), ["200", "404", "405", "415"]);
+    let unary = statuses("FriendService/AddFriend");
+    assert!(unary.contains(&"400".to_owned()) && !unary.contains(&"413".to_owned()), "{unary:?}");
+    let list = &description["paths"]["/befriend.v1.FriendService/ListFriends"]["get"];
+    assert_eq!(list["parameters"][0]["schema"], json!({ "type": "string", "const": "json" }));
+
+    let schema = |name: &str| &description["components"]["schemas"][format!("befriend.v1.{name}")];
+    let version = |name: &str, field: &str| schema(name)["properties"][field]["type"].clone();
+    assert_eq!(version("SyncFriendsResponse", "nextVersion"), "string");
+    assert_eq!(version("SyncFriendsRequest", "sinceVersion"), json!(["string", "integer"]));
+    assert_eq!(schema("SyncFriendsResponse")["additionalProperties"], Value::Null);
+    assert_eq!(schema("NewUser")["additionalProperties"], false);
+}
+
 /// Fails if a value has members that its schema does not have.
 fn fits(description: &Value, schema: &Value, value: &Value) {
     let schema = match schema["$ref"].as_str() {
