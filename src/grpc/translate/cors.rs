@@ -67,6 +67,7 @@ fn origin_of(text: &str) -> Option<String> {
     }
     // A colon stands in an address of IPv6 as well.
     let (host, port) = match authority.rsplit_once(':') {
+        Some((_, port)) if port.starts_with('+') => return None,
         Some((host, port)) if !port.ends_with(']') => (host, Some(port.parse::<u16>().ok()?)),
         _ => (authority, None),
     };
