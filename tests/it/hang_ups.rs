@@ -12,6 +12,16 @@ use crate::support::{
     tenant::acme,
 };
 
+/// The command with SIGHUP as a terminal starts it: whoever runs the tests may ignore it, as nohup does, and what is
+/// ignored stays so in all processes that are started.
+fn heeding_hang_ups(command: &Command) -> Command {
+    let mut heeding = Command::new("env");
+    heeding.env_clear();
+    heeding.arg("--default-signal=HUP").arg(command.get_program()).args(command.get_args());
+    heeding.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    heeding
+}
+
 /// A session that holds up all who write or read a table.
 async fn hold(app: &TestApp, table: &str) -> PgConnection {
     let mut holder = PgConnection::connect(&app.database_url).await.unwrap();
@@ -42,7 +52,7 @@ async fn an_import_and_an_export_stop_at_a_signal_and_say_how_to_go_on() {
         for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM] {
             let mut command = binary(arguments);
             command.args(["--database-url", &app.database_url]);
-            let running = Service::spawn(command);
+            let running = Service::spawn(heeding_hang_ups(&command));
             running.logs(begun);
             app.until_somebody_waits_for_a_lock().await;
             running.signal(signal);
