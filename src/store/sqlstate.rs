@@ -98,7 +98,8 @@ fn class_meaning(class: &str) -> Meaning {
         "40" | "72" => Meaning::Collision,
         // Insufficient resources: memory, connections, a configured limit.
         "53" => Meaning::Busy,
-        // Success, warnings, and everything that says that a statement or the data is wrong. Requests are checked before, so that none of these is the caller's fault.
+        // Success, warnings, and everything that says that a statement or the data is wrong. Requests
+        // are checked before, so that none of these is the caller's fault.
         _ => Meaning::Ours,
     }
 }

@@ -17,11 +17,11 @@ use crate::{
     transport::jittered,
 };
 
-/// The longest pause before a watch is opened again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The longest pause before a watch is opened again, as between the tries of a call.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// A stream that lived this long was well.
-const LIFE: Duration = Duration::from_secs(5);
+const LIFE: Duration = Duration::from_secs(1);
 
 /// A message of a watch.
 trait Message: Sized + Send + 'static {
@@ -156,7 +156,7 @@ impl<M: Message> Watch<M> {
         if self.failures == 0 && self.opened.is_none() {
             return;
         }
-        let pause = Duration::from_millis(100).saturating_mul(1 << self.failures.min(9));
+        let pause = Duration::from_millis(100).saturating_mul(1 << self.failures.min(5));
         let pause = jittered(pause.min(LONGEST_PAUSE));
         sleep(pause.max(std::mem::take(&mut self.least))).await;
     }
